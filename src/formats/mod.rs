@@ -1,0 +1,211 @@
+//! File formats: what a table is made of, how it is cut into splits, read and written. A format does not know that there
+//! is a plan.
+//!
+//! Life of a table: a [`TableDef`] (paths, format, options) is resolved to files and a schema ([`Table::open`]); the table
+//! is cut into [`Split`]s; a [`SplitReader`] yields the wanted columns of one split, rows that a [`RowFilter`] refuses left
+//! out where that is cheap (the rest is filtered again above: a format may ignore a filter, never invert it).
+//!
+//! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
+//! to a file that appears under its name only when it is complete.
+
+mod table;
+
+pub use table::{FORMATS, Table};
+
+use crate::error::Result;
+use arrow::array::BooleanArray;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion_common::ScalarValue;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a table is, as the user said it. Serializable as text: strings only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableDef {
+    /// `csv`, `json`, `parquet`; `None` goes by the file's ending and its first bytes.
+    pub format: Option<String>,
+    /// Files, directories or globs, as the user wrote them.
+    pub paths: Vec<String>,
+    /// Options by name, their values as text (lists as JSON).
+    pub options: BTreeMap<String, String>,
+    /// A declared schema; `None` infers it.
+    pub schema: Option<SchemaRef>,
+}
+
+/// A file as it was when the table was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileRef {
+    /// The path as the user would write it.
+    pub path: Arc<str>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its time of modification, in nanoseconds since 1970: a file that changes while it is read is an error.
+    pub modified: i128,
+}
+
+/// A record-aligned piece of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// Which file of the table.
+    pub file: usize,
+    /// For text, bytes of the file (a record belongs to the split in which it starts); for Parquet, row groups.
+    pub range: std::ops::Range<u64>,
+}
+
+/// What is known of a table without reading it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableStats {
+    /// Rows: exact for Parquet, else guessed from the sample.
+    pub rows: Option<u64>,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// By column of the schema: what is known of its values.
+    pub columns: Vec<ColumnStats>,
+}
+
+/// What is known of a column's values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnStats {
+    /// The least value.
+    pub min: Option<ScalarValue>,
+    /// The greatest value.
+    pub max: Option<ScalarValue>,
+    /// Nulls, where counted.
+    pub nulls: Option<u64>,
+    /// Different values, where known or guessed from the sample.
+    pub distinct: Option<u64>,
+}
+
+/// A file format: a row of [`FORMATS`].
+///
+/// Laws, checked by one conformance suite over all formats: the splits of a table cover every record exactly once,
+/// wherever they are cut; splits in order yield the rows in the file's order; text columns are `Utf8View`; a broken input
+/// is an error with its place, never a panic and never a missing row.
+pub trait Format: Send + Sync {
+    /// Its name: `csv`.
+    fn name(&self) -> &'static str;
+
+    /// Endings of file names that mean this format, without compression: `["csv", "tsv"]`.
+    fn endings(&self) -> &'static [&'static str];
+
+    /// The schema of `files` (declared, or guessed from several places of several files) and what is known of the rows.
+    ///
+    /// # Errors
+    /// Options that do not exist (with the nearest name), files that disagree, content that is not of this format.
+    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)>;
+
+    /// Prepares one scan of a table: cuts it into splits of about `split_bytes`.
+    fn scan(&self, table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>>;
+
+    /// An encoder for one worker. `held` is the most bytes it may hold.
+    fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, held: usize) -> Result<Box<dyn Encode>>;
+
+    /// Begins an output into `to`.
+    fn assembler(
+        &self,
+        schema: &SchemaRef,
+        options: &BTreeMap<String, String>,
+        to: Box<dyn Output>,
+    ) -> Result<Box<dyn Assemble>>;
+}
+
+/// One scan of one table by one query, shared by its tasks.
+pub trait Scan: Send + Sync {
+    /// The splits, in the input's order.
+    fn splits(&self) -> &[Split];
+
+    /// Opens the `index`-th split.
+    fn open(&self, index: usize) -> Result<Box<dyn SplitReader>>;
+
+    /// Bytes that one open reader may hold beside the batch that it yielded: buffers, dictionaries, pages.
+    fn floor(&self) -> usize;
+}
+
+/// Where an assembler's bytes go: a file that appears when complete, or a stream. Dropped without `complete`, it leaves
+/// nothing behind.
+pub trait Output: std::io::Write + Send {
+    /// All was written: the output appears under its name.
+    fn complete(self: Box<Self>) -> Result<()>;
+}
+
+/// What a scan wants of each split.
+#[derive(Clone)]
+pub struct ScanSpec {
+    /// Columns of the table's schema, in the order in which they are wanted. May be empty (only rows are counted).
+    pub projection: Vec<usize>,
+    /// Rows that are not wanted.
+    pub filter: Option<Arc<RowFilter>>,
+    /// Most rows of a batch.
+    pub batch_rows: usize,
+    /// Most bytes of a batch, where rows can be divided.
+    pub batch_bytes: usize,
+}
+
+/// A test of rows, handed down so that a format can skip what nobody wants.
+pub struct RowFilter {
+    /// The columns of the table's schema that `eval` wants, in its order.
+    pub columns: Vec<usize>,
+    /// Consequences of the test on single columns; for pruning by statistics. Rows within may still fail the test.
+    pub bounds: Vec<Bound>,
+    /// The test: true keeps the row; null and false refuse it.
+    pub eval: Arc<EvalFn>,
+}
+
+/// A test over a batch of the columns that it wants.
+pub type EvalFn = dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync;
+
+/// A consequence of a filter on one column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound {
+    /// The column of the table's schema.
+    pub column: usize,
+    /// What its values must satisfy. A null never does.
+    pub test: BoundTest,
+}
+
+/// What the values of one column must satisfy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoundTest {
+    /// At least (inclusive).
+    AtLeast(ScalarValue),
+    /// At most (inclusive).
+    AtMost(ScalarValue),
+    /// One of these.
+    OneOf(Vec<ScalarValue>),
+}
+
+/// Reads one split.
+pub trait SplitReader: Send {
+    /// The next rows, at most as many as asked for; `None` at the end.
+    fn next(&mut self) -> Result<Option<RecordBatch>>;
+}
+
+/// Turns one worker's batches into pieces of an output.
+pub trait Encode: Send {
+    /// Adds rows.
+    fn push(&mut self, rows: &RecordBatch) -> Result<()>;
+    /// Bytes held, encoded or not.
+    fn held(&self) -> usize;
+    /// Ends the piece: everything pushed since the last one.
+    fn piece(&mut self) -> Result<Piece>;
+}
+
+/// A part of an output file: rows in order.
+pub struct Piece {
+    /// Encoded bytes.
+    pub bytes: Vec<u8>,
+    /// Rows inside.
+    pub rows: usize,
+    /// What the format's `Assemble` must know besides (Parquet: metadata of the row group).
+    pub meta: Option<Box<dyn Any + Send>>,
+}
+
+/// Appends pieces to one output, in order. Dropped before `finish`, it leaves nothing behind.
+pub trait Assemble: Send {
+    /// Appends a piece.
+    fn append(&mut self, piece: Piece) -> Result<()>;
+    /// Completes the output: it appears under its name. Returns its size in bytes.
+    fn finish(self: Box<Self>) -> Result<u64>;
+}

@@ -1,0 +1,1 @@
+//! Files below the formats: paths and globs, byte ranges, compression, outputs that appear when complete, io threads.

@@ -1,0 +1,305 @@
+//! Who may hold how many bytes. One mutex: growth comes in pages of 64 KiB and more, so it is never hot.
+
+use crate::error::{Error, Result};
+use crate::ids::ReservationId;
+use crate::units::ByteSize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Decides whether the n-th request for growth is refused although it fits; a seam for tests.
+pub type Refusal = dyn Fn(u64) -> bool + Send + Sync;
+
+/// A limit in bytes, and everybody who holds a part of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Budget(Arc<Shared>);
+
+struct Shared {
+    ledger: Mutex<Ledger>,
+    refuse: Option<Box<Refusal>>,
+}
+
+struct Ledger {
+    limit: usize,
+    /// Bytes that no reservation holds: the process itself, batches in flight.
+    outside: usize,
+    /// Sum over reservations of max(held, floor).
+    committed: usize,
+    held: usize,
+    peak: usize,
+    requests: u64,
+    next: u32,
+    claims: BTreeMap<ReservationId, Claim>,
+}
+
+/// One reservation as the scheduler sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose.
+    pub id: ReservationId,
+    /// Bytes held now.
+    pub held: usize,
+    /// Bytes it may always hold.
+    pub floor: usize,
+    /// Whether it gives back what it holds above its floor when asked.
+    pub revocable: bool,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self::with_refusal(limit, None)
+    }
+
+    /// A budget that also refuses what `refuse` says.
+    pub fn with_refusal(limit: usize, refuse: Option<Box<Refusal>>) -> Self {
+        let ledger =
+            Ledger { limit, outside: 0, committed: 0, held: 0, peak: 0, requests: 0, next: 0, claims: BTreeMap::new() };
+        Budget(Arc::new(Shared { ledger: Mutex::new(ledger), refuse }))
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // A panic while holding this lock is impossible short of a failing allocation; the numbers stay consistent.
+        self.0.ledger.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Commits `floor` bytes to a new holder, or `None` where they are not free.
+    pub fn reserve(&self, name: &str, floor: usize, revocable: bool) -> Option<Arc<Reservation>> {
+        let mut ledger = self.ledger();
+        if !ledger.fits(floor) {
+            return None;
+        }
+        ledger.committed += floor;
+        let id = ReservationId(ledger.next);
+        ledger.next += 1;
+        ledger.claims.insert(id, Claim { id, held: 0, floor, revocable });
+        Some(Arc::new(Reservation { budget: self.clone(), id, name: name.into(), wanted: AtomicUsize::new(0) }))
+    }
+
+    /// As [`reserve`](Self::reserve), but an error that names both sizes where the floor does not fit.
+    ///
+    /// # Errors
+    /// `Resources`, with the floor and what is free.
+    pub fn require(&self, name: &str, floor: usize, revocable: bool) -> Result<Arc<Reservation>> {
+        self.reserve(name, floor, revocable).ok_or_else(|| {
+            let (limit, free) = (self.limit(), self.free());
+            Error::resources(format!(
+                "{name} needs at least {}, but only {} of the memory budget of {} is free",
+                ByteSize(floor),
+                ByteSize(free),
+                ByteSize(limit)
+            ))
+            .advise("raise --memory or lower --threads")
+        })
+    }
+
+    /// Changes what the budget sees as held by nobody in particular, in bytes.
+    pub fn set_outside(&self, bytes: usize) {
+        let mut ledger = self.ledger();
+        ledger.outside = bytes;
+        ledger.see_peak();
+    }
+
+    /// The limit in bytes.
+    pub fn limit(&self) -> usize {
+        self.ledger().limit
+    }
+
+    /// Bytes that could be committed now.
+    pub fn free(&self) -> usize {
+        let ledger = self.ledger();
+        ledger.limit.saturating_sub(ledger.outside + ledger.committed)
+    }
+
+    /// Bytes that reservations hold now.
+    pub fn held(&self) -> usize {
+        self.ledger().held
+    }
+
+    /// The most that was accounted for at one time (outside included), in bytes.
+    pub fn peak(&self) -> usize {
+        self.ledger().peak
+    }
+
+    /// Every reservation, in the order of their making.
+    pub fn claims(&self) -> Vec<Claim> {
+        self.ledger().claims.values().copied().collect()
+    }
+}
+
+impl Ledger {
+    fn fits(&self, more: usize) -> bool {
+        self.outside.saturating_add(self.committed).saturating_add(more) <= self.limit
+    }
+
+    fn see_peak(&mut self) {
+        self.peak = self.peak.max(self.outside + self.held);
+    }
+
+    /// Changes what `id` holds; `force` goes over the limit rather than refuse.
+    fn grow(&mut self, id: ReservationId, bytes: usize, force: bool) -> bool {
+        let Some(claim) = self.claims.get(&id).copied() else { return force };
+        let more = (claim.held + bytes).max(claim.floor) - claim.held.max(claim.floor);
+        if more > 0 && !force && !self.fits(more) {
+            return false;
+        }
+        self.committed += more;
+        self.held += bytes;
+        self.claims.insert(id, Claim { held: claim.held + bytes, ..claim });
+        self.see_peak();
+        true
+    }
+
+    fn shrink(&mut self, id: ReservationId, bytes: usize) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        let bytes = bytes.min(claim.held);
+        let less = claim.held.max(claim.floor) - (claim.held - bytes).max(claim.floor);
+        claim.held -= bytes;
+        self.committed -= less;
+        self.held -= bytes;
+    }
+}
+
+/// A holder's part of the budget. Its floor is committed from the start; what it holds above may be asked back.
+///
+/// Dropping it releases everything; pages that outlive it keep it alive.
+pub struct Reservation {
+    budget: Budget,
+    id: ReservationId,
+    name: Box<str>,
+    wanted: AtomicUsize,
+}
+
+impl Reservation {
+    /// Its name in the budget.
+    pub fn id(&self) -> ReservationId {
+        self.id
+    }
+
+    /// Who holds it, for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Grows by `bytes`, or says no.
+    pub fn try_grow(&self, bytes: usize) -> bool {
+        let mut ledger = self.budget.ledger();
+        ledger.requests += 1;
+        if self.budget.0.refuse.as_ref().is_some_and(|refuse| refuse(ledger.requests)) {
+            // An injected refusal hits only what could be refused for real: growth above the floor.
+            if ledger.claims.get(&self.id).is_none_or(|c| c.held + bytes > c.floor) {
+                return false;
+            }
+        }
+        ledger.grow(self.id, bytes, false)
+    }
+
+    /// Grows by `bytes` even over the limit: for memory that exists already and must be seen.
+    pub fn grow_anyway(&self, bytes: usize) {
+        self.budget.ledger().grow(self.id, bytes, true);
+    }
+
+    /// Gives `bytes` back.
+    pub fn shrink(&self, bytes: usize) {
+        self.budget.ledger().shrink(self.id, bytes);
+    }
+
+    /// Moves the account of `bytes` from this holder to `other`. Cannot fail: nothing new is held.
+    pub fn hand_over(&self, other: &Reservation, bytes: usize) {
+        let mut ledger = self.budget.ledger();
+        ledger.shrink(self.id, bytes);
+        ledger.grow(other.id, bytes, true);
+    }
+
+    /// Bytes held now.
+    pub fn held(&self) -> usize {
+        self.budget.ledger().claims.get(&self.id).map_or(0, |c| c.held)
+    }
+
+    /// Bytes that this holder may always hold.
+    pub fn floor(&self) -> usize {
+        self.budget.ledger().claims.get(&self.id).map_or(0, |c| c.floor)
+    }
+
+    /// Asks the holder to give `bytes` back at its next step.
+    pub fn ask(&self, bytes: usize) {
+        self.wanted.fetch_max(bytes, Relaxed);
+    }
+
+    /// What was asked back and not yet answered, in bytes.
+    pub fn wanted(&self) -> usize {
+        self.wanted.load(Relaxed)
+    }
+
+    /// Takes the request, so that it is answered once.
+    pub fn take_wanted(&self) -> usize {
+        self.wanted.swap(0, Relaxed)
+    }
+
+    /// The budget it belongs to.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut ledger = self.budget.ledger();
+        if let Some(claim) = ledger.claims.remove(&self.id) {
+            ledger.committed -= claim.held.max(claim.floor);
+            ledger.held -= claim.held;
+        }
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} holds {}", self.id, self.name, ByteSize(self.held()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floors_are_committed_and_cannot_be_refused() {
+        let budget = Budget::new(100);
+        let a = budget.reserve("a", 60, true).unwrap();
+        let b = budget.reserve("b", 30, true).unwrap();
+        assert!(budget.reserve("c", 20, true).is_none());
+        assert!(a.try_grow(60) && b.try_grow(40));
+        assert!(!a.try_grow(1), "60 + 40 is all there is");
+        b.shrink(40);
+        assert_eq!(budget.free(), 10);
+        assert!(a.try_grow(10));
+        drop((a, b));
+        assert_eq!((budget.held(), budget.free(), budget.peak()), (0, 100, 100));
+    }
+
+    #[test]
+    fn what_is_outside_counts() {
+        let budget = Budget::new(100);
+        let a = budget.reserve("a", 0, true).unwrap();
+        budget.set_outside(80);
+        assert!(!a.try_grow(21) && a.try_grow(20));
+    }
+
+    #[test]
+    fn handing_over_keeps_the_sum() {
+        let budget = Budget::new(100);
+        let (a, b) = (budget.reserve("a", 50, true).unwrap(), budget.reserve("b", 0, false).unwrap());
+        assert!(a.try_grow(50));
+        a.hand_over(&b, 50);
+        assert_eq!((a.held(), b.held(), budget.held()), (0, 50, 50));
+        assert_eq!(budget.free(), 0, "a keeps its floor committed");
+    }
+
+    #[test]
+    fn injected_refusals_spare_floors() {
+        let budget = Budget::with_refusal(100, Some(Box::new(|_| true)));
+        let a = budget.reserve("a", 10, true).unwrap();
+        assert!(a.try_grow(10) && !a.try_grow(1));
+    }
+}

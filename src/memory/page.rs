@@ -1,0 +1,131 @@
+//! Pages of anonymous memory outside the allocator, given back to the kernel when the pool has enough of them.
+
+use super::budget::Reservation;
+use memmap2::MmapMut;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
+
+/// Hands out pages, and regions of any size, charged to a reservation. Cheap to clone.
+///
+/// A few free pages are kept resident, so that a page that circulates does not fault each time; they are as many as a
+/// small fixed number, which the budget counts as outside.
+#[derive(Clone)]
+pub struct PagePool(Arc<Pool>);
+
+struct Pool {
+    page_bytes: usize,
+    free: Mutex<Vec<MmapMut>>,
+}
+
+/// Free pages that stay resident: 16 pages of 256 KiB are 4 MiB, of 64 KiB 1 MiB.
+const KEEP: usize = 16;
+
+impl PagePool {
+    /// A pool of pages of `page_bytes`, a power of two of at least 4 KiB (smaller ones are for tests).
+    pub fn new(page_bytes: usize) -> Self {
+        PagePool(Arc::new(Pool { page_bytes, free: Mutex::new(Vec::new()) }))
+    }
+
+    /// The size of a page, in bytes.
+    pub fn page_bytes(&self) -> usize {
+        self.0.page_bytes
+    }
+
+    /// A page charged to `owner`; `None` where the budget or the kernel refuses. Its bytes are whatever was there.
+    pub fn page(&self, owner: &Arc<Reservation>) -> Option<Page> {
+        let bytes = self.0.page_bytes;
+        if !owner.try_grow(bytes) {
+            return None;
+        }
+        let kept = self.0.free.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        self.charged(kept.or_else(|| MmapMut::map_anon(bytes).ok()), bytes, owner)
+    }
+
+    /// A region of zeros of at least `bytes`, charged to `owner`; for directories whose size is known before.
+    pub fn region(&self, bytes: usize, owner: &Arc<Reservation>) -> Option<Page> {
+        let bytes = bytes.max(1).next_multiple_of(4096);
+        if !owner.try_grow(bytes) {
+            return None;
+        }
+        self.charged(MmapMut::map_anon(bytes).ok(), bytes, owner)
+    }
+
+    fn charged(&self, map: Option<MmapMut>, bytes: usize, owner: &Arc<Reservation>) -> Option<Page> {
+        if map.is_none() {
+            owner.shrink(bytes);
+        }
+        map.map(|map| Page { map: Some(map), owner: owner.clone(), pool: self.0.clone() })
+    }
+}
+
+/// Memory charged to a reservation; it goes back on drop.
+pub struct Page {
+    /// `None` only while dropping.
+    map: Option<MmapMut>,
+    owner: Arc<Reservation>,
+    pool: Arc<Pool>,
+}
+
+impl Page {
+    /// Charges the page to another holder from now on.
+    pub fn hand_over(&mut self, to: &Arc<Reservation>) {
+        self.owner.hand_over(to, self.len());
+        self.owner = to.clone();
+    }
+}
+
+impl Deref for Page {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.map.as_deref_mut().unwrap_or_default()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.owner.shrink(self.len());
+        let Some(map) = self.map.take() else { return };
+        if map.len() == self.pool.page_bytes {
+            let mut free = self.pool.free.lock().unwrap_or_else(|e| e.into_inner());
+            if free.len() < KEEP {
+                free.push(map);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page of {} bytes", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Budget;
+    use super::*;
+
+    #[test]
+    fn pages_are_charged_while_they_live() {
+        let budget = Budget::new(3 * 4096);
+        let pool = PagePool::new(4096);
+        let a = budget.reserve("a", 0, true).unwrap();
+        let b = budget.reserve("b", 0, true).unwrap();
+        let mut pages: Vec<Page> = (0..3).map(|_| pool.page(&a).unwrap()).collect();
+        assert!(pool.page(&a).is_none());
+        pages[0][17] = 3;
+        pages[0].hand_over(&b);
+        assert_eq!((a.held(), b.held()), (8192, 4096));
+        pages.clear();
+        assert_eq!(budget.held(), 0);
+        let region = pool.region(5000, &a).unwrap();
+        assert!(region.len() == 8192 && region.iter().all(|b| *b == 0));
+    }
+}
