@@ -1,0 +1,237 @@
+//! The tables of a session, and those that a query names by their files.
+//!
+//! A table over files is opened once a session: the same definition gives the same schema, as long as its files have the
+//! sizes and times of modification that they had. Globs and directories are looked at again, since files may have come.
+
+use crate::error::{Error, Result};
+use crate::formats::{ColumnStats, Table, TableDef, TableStats};
+use arrow::datatypes::SchemaRef;
+use datafusion_expr::logical_plan::LogicalPlan;
+use datafusion_expr::{Expr, TableProviderFilterPushDown, TableSource};
+use datafusion_sql::sqlparser::ast;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What a name in a query stands for. Cheap to clone.
+#[derive(Clone)]
+pub enum TableRef {
+    /// A table over files.
+    Files(Arc<Table>),
+    /// A result that the session keeps: what it is, its columns, its rows where known.
+    Stored(Arc<dyn Any + Send + Sync>, SchemaRef, Option<usize>),
+    /// A query with a name.
+    View(Arc<View>),
+}
+
+/// A query with a name.
+pub struct View {
+    /// The query, bound again at each use; `None` for a plan that was made without SQL.
+    pub(super) query: Option<Box<ast::Query>>,
+    /// The query, bound when the view was made.
+    pub plan: LogicalPlan,
+}
+
+impl View {
+    /// A view of a bound plan.
+    pub fn new(plan: LogicalPlan) -> Arc<View> {
+        Arc::new(View { query: None, plan })
+    }
+}
+
+impl TableRef {
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            TableRef::Files(t) => Arc::clone(&t.schema),
+            TableRef::Stored(_, schema, _) => Arc::clone(schema),
+            TableRef::View(v) => Arc::clone(v.plan.schema().inner()),
+        }
+    }
+
+    /// What is known of its rows without reading it.
+    pub fn stats(&self) -> TableStats {
+        match self {
+            TableRef::Files(t) => t.stats.clone(),
+            TableRef::Stored(_, schema, rows) => TableStats {
+                rows: rows.map(|n| n as u64),
+                bytes: 0,
+                columns: vec![ColumnStats::default(); schema.fields().len()],
+            },
+            TableRef::View(_) => TableStats::default(),
+        }
+    }
+}
+
+impl fmt::Debug for TableRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TableRef::Files(t) => write!(f, "Files({:?})", t.def.paths),
+            TableRef::Stored(_, schema, rows) => write!(f, "Stored({} columns, {rows:?} rows)", schema.fields().len()),
+            TableRef::View(_) => f.write_str("View"),
+        }
+    }
+}
+
+/// What a scan of a plan reads: the [`TableRef`] behind DataFusion's `TableSource`.
+#[derive(Debug)]
+pub struct Source {
+    /// The table.
+    pub table: TableRef,
+}
+
+impl Source {
+    /// A source of `table`.
+    pub fn new(table: TableRef) -> Arc<Source> {
+        Arc::new(Source { table })
+    }
+
+    /// The source of a scan, if it is one of ours: the work table of a recursive query is a [`WorkTable`] instead.
+    pub fn of(source: &dyn TableSource) -> Option<&Source> {
+        source.downcast_ref()
+    }
+}
+
+impl TableSource for Source {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    /// A scan applies every filter that is a function of its columns, exactly: `plan` puts them into its pipeline.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion_common::Result<Vec<TableProviderFilterPushDown>> {
+        let exact = |e: &&Expr| match e.is_volatile() || has_subquery(e) {
+            true => TableProviderFilterPushDown::Unsupported,
+            false => TableProviderFilterPushDown::Exact,
+        };
+        Ok(filters.iter().map(exact).collect())
+    }
+
+    fn get_logical_plan(&self) -> Option<std::borrow::Cow<'_, LogicalPlan>> {
+        match &self.table {
+            TableRef::View(v) => Some(std::borrow::Cow::Borrowed(&v.plan)),
+            _ => None,
+        }
+    }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    use datafusion_common::tree_node::TreeNode;
+    let found = |e: &Expr| {
+        Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_)))
+    };
+    expr.exists(found).unwrap_or(true)
+}
+
+/// The rows of the round before, in a recursive query: the scan of its own name.
+#[derive(Debug)]
+pub struct WorkTable {
+    /// The name of the recursive query.
+    pub name: String,
+    schema: SchemaRef,
+}
+
+impl WorkTable {
+    pub(super) fn new(name: &str, schema: SchemaRef) -> Arc<WorkTable> {
+        Arc::new(WorkTable { name: name.to_string(), schema })
+    }
+
+    /// The work table of a scan, if it is one.
+    pub fn of(source: &dyn TableSource) -> Option<&WorkTable> {
+        source.downcast_ref()
+    }
+}
+
+impl TableSource for WorkTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The tables of a session by name.
+#[derive(Default)]
+pub(super) struct Catalog {
+    tables: RwLock<BTreeMap<String, TableRef>>,
+    opened: RwLock<HashMap<String, Arc<Table>>>,
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Catalog({:?})", self.names())
+    }
+}
+
+impl Catalog {
+    pub(super) fn register(&self, name: &str, table: TableRef, replace: bool) -> Result<()> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if !replace && tables.contains_key(name) {
+            return Err(Error::query(format!("there is a table \"{name}\" already"))
+                .advise("CREATE OR REPLACE replaces it; CREATE .. IF NOT EXISTS keeps it"));
+        }
+        tables.insert(name.to_string(), table);
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Option<TableRef> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// The table of that name: the exact one, else the only one that differs in case.
+    pub(super) fn get(&self, name: &str) -> Option<TableRef> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(t) = tables.get(name) {
+            return Some(t.clone());
+        }
+        let mut alike = tables.iter().filter(|(k, _)| k.to_lowercase() == name.to_lowercase());
+        match (alike.next(), alike.next()) {
+            (Some((_, t)), None) => Some(t.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    pub(super) fn all(&self) -> Vec<(String, TableRef)> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// The table of `def`, opened at most once while its files stay as they are.
+    pub(super) fn open(&self, def: TableDef) -> Result<Arc<Table>> {
+        let key = format!("{def:?}");
+        let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(table) = known
+            && is_fresh(&table)
+        {
+            return Ok(table);
+        }
+        let table = Table::open(def)?;
+        self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&table));
+        Ok(table)
+    }
+}
+
+/// Whether the table's files are surely those that it was opened with. A pipe is: it can be read only once.
+fn is_fresh(table: &Table) -> bool {
+    let is_pipe = |p: &String| p == "-" || p.starts_with("/dev/");
+    if table.def.paths.iter().all(is_pipe) {
+        return true;
+    }
+    let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();
+    let found: Vec<&str> = table.files.iter().map(|f| &*f.path).collect();
+    named == found && table.files.iter().all(is_unchanged)
+}
+
+fn is_unchanged(file: &crate::formats::FileRef) -> bool {
+    let Ok(meta) = std::fs::metadata(&*file.path) else { return false };
+    let modified = meta.modified().ok().map(|t| match t.duration_since(std::time::UNIX_EPOCH) {
+        Ok(d) => i128::try_from(d.as_nanos()).unwrap_or(i128::MAX),
+        Err(e) => i128::try_from(e.duration().as_nanos()).map_or(i128::MIN, |n| -n),
+    });
+    meta.len() == file.size && modified == Some(file.modified)
+}

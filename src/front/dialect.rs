@@ -1,0 +1,117 @@
+//! The SQL that is spoken: DuckDB's, with JSON arrows.
+//!
+//! sqlparser reads `x -> y` as a lambda wherever a dialect has lambdas, so `doc -> 'key'` would be lost. [`mark_arrows`]
+//! looks at the tokens first: an arrow stays a lambda's only behind a bare name (or names in parentheses) that is an
+//! argument of a function that takes lambdas; every other arrow becomes an operator of its own.
+
+use datafusion_sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use std::any::TypeId;
+
+/// The operator that [`mark_arrows`] writes for a JSON arrow.
+pub(super) const JSON_ARROW: &str = "->";
+
+/// DuckDB's dialect, and a little more.
+#[derive(Debug, Default)]
+pub(super) struct PartitaDialect;
+
+/// Hands methods on to DuckDB's dialect.
+macro_rules! duckdb {
+    ($($name:ident),* $(,)?) => { $(fn $name(&self) -> bool { DuckDbDialect.$name() })* };
+}
+
+impl Dialect for PartitaDialect {
+    /// The parser asks in some places whether this is DuckDB's dialect.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<DuckDbDialect>()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        DuckDbDialect.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        DuckDbDialect.is_identifier_part(ch)
+    }
+
+    duckdb!(
+        supports_trailing_commas,
+        supports_filter_during_aggregation,
+        supports_group_by_expr,
+        supports_bitwise_shift_operators,
+        supports_named_fn_args_with_eq_operator,
+        supports_named_fn_args_with_assignment_operator,
+        supports_dictionary_syntax,
+        support_map_literal_syntax,
+        supports_lambda_functions,
+        allow_extract_single_quotes,
+        supports_explain_with_utility_options,
+        supports_array_typedef_with_brackets,
+        supports_from_first_select,
+        supports_order_by_all,
+        supports_select_wildcard_exclude,
+        supports_notnull_operator,
+        supports_select_wildcard_replace,
+        supports_comma_separated_trim,
+    );
+
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
+
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn supports_string_escape_constant(&self) -> bool {
+        true
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+}
+
+/// Functions whose arguments may be lambdas.
+fn takes_lambdas(name: &str) -> bool {
+    const NAMES: [&str; 5] = ["array_transform", "list_transform", "array_filter", "list_filter", "transform"];
+    const MORE: [&str; 5] = ["array_any_match", "any_match", "list_any_match", "array_all_match", "list_reduce"];
+    NAMES.iter().chain(&MORE).any(|n| n.eq_ignore_ascii_case(name))
+}
+
+/// Turns arrows that are not a lambda's into the operator [`JSON_ARROW`].
+pub(super) fn mark_arrows(tokens: &mut [TokenWithSpan]) {
+    let mut open: Vec<bool> = Vec::new(); // by open parenthesis: whether it encloses arguments that may be lambdas
+    let mut before: [Option<Token>; 2] = [None, None]; // the last two tokens that are not space, the latest first
+    let mut closed_list = false; // whether the last `)` closed the names of a lambda
+    for token in tokens.iter_mut() {
+        match &token.token {
+            Token::Whitespace(_) => continue,
+            Token::LParen => {
+                let named = matches!(&before[0], Some(Token::Word(w)) if takes_lambdas(&w.value));
+                open.push(named);
+            }
+            Token::RParen => {
+                open.pop();
+                closed_list = true;
+            }
+            Token::Arrow => {
+                let inside = open.last().copied().unwrap_or(false);
+                let lambda = match (&before[0], &before[1]) {
+                    (Some(Token::Word(_)), Some(Token::Comma | Token::LParen)) => inside,
+                    (Some(Token::RParen), _) => inside && closed_list,
+                    _ => false,
+                };
+                if !lambda {
+                    token.token = Token::CustomBinaryOperator(JSON_ARROW.into());
+                }
+            }
+            _ => {}
+        }
+        before = [Some(token.token.clone()), before[0].take()];
+    }
+}

@@ -1,0 +1,279 @@
+//! Files as tables: `FROM 'logs/*.csv.gz'`, `FROM read_csv('x.csv', delimiter => ';')`.
+//!
+//! Life of a name in FROM:
+//!
+//! 1. A quoted name that is no table of the session and [looks like a path](is_path), or a call of a `read_*` function,
+//!    becomes a [`TableDef`]: paths, the format if the function says it, options as text (lists and structs as JSON).
+//! 2. The catalog opens the definition, or finds that it has.
+//! 3. The scan is named after the file, without directory and endings, so that `lineitem.l_tax` works.
+//!
+//! TABLESAMPLE, which DataFusion would ignore, is refused here.
+
+use super::catalog::{Catalog, Source, TableRef};
+use super::context::external;
+use super::nearest::nearest;
+use crate::error::{Error, Result};
+use crate::formats::{FORMATS, TableDef};
+use datafusion_common::TableReference;
+use datafusion_expr::LogicalPlanBuilder;
+use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion_sql::sqlparser::ast::{self, Expr, FunctionArg, FunctionArgExpr, TableAlias, TableFactor, Value};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Formats by what people call them in `read_*`.
+const SPELLINGS: &[(&str, &str)] = &[
+    ("csv", "csv"),
+    ("csv_auto", "csv"),
+    ("json", "json"),
+    ("json_auto", "json"),
+    ("ndjson", "json"),
+    ("ndjson_auto", "json"),
+    ("parquet", "parquet"),
+];
+
+/// Whether a quoted name is a path rather than a table's name.
+pub(super) fn is_path(name: &str) -> bool {
+    name == "-" || name.contains(['/', '\\', '*', '?']) || has_ending(name)
+}
+
+fn has_ending(name: &str) -> bool {
+    const MORE: [&str; 12] =
+        ["csv", "tsv", "txt", "log", "json", "jsonl", "ndjson", "parquet", "gz", "zst", "bz2", "xz"];
+    let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+    let ending = ending.to_lowercase();
+    let known = FORMATS.iter().flat_map(|f| f.endings()).any(|e| *e == ending);
+    !stem.is_empty() && (known || MORE.contains(&ending.as_str()))
+}
+
+/// The names of the functions that make tables.
+pub(super) fn function_names() -> Vec<String> {
+    let mut names: Vec<String> = FORMATS.iter().map(|f| format!("read_{}", f.name())).collect();
+    names.extend(SPELLINGS.iter().map(|(s, _)| format!("read_{s}")));
+    names.extend(["generate_series".into(), "range".into()]);
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The format that a `read_*` function reads.
+fn reads(function: &str) -> Option<String> {
+    let function = function.to_lowercase();
+    let spelled = function.strip_prefix("read_").or_else(|| function.strip_prefix("scan_"))?;
+    let known = SPELLINGS.iter().find(|(s, _)| *s == spelled).map(|(_, f)| f.to_string());
+    known.or_else(|| FORMATS.iter().find(|f| f.name() == spelled).map(|f| f.name().to_string()))
+}
+
+/// Makes scans of files.
+#[derive(Debug)]
+pub(super) struct FilesPlanner {
+    catalog: Arc<Catalog>,
+}
+
+impl FilesPlanner {
+    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
+        FilesPlanner { catalog }
+    }
+
+    fn scan(&self, def: TableDef, alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
+        let name = stem(&def);
+        let table = self.catalog.open(def).map_err(external)?;
+        let source = Source::new(TableRef::Files(table));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?.build()?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+}
+
+impl RelationPlanner for FilesPlanner {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> datafusion_common::Result<RelationPlanning> {
+        refuse_samples(&relation).map_err(external)?;
+        match relation {
+            TableFactor::Table { name, alias, args: Some(args), .. } if is_known(&name) => {
+                let function = function(&name).unwrap_or_default();
+                match reads(&function) {
+                    Some(format) => self.scan(definition(&function, format, &args.args).map_err(external)?, alias),
+                    None => series(&function, args.args, alias, context),
+                }
+            }
+            TableFactor::Table { name, alias, args: None, .. } if path(&name).is_some_and(|p| self.is_new(&p)) => {
+                let paths = vec![path(&name).unwrap_or_default()];
+                self.scan(TableDef { paths, ..TableDef::default() }, alias)
+            }
+            other => Ok(RelationPlanning::Original(Box::new(other))),
+        }
+    }
+}
+
+impl FilesPlanner {
+    fn is_new(&self, path: &str) -> bool {
+        self.catalog.get(path).is_none()
+    }
+}
+
+fn refuse_samples(relation: &TableFactor) -> Result<()> {
+    match relation {
+        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+            Err(Error::unsupported("TABLESAMPLE").advise("filter by WHERE random() < 0.1"))
+        }
+        TableFactor::Table { with_ordinality: true, .. } => Err(Error::unsupported("WITH ORDINALITY")),
+        TableFactor::Table { version: Some(_), .. } => Err(Error::unsupported("a table's version")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a called table function is one of this file's.
+fn is_known(name: &ast::ObjectName) -> bool {
+    function(name).is_some_and(|f| reads(&f).is_some() || is_series(&f))
+}
+
+/// The name of a called function, if it has one part.
+fn function(name: &ast::ObjectName) -> Option<String> {
+    match name.0.as_slice() {
+        [part] => part.as_ident().map(|i| i.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+/// The path, if the name is one: quoted, and looking like it.
+fn path(name: &ast::ObjectName) -> Option<String> {
+    match name.0.as_slice() {
+        [part] => {
+            let ident = part.as_ident()?;
+            let is = ident.quote_style.is_some() && (ident.quote_style == Some('\'') || is_path(&ident.value));
+            is.then(|| ident.value.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The name of a scan: the first file's, without directory and endings.
+fn stem(def: &TableDef) -> String {
+    let path = def.paths.first().map_or("", String::as_str);
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let stem = file.split('.').next().unwrap_or(file);
+    let plain = !stem.is_empty() && !stem.contains(['*', '?', '[', '{']);
+    if plain { stem.to_lowercase() } else { "files".to_string() }
+}
+
+/// The definition that a call of a `read_*` function makes.
+fn definition(function: &str, format: String, args: &[FunctionArg]) -> Result<TableDef> {
+    let mut def = TableDef { format: Some(format), ..TableDef::default() };
+    for arg in args {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp { left, op: ast::BinaryOperator::Eq, right }))
+                if matches!(**left, Expr::Identifier(_)) =>
+            {
+                option(&mut def, &left.to_string(), right)?;
+            }
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if def.paths.is_empty() => {
+                def.paths = paths(function, &constant(value)?)?;
+            }
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+                option(&mut def, &name.value, value)?;
+            }
+            FunctionArg::ExprNamed { name, arg: FunctionArgExpr::Expr(value), .. } => {
+                option(&mut def, &name.to_string(), value)?;
+            }
+            other => {
+                return Err(Error::query(format!("{function} cannot take {other}"))
+                    .advise(format!("{function}('path', option => value)")));
+            }
+        }
+    }
+    match def.paths.is_empty() {
+        true => Err(Error::query(format!("{function} wants a path")).advise(format!("{function}('data/*.csv')"))),
+        false => Ok(def),
+    }
+}
+
+fn option(def: &mut TableDef, name: &str, value: &Expr) -> Result<()> {
+    let name = name.to_lowercase();
+    let text = text_of(constant(value)?);
+    match def.options.insert(name.clone(), text) {
+        Some(_) => Err(Error::query(format!("the option {name} is given twice"))),
+        None => Ok(()),
+    }
+}
+
+/// The text of an option's value: texts bare, everything else as JSON.
+pub(super) fn text_of(value: Json) -> String {
+    match value {
+        Json::String(s) => s,
+        other => other.to_string(),
+    }
+}
+
+fn paths(function: &str, value: &Json) -> Result<Vec<String>> {
+    let wrong = || Error::query(format!("{function} wants a path or a list of paths, not {value}"));
+    match value {
+        Json::String(s) => Ok(vec![s.clone()]),
+        Json::Array(items) if !items.is_empty() => {
+            items.iter().map(|v| v.as_str().map(str::to_string).ok_or_else(wrong)).collect()
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// A literal, list, struct or map as JSON.
+pub(super) fn constant(expr: &Expr) -> Result<Json> {
+    let wrong = || Error::query(format!("an option's value must be a constant, not {expr}"));
+    Ok(match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => serde_json::from_str(n).unwrap_or_else(|_| Json::String(n.clone())),
+            Value::Boolean(b) => Json::Bool(*b),
+            Value::Null => Json::Null,
+            other => Json::String(other.clone().into_string().ok_or_else(wrong)?),
+        },
+        Expr::Identifier(i) => Json::String(i.value.clone()),
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => {
+            serde_json::from_str(&format!("-{expr}")).map_err(|_| wrong())?
+        }
+        Expr::Nested(inner) => constant(inner)?,
+        Expr::Array(list) => Json::Array(list.elem.iter().map(constant).collect::<Result<_>>()?),
+        Expr::Dictionary(fields) => {
+            let pairs = fields.iter().map(|f| Ok((f.key.value.clone(), constant(&f.value)?)));
+            Json::Object(pairs.collect::<Result<_>>()?)
+        }
+        Expr::Map(map) => {
+            let pairs = map.entries.iter().map(|e| Ok((text_of(constant(&e.key)?), constant(&e.value)?)));
+            Json::Object(pairs.collect::<Result<_>>()?)
+        }
+        _ => return Err(wrong()),
+    })
+}
+
+fn is_series(function: &str) -> bool {
+    matches!(function, "range" | "generate_series")
+}
+
+/// `FROM range(..)` is `FROM (SELECT unnest(range(..)))`.
+fn series(
+    function: &str,
+    args: Vec<FunctionArg>,
+    alias: Option<TableAlias>,
+    context: &mut dyn RelationPlannerContext,
+) -> datafusion_common::Result<RelationPlanning> {
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    // range(n) counts from 0, as the scalar function does; generate_series is given both ends.
+    let call = match (function, args.as_slice()) {
+        ("generate_series", [end]) => format!("generate_series(0, {end})"),
+        _ => format!("{function}({})", args.join(", ")),
+    };
+    let text = format!("(SELECT unnest({call}) AS {function}) AS {function}");
+    let factor = super::parse::table_factor(&text).map_err(external)?;
+    let plan = context.plan(factor)?;
+    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+}
+
+/// Says which function was meant.
+pub(super) fn unknown_format(format: &str) -> Error {
+    let error = Error::query(format!("no format \"{format}\""));
+    match nearest(format, FORMATS.iter().map(|f| f.name())) {
+        Some(near) => error.advise(format!("did you mean {near}?")),
+        None => error,
+    }
+}

@@ -1,0 +1,166 @@
+//! The names of a query's columns: what the user wrote, each once.
+//!
+//! DataFusion wants the names in a select list to differ, and names an expression after its bound form
+//! (`t.a + Int64(1)`). Before binding, an expression without alias gets its own text as an alias, and a name that is
+//! taken gets a number: `a`, `a:1`. The headers of the result are the names without those numbers.
+//!
+//! Whether `SELECT t.*, a` repeats a name is known only when binding fails: then it is done again with `every` set, which
+//! numbers such columns too.
+
+use datafusion_sql::sqlparser::ast::{
+    Expr, Function, Ident, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
+};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+/// Names every column of every select in `query`. Returns the headers of the names that got a number.
+pub(super) fn name_columns(query: &mut Query, every: bool) -> HashMap<String, String> {
+    let mut headers = HashMap::new();
+    name_body(&mut query.body, every, &mut headers);
+    let mut rest = Names { every };
+    let _ = query.visit(&mut rest);
+    headers
+}
+
+/// The headers of a result whose columns have these names.
+pub(super) fn headers<'a>(names: impl Iterator<Item = &'a String>, known: &HashMap<String, String>) -> Vec<String> {
+    names.map(|n| known.get(n).unwrap_or(n).clone()).collect()
+}
+
+struct Names {
+    every: bool,
+}
+
+impl VisitorMut for Names {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        name_body(&mut query.body, self.every, &mut HashMap::new());
+        ControlFlow::Continue(())
+    }
+}
+
+fn name_body(body: &mut SetExpr, every: bool, headers: &mut HashMap<String, String>) {
+    match body {
+        SetExpr::Select(select) => name_select(select, every, headers),
+        SetExpr::Query(query) => name_body(&mut query.body, every, headers),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_body(left, every, headers);
+            name_body(right, every, &mut HashMap::new());
+        }
+        _ => {}
+    }
+}
+
+fn name_select(select: &mut Select, every: bool, headers: &mut HashMap<String, String>) {
+    if select.projection.is_empty() && select.flavor == SelectFlavor::FromFirstNoSelect {
+        select.projection.push(SelectItem::Wildcard(WildcardAdditionalOptions::default()));
+    }
+    let is_star = |i: &SelectItem| match i {
+        SelectItem::Wildcard(_) => true,
+        SelectItem::QualifiedWildcard(..) => every,
+        _ => false,
+    };
+    let star = select.projection.iter().any(is_star);
+    let mut taken = HashSet::new();
+    for item in &mut select.projection {
+        name_item(item, star, &mut taken, headers);
+    }
+}
+
+/// Where a column's name comes from.
+enum Origin {
+    /// A column of the input, with its table if that is said: two of the same name may come from two tables.
+    Column(String),
+    /// A cast of a column: bound under the column's own name.
+    CastColumn(String),
+    /// Anything else: its text.
+    Computed(String),
+}
+
+fn name_item(
+    item: &mut SelectItem,
+    star: bool,
+    taken: &mut HashSet<String>,
+    headers: &mut HashMap<String, String>,
+) {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => {
+            let name = normal(alias);
+            if !taken.insert(name.clone()) {
+                *alias = numbered(&name, taken, headers);
+            }
+        }
+        SelectItem::UnnamedExpr(expr) if !is_unnest(expr) => {
+            let alias = match origin(expr) {
+                Origin::Column(key) if star || !taken.insert(key.clone()) => {
+                    Some(numbered(last_part(expr).as_deref().unwrap_or(&key), taken, headers))
+                }
+                Origin::Column(_) => None,
+                Origin::CastColumn(name) => match star || !taken.insert(name) {
+                    true => Some(text_alias(expr.to_string(), taken, headers)),
+                    false => None,
+                },
+                Origin::Computed(text) => Some(text_alias(text, taken, headers)),
+            };
+            if let Some(alias) = alias {
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text_alias(text: String, taken: &mut HashSet<String>, headers: &mut HashMap<String, String>) -> Ident {
+    match taken.insert(text.clone()) {
+        true => Ident::with_quote('"', text),
+        false => numbered(&text, taken, headers),
+    }
+}
+
+/// `name:1`, or the next number that is free.
+fn numbered(name: &str, taken: &mut HashSet<String>, headers: &mut HashMap<String, String>) -> Ident {
+    let mut number = 1;
+    let mut made = format!("{name}:{number}");
+    while !taken.insert(made.clone()) {
+        number += 1;
+        made = format!("{name}:{number}");
+    }
+    headers.insert(made.clone(), name.to_string());
+    Ident::with_quote('"', made)
+}
+
+fn origin(expr: &Expr) -> Origin {
+    match expr {
+        Expr::Identifier(i) => Origin::Column(normal(i)),
+        Expr::CompoundIdentifier(parts) => {
+            Origin::Column(parts.iter().map(normal).collect::<Vec<_>>().join("."))
+        }
+        Expr::Nested(inner) => origin(inner),
+        Expr::Cast { expr, .. } => match origin(expr) {
+            Origin::Column(name) | Origin::CastColumn(name) => Origin::CastColumn(name),
+            Origin::Computed(_) => Origin::Computed(format!("{expr}")),
+        },
+        other => Origin::Computed(other.to_string()),
+    }
+}
+
+fn last_part(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(i) => Some(normal(i)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(normal),
+        Expr::Nested(inner) => last_part(inner),
+        _ => None,
+    }
+}
+
+/// An unnested struct becomes several columns: it cannot have one name.
+fn is_unnest(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(Function { name, .. }) if name.to_string().eq_ignore_ascii_case("unnest"))
+}
+
+/// The name that an identifier binds to.
+pub(super) fn normal(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
+}
