@@ -1,21 +1,53 @@
-//! Partita: a dataframe and bag query engine for data larger than memory.
+//! Partita: a dataframe and bag query engine for data larger than memory, under a hard memory budget.
+//!
+//! Tables are read from CSV, Parquet and NDJSON files, planned into tasks over partitions, run in parallel within a
+//! budget, and spilled to local scratch. A [`Session`] owns a budget, threads, scratch and a catalog; a [`Frame`] is a
+//! query that has not run.
+//!
+//! ```
+//! # fn main() -> partita::Result<()> {
+//! use partita::prelude::*;
+//!
+//! let session = Session::builder().memory("64MiB")?.build()?;
+//! let frame = session.sql("SELECT n % 2 AS odd, sum(n) AS total FROM (VALUES (1), (2), (3)) AS t(n) GROUP BY odd")?;
+//! assert_eq!(frame.count()?, 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layers, and the life of a query through them, are drawn in `ARCHITECTURE.md`.
 #![warn(missing_docs)]
 
 pub mod batch;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod events;
 pub mod formats;
+pub mod frame;
 pub mod front;
 pub mod graph;
 pub mod ids;
 pub mod io;
 pub mod memory;
 pub mod ops;
+pub mod plan;
+pub mod run;
 pub mod sched;
 pub mod store;
 pub mod units;
 pub mod wake;
 
 pub use error::{Error, ErrorKind, Place, Result};
+pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats};
 pub use units::parse_size;
+
+/// What most programs want: sessions, frames, and DataFusion's expressions.
+pub mod prelude {
+    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder};
+    pub use crate::{Error, ErrorKind, Result};
+    pub use datafusion_common::{JoinType, ScalarValue};
+    pub use datafusion_expr::{Expr, case, cast, col, ident, lit, not, when};
+    pub use datafusion_functions::expr_fn::*;
+    pub use datafusion_functions_aggregate::expr_fn::*;
+}

@@ -2,8 +2,8 @@
 //! is a plan.
 //!
 //! Life of a table: a [`TableDef`] (paths, format, options) is resolved to files and a schema ([`Table::open`]); the table
-//! is cut into [`Split`]s; a [`SplitReader`] yields the wanted columns of one split, rows that a [`RowFilter`] refuses left
-//! out where that is cheap (the rest is filtered again above: a format may ignore a filter, never invert it).
+//! is cut into [`Split`]s; a [`SplitReader`] yields the wanted columns of one split, without the rows that a [`RowFilter`]
+//! refuses: nobody filters them again.
 //!
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
@@ -135,7 +135,7 @@ pub trait Output: std::io::Write + Send {
 pub struct ScanSpec {
     /// Columns of the table's schema, in the order in which they are wanted. May be empty (only rows are counted).
     pub projection: Vec<usize>,
-    /// Rows that are not wanted.
+    /// Which rows are wanted: exactly those for which it is true.
     pub filter: Option<Arc<RowFilter>>,
     /// Most rows of a batch.
     pub batch_rows: usize,

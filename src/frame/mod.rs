@@ -1,1 +1,32 @@
-//! (not written yet)
+//! Sessions and frames: what a program that links Partita sees.
+//!
+//! A [`Session`] owns one budget, one pool of threads, scratch and a catalog. A [`Frame`] is a query that has not run: its
+//! verbs add to a logical plan, and `collect`, `batches`, `count` and the `to_*` methods run it.
+//!
+//! ```
+//! # fn main() -> partita::Result<()> {
+//! use partita::prelude::*;
+//!
+//! let session = Session::builder().memory("64MiB")?.threads(2).build()?;
+//! let frame = session.sql("SELECT 6 * 7 AS answer")?;
+//! let batches = frame.collect()?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod batches;
+mod builder;
+mod execute;
+mod frame;
+mod group_by;
+mod outcome;
+mod session;
+mod write;
+
+pub use batches::Batches;
+pub use builder::SessionBuilder;
+pub use frame::{Frame, IntoExprs};
+pub use group_by::GroupBy;
+pub use outcome::{Outcome, SessionStats};
+pub use session::Session;

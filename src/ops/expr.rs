@@ -55,6 +55,11 @@ impl Scope {
         Scope { props: Arc::new(props), planning, count }
     }
 
+    /// The options that expressions are evaluated with.
+    pub fn options(&self) -> Arc<ConfigOptions> {
+        self.props.config_options.clone().unwrap_or_default()
+    }
+
     /// How many subqueries have a slot.
     pub fn subqueries(&self) -> usize {
         self.count

@@ -24,7 +24,17 @@
 //! A `*Op` is made by `plan`, shared by all workers, and holds plan parameters plus what is shared while running; its
 //! local things are made by `local`/`open`. No operator has a method that only planning needs.
 
+pub mod collect;
+pub mod deliver;
 pub mod expr;
+pub mod filter;
+pub mod limit;
+pub mod pipeline;
+pub mod project;
+pub mod scalar;
+pub mod scan;
+pub mod values;
+pub mod write;
 
 use crate::batch::Batch;
 use crate::config::Tuning;

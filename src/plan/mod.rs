@@ -1,1 +1,153 @@
-//! (not written yet)
+//! Lowering: the optimized logical plan becomes a graph of stages. Pure: nothing is read, started or allocated beyond the
+//! description.
+//!
+//! Life of a node: [`Lowering::lower`] lowers its inputs to open pipelines ([`pipe::Pipe`]); a streaming node adds a
+//! transform; a breaker closes the pipeline with a sink and opens the next one with the source that reads its result. One
+//! file a node in `nodes/`.
+
+mod explain;
+mod nodes;
+mod pipe;
+mod scalar;
+
+pub use explain::{explain, explain_analyzed};
+pub use nodes::limit::bounds as bounds_of;
+pub use pipe::{Described, Inlet, Pipe, Stages};
+
+use crate::config::Tuning;
+use crate::error::{Error, Result};
+use crate::formats::RowFilter;
+use crate::ids::StageId;
+use crate::ops::SinkOp;
+use crate::ops::expr::{Compiled, Scope, row_filter};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion_common::DFSchema;
+use datafusion_common::config::ConfigOptions;
+use datafusion_expr::logical_plan::Subquery;
+use datafusion_expr::{Expr, LogicalPlan, TableScan};
+use std::sync::Arc;
+
+/// What planning may know of the session.
+#[derive(Clone)]
+pub struct Limits {
+    /// Sizes and constants.
+    pub tuning: Arc<Tuning>,
+    /// The budget in bytes.
+    pub memory: usize,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+impl Limits {
+    /// The size of a page of growing state, in bytes.
+    pub fn page(&self) -> usize {
+        self.tuning.page_size(self.memory)
+    }
+
+    /// The size of a split of a text file that readers aim at: what all workers read at one time is at most an eighth
+    /// of the budget.
+    pub fn split_bytes(&self) -> usize {
+        let most = self.memory / 8 / self.threads.max(1);
+        self.tuning.split_bytes.min(most.max(64 * 1024))
+    }
+}
+
+/// A plan on its way to stages.
+pub struct Lowering {
+    /// What planning may know.
+    pub limits: Limits,
+    /// The stages so far.
+    pub stages: Stages,
+    /// What expressions may refer to besides columns.
+    scope: Scope,
+    /// The scalar subqueries of the plan, each with the stage after which its value is set.
+    subqueries: Vec<(Subquery, StageId)>,
+}
+
+/// A query that can run: stages whose last one is the result.
+pub struct Lowered {
+    /// What waits for what, and what each stage does.
+    pub stages: Stages,
+    /// The plan for people.
+    pub top: Described,
+}
+
+impl Lowering {
+    /// Nothing laid yet; expressions see `options`.
+    pub fn new(limits: Limits, options: Arc<ConfigOptions>) -> Self {
+        let scope = Scope::new(options, Vec::new());
+        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new() }
+    }
+
+    /// Lowers `plan`, ending in `sink`.
+    ///
+    /// # Errors
+    /// `Unsupported`, naming the node, for what is not built yet.
+    pub fn finish(mut self, plan: &LogicalPlan, sink: Arc<dyn SinkOp>, name: &str, floor: usize) -> Result<Lowered> {
+        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        scalar::lower_all(&mut self, plan)?;
+        let pipe = self.lower(plan)?;
+        let (_, top) = pipe.close(&mut self.stages, sink, name, "", floor);
+        Ok(Lowered { stages: self.stages, top })
+    }
+
+    /// Lowers `plan` to a pipeline that yields its rows.
+    pub fn lower(&mut self, plan: &LogicalPlan) -> Result<Pipe> {
+        match plan {
+            LogicalPlan::TableScan(node) => nodes::scan::lower(self, node),
+            LogicalPlan::Filter(node) => nodes::filter::lower(self, node),
+            LogicalPlan::Projection(node) => nodes::project::lower(self, node),
+            LogicalPlan::Aggregate(node) => nodes::aggregate::lower(self, node),
+            LogicalPlan::Limit(node) => nodes::limit::lower(self, node),
+            LogicalPlan::Union(node) => nodes::union::lower(self, node),
+            LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
+            LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),
+            LogicalPlan::Values(node) => nodes::values::lower(self, node),
+            other => Err(not_yet(other)),
+        }
+    }
+
+    /// Compiles `expr` for rows of `input` in `pipe`, which waits for the subqueries inside.
+    pub fn compile(&self, pipe: &mut Pipe, expr: &Expr, input: &DFSchema) -> Result<Compiled> {
+        scalar::wait_for_values(self, pipe, expr)?;
+        Compiled::new(expr, input, &self.scope)
+    }
+
+    /// The filters of a scan as a test that its format applies.
+    pub fn row_filter(&self, scan: &TableScan, schema: &SchemaRef) -> Result<Option<RowFilter>> {
+        row_filter(&scan.filters, &scan.table_name, schema, &self.scope)
+    }
+
+    /// Closes `pipe` with `sink`.
+    pub fn close(
+        &mut self,
+        pipe: Pipe,
+        sink: Arc<dyn SinkOp>,
+        name: &str,
+        detail: impl Into<String>,
+        floor: usize,
+    ) -> (StageId, Described) {
+        pipe.close(&mut self.stages, sink, name, detail, floor)
+    }
+}
+
+fn not_yet(plan: &LogicalPlan) -> Error {
+    let text = plan.display().to_string();
+    let name = text.split([':', ' ']).next().unwrap_or("this").to_lowercase();
+    Error::unsupported(format!("{name} is not supported yet: {}", shorten(&text, 120)))
+}
+
+/// Cuts a text for people.
+pub fn shorten(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or(text)),
+        None => text.to_string(),
+    }
+}
+
+/// The columns of a node as batches have them: every column may hold nulls, since joins and unions bring them in.
+pub fn batch_schema(schema: &DFSchema) -> SchemaRef {
+    let fields: Vec<Field> =
+        schema.fields().iter().map(|f| Field::new(f.name(), f.data_type().clone(), true)).collect();
+    Arc::new(Schema::new(fields))
+}

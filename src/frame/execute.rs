@@ -1,0 +1,104 @@
+//! From a planned query to rows: lower, submit, read the queue.
+
+use super::session::Inner;
+use crate::error::Result;
+use crate::front::Planned;
+use crate::ops::SinkOp;
+use crate::ops::deliver::DeliverOp;
+use crate::plan::{Described, Lowered, Lowering, bounds_of};
+use crate::run::QueryHandle;
+use crate::store::TurnQueue;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion_expr::LogicalPlan;
+use std::sync::Arc;
+
+/// A query that runs and whose rows come through a queue.
+pub(super) struct Running {
+    queue: Arc<TurnQueue>,
+    handle: QueryHandle,
+    inner: Arc<Inner>,
+    /// The plan, for `EXPLAIN ANALYZE`.
+    pub(super) top: Described,
+}
+
+impl Running {
+    /// The next rows, in order; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.inner.engine.read(&self.queue, &self.handle)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.queue.abandon();
+        self.handle.cancel();
+    }
+}
+
+/// Starts `planned`; its rows are read through the result.
+pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
+    let (plan, skip, fetch) = peel_limit(&planned.optimized)?;
+    let queue = Arc::new(inner.queue(skip, fetch)?);
+    let sink = Arc::new(DeliverOp { queue: queue.clone() });
+    let floor = inner.limits.tuning.result_queue_bytes;
+    let lowered = Lowering::new(inner.limits.clone()).finish(plan, sink, "result", floor)?;
+    let top = lowered.top.clone();
+    let ended = queue.clone();
+    let handle = inner.engine.submit(
+        lowered.stages.graph,
+        lowered.stages.work,
+        Box::new(move |result| match result {
+            Ok(()) => ended.finish(),
+            Err(error) => ended.fail(error),
+        }),
+    )?;
+    Ok(Running { queue, handle, inner: inner.clone(), top })
+}
+
+/// Runs `planned` into `sink` to its end.
+pub(super) fn drain(inner: &Arc<Inner>, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Described> {
+    let lowered = lower(inner, planned, sink, floor)?;
+    let top = lowered.top.clone();
+    let handle = inner.engine.submit(lowered.stages.graph, lowered.stages.work, Box::new(|_| {}))?;
+    handle.wait()?;
+    Ok(top)
+}
+
+/// Lowers `planned` into `sink`.
+pub(super) fn lower(inner: &Inner, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Lowered> {
+    Lowering::new(inner.limits.clone()).finish(&planned.optimized, sink, "result", floor)
+}
+
+/// A limit at the top of a query is kept by the queue of results.
+fn peel_limit(plan: &LogicalPlan) -> Result<(&LogicalPlan, usize, Option<usize>)> {
+    match plan {
+        LogicalPlan::Limit(node) => {
+            let (skip, fetch) = bounds_of(node)?;
+            Ok((&node.input, skip, fetch))
+        }
+        other => Ok((other, 0, None)),
+    }
+}
+
+/// The columns of a query under the user's headers.
+pub(super) fn result_schema(planned: &Planned) -> SchemaRef {
+    let fields = planned.optimized.schema().fields();
+    let name = |i: usize, f: &Field| planned.names.get(i).unwrap_or(f.name()).clone();
+    let fields: Vec<Field> =
+        fields.iter().enumerate().map(|(i, f)| Field::new(name(i, f), f.data_type().clone(), true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// The same columns under the names of `schema`.
+pub(super) fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(c, f)| if c.data_type() == f.data_type() { Ok(c.clone()) } else { Ok(cast(c, f.data_type())?) })
+        .collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}

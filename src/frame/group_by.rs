@@ -1,0 +1,37 @@
+//! `frame.group_by(keys).agg(aggregates)`.
+
+use super::frame::{Frame, IntoExprs};
+use crate::error::Result;
+use datafusion_expr::{Expr, LogicalPlanBuilder};
+
+/// A frame with keys, waiting for its aggregates.
+pub struct GroupBy {
+    pub(super) frame: Frame,
+    pub(super) keys: Vec<Expr>,
+}
+
+impl GroupBy {
+    /// One row for each different combination of the keys, with the aggregates over its rows. The order of the rows is
+    /// unspecified. Nulls are one group.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let session = Session::builder().build()?;
+    /// let sums = session
+    ///     .sql("SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) AS t(k, v)")?
+    ///     .group_by([col("k")])
+    ///     .agg([sum(col("v")).alias("total")])?;
+    /// assert_eq!(sums.count()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Query` for unknown columns and types that an aggregate does not take.
+    pub fn agg(self, aggregates: impl IntoExprs) -> Result<Frame> {
+        let GroupBy { frame, keys } = self;
+        let exprs = aggregates.into_exprs();
+        frame.then(|plan| LogicalPlanBuilder::from(plan).aggregate(keys, exprs)?.build())
+    }
+}

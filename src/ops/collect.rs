@@ -1,0 +1,258 @@
+//! Keeps rows in the input's order until somebody reads them: a limit in the middle of a query, a stored table, the
+//! answer of a scalar subquery.
+//!
+//! Batches are encoded and go to scratch as soon as a worker has a page full of them; so any number of rows rests in a
+//! bounded amount of memory, and what fits in the last page never leaves it.
+
+use super::{Cx, Flow, Pull, Sink, SinkOp, Source, SourceOp};
+use crate::batch::{Batch, Position};
+use crate::error::Result;
+use crate::graph::{PartSize, Sizes};
+use crate::store::{BlockRef, SpillWriter, compact_batch, encode_batch, kept_bytes, read_batch};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Rows at rest, in order. Cheap to clone.
+#[derive(Clone)]
+pub struct Collected {
+    /// The names and types.
+    pub schema: SchemaRef,
+    parts: Arc<Vec<Kept>>,
+    /// How many rows.
+    pub rows: u64,
+}
+
+enum Kept {
+    Resident(RecordBatch),
+    Spilled(BlockRef),
+}
+
+impl Collected {
+    /// One batch that is there already.
+    pub fn resident(batch: RecordBatch) -> Self {
+        let (schema, rows) = (batch.schema(), batch.num_rows() as u64);
+        Collected { schema, parts: Arc::new(vec![Kept::Resident(batch)]), rows }
+    }
+
+    /// The same rows under other names.
+    pub fn with_schema(self, schema: SchemaRef) -> Self {
+        Collected { schema, ..self }
+    }
+
+    /// How many batches.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there is no batch.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The `index`-th batch.
+    pub fn batch(&self, index: usize) -> Result<Option<RecordBatch>> {
+        match self.parts.get(index) {
+            None => Ok(None),
+            Some(Kept::Resident(batch)) => Ok(Some(batch.clone())),
+            Some(Kept::Spilled(block)) => read_batch(block, &self.schema).map(Some),
+        }
+    }
+}
+
+/// Batches by the piece of the input that they came from.
+type Pieces = BTreeMap<(u64, u64), (usize, Kept)>;
+
+/// Collects at most `fetch` rows after the first `skip`.
+pub struct CollectOp {
+    schema: SchemaRef,
+    skip: usize,
+    fetch: Option<usize>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    pieces: Mutex<Pieces>,
+    /// Rows by piece, and whether the piece has ended: what a limit needs to know to stop early.
+    progress: Mutex<BTreeMap<u64, (u64, bool)>>,
+    result: Mutex<Option<Collected>>,
+}
+
+impl CollectOp {
+    /// Nothing yet. `skip` and `fetch` are SQL's OFFSET and LIMIT, in rows.
+    pub fn new(schema: SchemaRef, skip: usize, fetch: Option<usize>) -> Self {
+        CollectOp { schema, skip, fetch, shared: Arc::default() }
+    }
+
+    /// What was collected; `None` before the end.
+    pub fn result(&self) -> Option<Collected> {
+        self.shared.result.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn enough(&self) -> Option<u64> {
+        self.fetch.map(|n| (n as u64).saturating_add(self.skip as u64))
+    }
+}
+
+impl SinkOp for CollectOp {
+    fn local(&self, cx: &Cx) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Collect {
+            shared: self.shared.clone(),
+            enough: self.enough(),
+            writer: cx.scratch.writer(),
+            encoded: Vec::new(),
+            resident: 0,
+            split: 0,
+            sequence: 0,
+            rows: 0,
+            pieces: Pieces::new(),
+        }))
+    }
+
+    fn finish(&self, _cx: &Cx) -> Result<Sizes> {
+        let pieces = std::mem::take(&mut *self.shared.pieces.lock().unwrap_or_else(|e| e.into_inner()));
+        let (mut skip, mut left) = (self.skip, self.fetch.unwrap_or(usize::MAX));
+        let mut parts = Vec::with_capacity(pieces.len());
+        let mut rows = 0;
+        for (_, (count, kept)) in pieces {
+            let begin = skip.min(count);
+            let take = (count - begin).min(left);
+            skip -= begin;
+            left -= take;
+            if take == count {
+                parts.push(kept);
+            } else if take > 0 {
+                let whole = Collected { schema: self.schema.clone(), parts: Arc::new(vec![kept]), rows: 0 };
+                if let Some(batch) = whole.batch(0)? {
+                    parts.push(Kept::Resident(batch.slice(begin, take)));
+                }
+            }
+            rows += take as u64;
+        }
+        let collected = Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows };
+        *self.shared.result.lock().unwrap_or_else(|e| e.into_inner()) = Some(collected);
+        Ok(Sizes { parts: vec![PartSize { rows, ..PartSize::default() }] })
+    }
+}
+
+struct Collect {
+    shared: Arc<Shared>,
+    enough: Option<u64>,
+    writer: SpillWriter,
+    encoded: Vec<u8>,
+    resident: usize,
+    split: u64,
+    sequence: u64,
+    rows: u64,
+    pieces: Pieces,
+}
+
+impl Collect {
+    /// Whether the pieces up to this one have all the rows that are wanted.
+    fn reached(&self, enough: u64) -> bool {
+        let progress = self.shared.progress.lock().unwrap_or_else(|e| e.into_inner());
+        let mut sum = 0;
+        for (next, (split, (rows, ended))) in (0..).zip(progress.iter()) {
+            if *split != next || *split > self.split {
+                break;
+            }
+            sum += rows;
+            if sum >= enough {
+                return true;
+            }
+            if !ended {
+                break;
+            }
+        }
+        false
+    }
+
+    fn report(&self, ended: bool) {
+        if self.enough.is_some() {
+            let mut progress = self.shared.progress.lock().unwrap_or_else(|e| e.into_inner());
+            progress.insert(self.split, (self.rows, ended));
+        }
+    }
+}
+
+impl Sink for Collect {
+    fn begin(&mut self, split: u64, _cx: &Cx) -> Result<()> {
+        (self.split, self.sequence, self.rows) = (split, 0, 0);
+        self.report(false);
+        Ok(())
+    }
+
+    fn push(&mut self, batch: Batch, cx: &Cx) -> Result<Flow> {
+        let bytes = kept_bytes(&batch.data);
+        let kept = if self.resident + bytes <= cx.memory.pool.page_bytes() {
+            self.resident += bytes;
+            Kept::Resident(compact_batch(&batch.data)?)
+        } else {
+            self.encoded.clear();
+            encode_batch(&compact_batch(&batch.data)?, &mut self.encoded)?;
+            Kept::Spilled(self.writer.write(&self.encoded)?)
+        };
+        self.pieces.insert((self.split, self.sequence), (batch.rows(), kept));
+        self.sequence += 1;
+        self.rows += batch.rows() as u64;
+        self.report(false);
+        Ok(Flow::Ready)
+    }
+
+    fn end(&mut self, _cx: &Cx) -> Result<Flow> {
+        self.report(true);
+        Ok(Flow::Ready)
+    }
+
+    fn is_done(&self) -> bool {
+        self.enough.is_some_and(|enough| self.rows >= enough || self.reached(enough))
+    }
+
+    fn finish(mut self: Box<Self>, _cx: &Cx) -> Result<()> {
+        self.shared.pieces.lock().unwrap_or_else(|e| e.into_inner()).append(&mut self.pieces);
+        Ok(())
+    }
+}
+
+/// Yields rows at rest, in order, as one task.
+pub struct CollectedOp {
+    /// The sink that collected them.
+    pub from: From,
+}
+
+/// Where collected rows are found when the source opens.
+pub enum From {
+    /// Collected earlier by the same query.
+    Sink(Arc<CollectOp>),
+    /// A stored table.
+    Stored(Collected),
+}
+
+impl SourceOp for CollectedOp {
+    fn open(&self, _round: u32, _index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
+        let rows = match &self.from {
+            From::Sink(sink) => sink.result(),
+            From::Stored(rows) => Some(rows.clone()),
+        };
+        Ok(Box::new(Replay { rows, next: 0, row: 0 }))
+    }
+}
+
+struct Replay {
+    rows: Option<Collected>,
+    next: usize,
+    row: u64,
+}
+
+impl Source for Replay {
+    fn next(&mut self, _cx: &Cx) -> Result<Pull> {
+        let Some(rows) = &self.rows else { return Ok(Pull::End) };
+        let Some(data) = rows.batch(self.next)? else { return Ok(Pull::End) };
+        let position = Position { split: 0, row: self.row };
+        self.next += 1;
+        self.row += data.num_rows() as u64;
+        Ok(Pull::Batch(Batch::new(data, position)))
+    }
+}

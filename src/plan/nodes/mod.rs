@@ -1,0 +1,9 @@
+//! One file for each node of the logical plan.
+
+pub mod aggregate;
+pub mod filter;
+pub mod limit;
+pub mod project;
+pub mod scan;
+pub mod union;
+pub mod values;

@@ -1,0 +1,80 @@
+//! A table: one task for each split of its files, or one for a stored table.
+
+use crate::error::{Error, Result};
+use crate::events::Meter;
+use crate::formats::{ScanSpec, Table};
+use crate::front::{Source, TableRef};
+use crate::graph::Fixed;
+use crate::ops::collect::{Collected, CollectedOp, From};
+use crate::ops::scan::ScanOp;
+use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::limit, nodes::project, shorten};
+use crate::ops::expr::from_datafusion;
+use crate::ops::filter::FilterOp;
+use datafusion_common::DFSchema;
+use datafusion_expr::utils::conjunction;
+use datafusion_expr::{Expr, TableScan};
+use std::sync::Arc;
+
+/// The wanted columns of a table.
+pub fn lower(lowering: &mut Lowering, node: &TableScan) -> Result<Pipe> {
+    let source = Source::of(node.source.as_ref()).ok_or_else(|| Error::internal("a table of an unknown kind"))?;
+    let mut pipe = match &source.table {
+        TableRef::Files(table) => files(lowering, node, table)?,
+        TableRef::Stored(rows, ..) => stored(lowering, node, rows.downcast_ref::<Collected>())?,
+        TableRef::View(..) => return Err(Error::internal("a view that was not expanded")),
+    };
+    limit::per_task(&mut pipe, 0, node.fetch);
+    Ok(pipe)
+}
+
+fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pipe> {
+    let limits = &lowering.limits;
+    let all = || (0..table.schema.fields().len()).collect();
+    let spec = ScanSpec {
+        projection: node.projection.clone().unwrap_or_else(all),
+        filter: lowering.row_filter(node, &table.schema)?.map(Arc::new),
+        batch_rows: limits.tuning.batch_rows,
+        batch_bytes: limits.tuning.batch_bytes,
+    };
+    let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
+    let tasks = scan.splits().len();
+    let layout = Arc::new(Fixed { tasks, floor: scan.floor() + 2 * limits.tuning.batch_bytes });
+    let detail = match conjunction(node.filters.clone()) {
+        Some(filter) => format!("{} where {filter}", node.table_name),
+        None => node.table_name.to_string(),
+    };
+    let schema = batch_schema(&node.projected_schema);
+    let name = format!("scan {}", node.table_name);
+    Ok(pipe(name, Arc::new(ScanOp { scan, schema }), detail, layout, tasks))
+}
+
+fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Result<Pipe> {
+    let rows = rows.ok_or_else(|| Error::internal("a stored table of an unknown kind"))?.clone();
+    let layout = Arc::new(Fixed { tasks: 1, floor: 0 });
+    let source = Arc::new(CollectedOp { from: From::Stored(rows) });
+    let mut pipe = pipe(format!("read {}", node.table_name), source, node.table_name.to_string(), layout, 1);
+    let all = node.source.schema();
+    let whole = DFSchema::try_from_qualified_schema(node.table_name.clone(), &all).map_err(from_datafusion)?;
+    if let Some(filter) = conjunction(node.filters.clone()) {
+        let predicate = Arc::new(lowering.compile(&mut pipe, &filter, &whole)?);
+        pipe.push(Arc::new(FilterOp { predicate }), "filter", filter.to_string());
+    }
+    if let Some(projection) = &node.projection {
+        let exprs: Vec<Expr> = projection.iter().map(|i| Expr::Column(whole.qualified_field(*i).into())).collect();
+        project::add(lowering, &mut pipe, &exprs, &whole, batch_schema(&node.projected_schema))?;
+    }
+    Ok(pipe)
+}
+
+fn pipe(
+    name: String,
+    source: Arc<dyn crate::ops::SourceOp>,
+    detail: String,
+    layout: Arc<Fixed>,
+    tasks: usize,
+) -> Pipe {
+    let meter = Arc::new(Meter::default());
+    let top = Described::new("scan", shorten(&detail, 200), meter.clone(), Vec::new());
+    let inlet = Inlet { name, source, meter, layout, tasks: Some(tasks), after: Vec::new(), transforms: Vec::new() };
+    Pipe::from(inlet, top)
+}
