@@ -13,8 +13,10 @@
 //! | `space` | the account of disk space, statistics |
 //! | `compress` | when LZ4 pays |
 //! | `disk`, `fault` | the operating system's calls, and how they break |
+//! | `codec` | batches as bytes |
 
 mod buffers;
+mod codec;
 mod compress;
 mod disk;
 mod fault;
@@ -25,6 +27,7 @@ mod spill;
 #[cfg(test)]
 mod spill_tests;
 
+pub use codec::{compact_batch, decode_batch, encode_batch, kept_bytes, read_batch};
 pub use compress::Compression;
 pub use disk::{Disk, RealDisk};
 pub use fault::{Fault, FaultyDisk};
