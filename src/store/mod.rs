@@ -3,7 +3,34 @@
 //! Life of a block: an operator gives a full page (or many) to its [`SpillWriter`]; the writer compresses it if that
 //! pays, adds a checksum and gathers blocks until a write is at least 1 MiB; an io thread appends the write to an
 //! unlinked file; the operator keeps the [`BlockRef`]; later [`BlockRef::read`] brings it back, checked.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `scratch` | what a session shares; the whole story |
+//! | `spill` | writers and blocks |
+//! | `file` | a writer's file, ranges of it |
+//! | `buffers` | memory in which writes are gathered |
+//! | `space` | the account of disk space, statistics |
+//! | `compress` | when LZ4 pays |
+//! | `disk`, `fault` | the operating system's calls, and how they break |
+//! | `codec` | batches as bytes |
 
+mod buffers;
+mod codec;
+mod compress;
+mod disk;
+mod fault;
+mod file;
 mod scratch;
+mod space;
+mod spill;
+#[cfg(test)]
+mod spill_tests;
 
-pub use scratch::{BlockRef, Scratch, SpillWriter};
+pub use codec::{compact_batch, decode_batch, encode_batch, kept_bytes, read_batch};
+pub use compress::Compression;
+pub use disk::{Disk, RealDisk};
+pub use fault::{Fault, FaultyDisk};
+pub use scratch::{Scratch, ScratchMemory, ScratchOptions};
+pub use space::ScratchStats;
+pub use spill::{BlockRef, SpillWriter};
