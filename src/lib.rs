@@ -11,6 +11,7 @@ pub mod ids;
 pub mod io;
 pub mod memory;
 pub mod ops;
+pub mod run;
 pub mod sched;
 pub mod store;
 pub mod units;
