@@ -181,6 +181,8 @@ pub enum Action {
     },
     /// Ask a holder to give memory back; its task goes on with the next action, and honours it in its next step.
     Ask {
+        /// For the sake of which query.
+        query: QueryId,
         /// Whose.
         reservation: ReservationId,
         /// How many bytes.
@@ -188,6 +190,8 @@ pub enum Action {
     },
     /// Ask a holder to give memory back, and answer with `Gave` once states that no task is using were asked too.
     Spill {
+        /// For the sake of which query.
+        query: QueryId,
         /// Whose.
         reservation: ReservationId,
         /// How many bytes.

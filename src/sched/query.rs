@@ -13,8 +13,8 @@ pub(super) struct Query {
     ready: Vec<usize>,
     /// Stages that have not ended.
     open: usize,
-    /// Layouts that were asked and have not answered.
-    laying: usize,
+    /// Stages whose layout was asked and has not answered.
+    laying: Vec<usize>,
     /// Tasks in progress.
     pub busy: usize,
     /// It failed or was cancelled: nothing starts any more.
@@ -33,7 +33,6 @@ struct Stage {
     /// Stages that wait for it.
     dependents: Vec<usize>,
     round: u32,
-    laying: bool,
     /// Tasks of this round; how many of them started, and how many have not ended.
     tasks: usize,
     started: usize,
@@ -68,7 +67,7 @@ impl Query {
             stages,
             ready: Vec::new(),
             open,
-            laying: 0,
+            laying: Vec::new(),
             busy: 0,
             ending: false,
             next_task: 0,
@@ -86,23 +85,21 @@ impl Query {
 
     /// The stage is being laid out from now on; returns the round.
     pub fn lay(&mut self, stage: usize) -> u32 {
-        self.laying += 1;
-        let stage = &mut self.stages[stage];
-        stage.laying = true;
-        stage.round
+        self.laying.push(stage);
+        self.stages[stage].round
     }
 
     /// The layout answered. Returns the stages that may be laid out now, if that ended the stage.
     pub fn laid(&mut self, stage: usize, tasks: usize, floor: usize) -> Vec<usize> {
-        let Some(s) = self.stages.get_mut(stage).filter(|s| s.laying) else { return Vec::new() };
-        s.laying = false;
-        self.laying -= 1;
+        let Some(asked) = self.laying.iter().position(|s| *s == stage) else { return Vec::new() };
+        self.laying.swap_remove(asked);
         if self.ending {
             return Vec::new();
         }
         if tasks == 0 {
             return self.end(stage);
         }
+        let s = &mut self.stages[stage];
         (s.tasks, s.started, s.left, s.floor, s.first_task) = (tasks, 0, tasks, floor, self.next_task);
         self.next_task = self.next_task.wrapping_add(tasks as u32);
         let rank = s.rank;
@@ -134,9 +131,12 @@ impl Query {
         stage.left == 0
     }
 
-    /// The floor of the task that could start next.
+    /// The floor of the task that could start next. While an earlier stage is being laid out, which is quick, later
+    /// stages hold back: else each gap between two stages would open one more branch.
     pub fn next_floor(&self) -> Option<usize> {
-        self.ready.last().map(|s| self.stages[*s].floor)
+        let next = &self.stages[*self.ready.last()?];
+        let earlier = self.laying.iter().any(|s| self.stages[*s].rank < next.rank);
+        (!earlier).then_some(next.floor)
     }
 
     /// Takes the task that could start next.
@@ -162,7 +162,7 @@ impl Query {
 
     /// Whether nothing of it runs or will run.
     pub fn is_over(&self) -> bool {
-        self.open == 0 || (self.ending && self.laying == 0 && self.busy == 0)
+        self.open == 0 || (self.ending && self.laying.is_empty() && self.busy == 0)
     }
 
     /// Remembers a wake-up that came before its wait. Tokens that nobody ever waits for must not pile up: beyond a few
@@ -197,7 +197,6 @@ impl Stage {
             waits: 0,
             dependents: Vec::new(),
             round: 0,
-            laying: false,
             tasks: 0,
             started: 0,
             left: 0,

@@ -247,19 +247,20 @@ impl Scheduler {
             Choice::Other(other) => other,
         };
         hunger.tried.push(reservation);
+        let query = self.slots.get(slot).query;
         let starves =
             |s: &Slot| s.state == State::Starved && s.hunger.as_ref().is_some_and(|h| h.reservation == reservation);
         match self.slots.seek(0, starves) {
             // Its own next step gives; nobody else can reach what a starved task holds.
             Some(other) => {
                 self.slots.set(other, State::Roused);
-                out.push(Action::Ask { reservation, bytes });
+                out.push(Action::Ask { query, reservation, bytes });
             }
             None => {
                 if let Some(hunger) = self.slots.hunger(slot) {
                     hunger.asked = Some(reservation);
                 }
-                out.push(Action::Spill { reservation, bytes });
+                out.push(Action::Spill { query, reservation, bytes });
             }
         }
         true

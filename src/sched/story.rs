@@ -8,7 +8,7 @@
 //! > laid q0 s0 tasks 1 floor 10
 //! < start q0 t0 s0 round 0 index 0
 //! > starved q0 t0 r3 bytes 64 : r3 100/10 : r4 5/0 pinned      held/floor of each claim
-//! < ask r3 bytes 64
+//! < ask r3 bytes 64 for q0
 //! < resume q0 t0
 //! ```
 //!
@@ -144,8 +144,8 @@ impl fmt::Display for Action {
                 write!(f, "start {query} {task} {stage} round {round} index {index}")
             }
             Action::Resume { query, task } => write!(f, "resume {query} {task}"),
-            Action::Ask { reservation, bytes } => write!(f, "ask {reservation} bytes {bytes}"),
-            Action::Spill { reservation, bytes } => write!(f, "spill {reservation} bytes {bytes}"),
+            Action::Ask { query, reservation, bytes } => write!(f, "ask {reservation} bytes {bytes} for {query}"),
+            Action::Spill { query, reservation, bytes } => write!(f, "spill {reservation} bytes {bytes} for {query}"),
             Action::Starve { query, task } => write!(f, "starve {query} {task}"),
             Action::Abort { query } => write!(f, "abort {query}"),
             Action::Finish { query } => write!(f, "finish {query}"),
