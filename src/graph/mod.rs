@@ -12,6 +12,12 @@
 //! The order of stages is static: depth first from the result, so that few parts are alive at one time. Tasks of one
 //! stage start in the order of their index, which is the order of the input.
 
+mod check;
+mod order;
+mod print;
+
+pub use order::depth_first;
+
 use crate::ids::StageId;
 use std::fmt;
 use std::sync::Arc;

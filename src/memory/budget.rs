@@ -6,7 +6,7 @@ use crate::units::ByteSize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// Decides whether the n-th request for growth is refused although it fits; a seam for tests.
 pub type Refusal = dyn Fn(u64) -> bool + Send + Sync;
@@ -31,6 +31,7 @@ struct Ledger {
     requests: u64,
     next: u32,
     claims: BTreeMap<ReservationId, Claim>,
+    holders: BTreeMap<ReservationId, Weak<Reservation>>,
 }
 
 /// One reservation as the scheduler sees it.
@@ -54,8 +55,17 @@ impl Budget {
 
     /// A budget that also refuses what `refuse` says.
     pub fn with_refusal(limit: usize, refuse: Option<Box<Refusal>>) -> Self {
-        let ledger =
-            Ledger { limit, outside: 0, committed: 0, held: 0, peak: 0, requests: 0, next: 0, claims: BTreeMap::new() };
+        let ledger = Ledger {
+            limit,
+            outside: 0,
+            committed: 0,
+            held: 0,
+            peak: 0,
+            requests: 0,
+            next: 0,
+            claims: BTreeMap::new(),
+            holders: BTreeMap::new(),
+        };
         Budget(Arc::new(Shared { ledger: Mutex::new(ledger), refuse }))
     }
 
@@ -74,7 +84,15 @@ impl Budget {
         let id = ReservationId(ledger.next);
         ledger.next += 1;
         ledger.claims.insert(id, Claim { id, held: 0, floor, revocable });
-        Some(Arc::new(Reservation { budget: self.clone(), id, name: name.into(), wanted: AtomicUsize::new(0) }))
+        let made = Reservation { budget: self.clone(), id, name: name.into(), wanted: AtomicUsize::new(0) };
+        let made = Arc::new(made);
+        ledger.holders.insert(id, Arc::downgrade(&made));
+        Some(made)
+    }
+
+    /// The reservation of that name, while somebody holds it.
+    pub fn find(&self, id: ReservationId) -> Option<Arc<Reservation>> {
+        self.ledger().holders.get(&id)?.upgrade()
     }
 
     /// As [`reserve`](Self::reserve), but an error that names both sizes where the floor does not fit.
@@ -246,6 +264,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut ledger = self.budget.ledger();
+        ledger.holders.remove(&self.id);
         if let Some(claim) = ledger.claims.remove(&self.id) {
             ledger.committed -= claim.held.max(claim.floor);
             ledger.held -= claim.held;
@@ -284,6 +303,16 @@ mod tests {
         let a = budget.reserve("a", 0, true).unwrap();
         budget.set_outside(80);
         assert!(!a.try_grow(21) && a.try_grow(20));
+    }
+
+    #[test]
+    fn a_reservation_is_found_while_it_lives() {
+        let budget = Budget::new(100);
+        let a = budget.reserve("a", 0, true).unwrap();
+        assert_eq!(budget.find(a.id()).unwrap().name(), "a");
+        let id = a.id();
+        drop(a);
+        assert!(budget.find(id).is_none());
     }
 
     #[test]

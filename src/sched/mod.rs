@@ -2,7 +2,55 @@
 //!
 //! It knows stages, tasks, who waits for what, and how much memory floors take; it does not know what a task does. Every
 //! task start, retry, spill and stage choice is one of its actions, so a recorded list of signals replays to the same
-//! actions (see `story`).
+//! actions (see [`story`]).
+//!
+//! # The life of a stage
+//!
+//! 1. All stages that it waits for have ended: `Lay`. The driver asks its layout and answers `Laid`.
+//! 2. Tasks start in the order of their index, between stages in the static order of the graph (depth first from the
+//!    result), between queries the oldest first. A task starts when a thread is free, its query has fewer than `threads`
+//!    tasks in progress, and the floors in progress leave room for its own.
+//! 3. The round's last task is `Done`: `Lay` again, one round later. A round of no tasks ends the stage.
+//! 4. The last stage has ended: `Finish`.
+//!
+//! A task that waits keeps its place in its query, so that what it holds stays bounded and the lowest index, which an
+//! ordered queue waits for, is always in progress. It does not keep a thread, nor a place of another query: a query whose
+//! reader has paused does not stop the query which that reader runs meanwhile.
+//!
+//! # When memory is refused
+//!
+//! A starved task asks for a victim ([`victim`]). A victim at rest is asked with `Spill` and answered by `Gave`; a victim
+//! that starves itself (the asking task above all) is asked with `Ask` and resumed, since its own next step honours
+//! that. Freed memory (`Gave` or `Freed` of more than nothing, a task that ended) resumes every starved task.
+//!
+//! ```text
+//! Starved --victim--> Spill ... Gave 0 -> the next victim          nobody left, others run: wait for them
+//!              \----> Ask + Resume                                 nobody left, nobody runs: everybody who was asked
+//!                                                                    goes on once; then `Starve` fails the youngest
+//! ```
+//!
+//! Why this ends: between two events that free memory (call it an epoch) a starved task asks each reservation at most
+//! once and has one last chance, so an epoch has a bounded number of resumes. An epoch ends only when a task has ended,
+//! which happens once a task, or when bytes were freed, that is: written to scratch or handed on, which an operator does
+//! a bounded number of times a row. A change of the sum that all holders have counts the same, for holders that free
+//! without saying so.
+//!
+//! # Known limits
+//!
+//! A query whose first task's floor does not fit beside what other queries hold waits for them, also when they are
+//! paused by their reader. A query behind it waits too, or it could wait forever.
+
+mod query;
+mod scheduler;
+mod slots;
+pub mod story;
+mod victim;
+
+#[cfg(test)]
+mod simulation;
+
+pub use scheduler::Scheduler;
+pub use victim::{Choice, victim};
 
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
@@ -71,6 +119,19 @@ pub enum Signal {
         /// Every reservation of the session at that moment.
         claims: Vec<Claim>,
     },
+    /// A running task gave memory back that it was asked for, and goes on.
+    Freed {
+        /// Of which query.
+        query: QueryId,
+        /// Which task.
+        task: TaskId,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// A pool thread inside a task waits for another query and runs jobs meanwhile: one more task may run.
+    Lent,
+    /// That thread has what it waited for.
+    Returned,
     /// Somebody gave memory back after an `Action::Spill` (perhaps 0 bytes).
     Gave {
         /// Whose memory it was.
@@ -110,15 +171,27 @@ pub enum Action {
         /// Its place in the round.
         index: usize,
     },
-    /// Go on with a task that waited.
+    /// Go on with a task that waited or starved. It may come before what the task waits for is ready: it then waits
+    /// again.
     Resume {
         /// Of which query.
         query: QueryId,
         /// Which task.
         task: TaskId,
     },
-    /// Ask a holder to give memory back, and answer with `Gave`.
+    /// Ask a holder to give memory back; its task goes on with the next action, and honours it in its next step.
+    Ask {
+        /// For the sake of which query.
+        query: QueryId,
+        /// Whose.
+        reservation: ReservationId,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// Ask a holder to give memory back, and answer with `Gave` once states that no task is using were asked too.
     Spill {
+        /// For the sake of which query.
+        query: QueryId,
         /// Whose.
         reservation: ReservationId,
         /// How many bytes.
