@@ -4,9 +4,30 @@
 //! looks at the tokens first: an arrow stays a lambda's only behind a bare name (or names in parentheses) that is an
 //! argument of a function that takes lambdas; every other arrow becomes an operator of its own.
 
-use datafusion_sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion_sql::sqlparser::ast::Expr;
+use datafusion_sql::sqlparser::dialect::{Dialect, DuckDbDialect, Precedence};
+use datafusion_sql::sqlparser::keywords::Keyword;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::any::TypeId;
+
+/// Keywords that begin a clause, or go on with an expression, and never begin one.
+const CLAUSES: &[Keyword] = &[
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::ORDER,
+    Keyword::LIMIT,
+    Keyword::UNION,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::WHEN,
+    Keyword::THEN,
+    Keyword::ELSE,
+    Keyword::ON,
+    Keyword::AS,
+];
 
 /// The operator that [`mark_arrows`] writes for a JSON arrow.
 pub(super) const JSON_ARROW: &str = "->";
@@ -54,6 +75,25 @@ impl Dialect for PartitaDialect {
         supports_select_wildcard_replace,
         supports_comma_separated_trim,
     );
+
+    /// Arrows and `||` bind tighter than comparisons, as in PostgreSQL: `doc ->> 'k' = 'v'`.
+    fn prec_value(&self, prec: Precedence) -> u8 {
+        match prec {
+            Precedence::PgOther => 25,
+            other => DuckDbDialect.prec_value(other),
+        }
+    }
+
+    /// Words that begin a clause are no columns: `SELECT a + FROM t` is an error where it is wrong.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let token = parser.peek_token();
+        match &token.token {
+            Token::Word(w) if w.quote_style.is_none() && CLAUSES.contains(&w.keyword) => {
+                Some(parser.expected("an expression", token))
+            }
+            _ => None,
+        }
+    }
 
     fn supports_select_wildcard_except(&self) -> bool {
         true

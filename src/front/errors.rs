@@ -56,9 +56,9 @@ fn end_of(sql: &str) -> Option<Spot> {
 /// Splits " at Line: 1, Column: 8" off a message.
 fn split_spot(message: &str) -> (&str, Option<Spot>) {
     let Some((text, place)) = message.rsplit_once(" at Line: ") else { return (message, None) };
-    let spot = place.split_once(", Column: ").and_then(|(line, column)| {
-        Some(Spot { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
-    });
+    let spot = place
+        .split_once(", Column: ")
+        .and_then(|(line, column)| Some(Spot { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? }));
     (text, spot)
 }
 
@@ -76,16 +76,27 @@ pub(super) fn bind_error(error: DataFusionError, sql: Option<&str>) -> Error {
     if at.is_empty() || plain.message().contains(" at line ") {
         return plain;
     }
-    let (first, rest) = plain.message().split_once(".\nDid you mean ").unwrap_or((plain.message(), ""));
-    let located = Error::new(plain.kind(), format!("{first}{at}"));
-    let hint = match (plain.advice(), rest) {
-        (Some(advice), _) => Some(advice.to_string()),
-        (None, "") => None,
-        (None, rest) => Some(format!("did you mean {rest}")),
-    };
-    match hint {
-        Some(hint) => located.advise(hint),
+    let located = Error::new(plain.kind(), format!("{}{at}", plain.message()));
+    match plain.advice() {
+        Some(advice) => located.advise(advice),
         None => located,
+    }
+}
+
+/// The function that is not there.
+pub(super) fn missing_function(error: &DataFusionError) -> Option<String> {
+    let text = error.strip_backtrace();
+    let (_, rest) = text.split_once("Invalid function '")?;
+    rest.split_once('\'').map(|(name, _)| name.to_string())
+}
+
+/// A function that nobody knows.
+pub(super) fn no_function(error: &DataFusionError, name: &str, known: &[String], sql: &str) -> Error {
+    let at = spot_of(error).map(|s| s.show(sql)).unwrap_or_default();
+    let made = Error::query(format!("no function \"{name}\"{at}"));
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => made.advise(format!("did you mean {near}?")),
+        None => made,
     }
 }
 

@@ -7,7 +7,7 @@
 //! 2. The catalog opens the definition, or finds that it has.
 //! 3. The scan is named after the file, without directory and endings, so that `lineitem.l_tax` works.
 //!
-//! TABLESAMPLE, which DataFusion would ignore, is refused here.
+//! TABLESAMPLE, which DataFusion would ignore, is refused here, and what else it has no words for.
 
 use super::catalog::{Catalog, Source, TableRef};
 use super::context::external;
@@ -90,7 +90,7 @@ impl RelationPlanner for FilesPlanner {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> datafusion_common::Result<RelationPlanning> {
-        refuse_samples(&relation).map_err(external)?;
+        refuse(&relation).map_err(external)?;
         match relation {
             TableFactor::Table { name, alias, args: Some(args), .. } if is_known(&name) => {
                 let function = function(&name).unwrap_or_default();
@@ -114,13 +114,16 @@ impl FilesPlanner {
     }
 }
 
-fn refuse_samples(relation: &TableFactor) -> Result<()> {
+fn refuse(relation: &TableFactor) -> Result<()> {
     match relation {
         TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
             Err(Error::unsupported("TABLESAMPLE").advise("filter by WHERE random() < 0.1"))
         }
         TableFactor::Table { with_ordinality: true, .. } => Err(Error::unsupported("WITH ORDINALITY")),
         TableFactor::Table { version: Some(_), .. } => Err(Error::unsupported("a table's version")),
+        TableFactor::Pivot { .. } => Err(Error::unsupported("PIVOT").advise("write sum(x) FILTER (WHERE y = ..)")),
+        TableFactor::Unpivot { .. } => Err(Error::unsupported("UNPIVOT").advise("write UNION ALL")),
+        TableFactor::MatchRecognize { .. } => Err(Error::unsupported("MATCH_RECOGNIZE")),
         _ => Ok(()),
     }
 }
@@ -164,9 +167,11 @@ fn definition(function: &str, format: String, args: &[FunctionArg]) -> Result<Ta
     let mut def = TableDef { format: Some(format), ..TableDef::default() };
     for arg in args {
         match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp { left, op: ast::BinaryOperator::Eq, right }))
-                if matches!(**left, Expr::Identifier(_)) =>
-            {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp {
+                left,
+                op: ast::BinaryOperator::Eq,
+                right,
+            })) if matches!(**left, Expr::Identifier(_)) => {
                 option(&mut def, &left.to_string(), right)?;
             }
             FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) if def.paths.is_empty() => {
@@ -275,5 +280,68 @@ pub(super) fn unknown_format(format: &str) -> Error {
     match nearest(format, FORMATS.iter().map(|f| f.name())) {
         Some(near) => error.advise(format!("did you mean {near}?")),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition that `FROM call` makes.
+    fn of(call: &str) -> Result<TableDef> {
+        let TableFactor::Table { name, args: Some(args), .. } = super::super::parse::table_factor(call)? else {
+            panic!("{call} is no call")
+        };
+        let function = function(&name).unwrap();
+        definition(&function, reads(&function).unwrap(), &args.args)
+    }
+
+    #[test]
+    fn arguments_become_options() {
+        let def = of("read_csv('x', delimiter => ';', header = false, skip := -2, names => ['a','b'], \
+             types => {'a': 'int'}, more => map {'b': 1.5}, Quote => null)")
+        .unwrap();
+        assert_eq!((def.format.as_deref(), def.paths.as_slice()), (Some("csv"), &["x".to_string()][..]));
+        let wanted = [
+            ("delimiter", ";"),
+            ("header", "false"),
+            ("more", r#"{"b":1.5}"#),
+            ("names", r#"["a","b"]"#),
+            ("quote", "null"),
+            ("skip", "-2"),
+            ("types", r#"{"a":"int"}"#),
+        ];
+        assert_eq!(def.options, wanted.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
+        assert_eq!(of("read_ndjson(['a', 'b'])").unwrap().paths, ["a", "b"]);
+        assert_eq!(of("read_ndjson(['a', 'b'])").unwrap().format.as_deref(), Some("json"));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        for call in [
+            "read_csv()",
+            "read_csv(5)",
+            "read_csv([])",
+            "read_csv('a', 'b')",
+            "read_csv('a', x => y + 1)",
+            "read_csv('a', x => 1, X => 2)",
+            "read_csv(['a', 5])",
+        ] {
+            let got = of(call);
+            assert!(matches!(&got, Err(e) if e.kind() == crate::ErrorKind::Query), "{call}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn paths_look_like_paths() {
+        for path in ["a.csv", "a/b", "*.gz", "-", "x.csv.zst", "A.PARQUET"] {
+            assert!(is_path(path), "{path}");
+        }
+        for name in ["a", "lineitem", ".csv", "a.b", "main.t"] {
+            assert!(!is_path(name), "{name}");
+        }
+        let def = |p: &str| TableDef { paths: vec![p.into()], ..TableDef::default() };
+        assert_eq!(stem(&def("/x/LineItem.csv.gz")), "lineitem");
+        assert_eq!(stem(&def("/x/*.csv")), "files");
     }
 }

@@ -144,4 +144,3 @@ impl OptimizerConfig for QueryConfig<'_> {
         Some(&self.functions.registry)
     }
 }
-

@@ -95,8 +95,7 @@ impl Front {
     }
 
     fn plan_for(&self, bound: LogicalPlan, sql: Option<&str>) -> Result<Planned> {
-        let optimized =
-            self.rules.run(bound.clone(), &self.functions).map_err(|e| errors::bind_error(e, sql))?;
+        let optimized = self.rules.run(bound.clone(), &self.functions).map_err(|e| errors::bind_error(e, sql))?;
         let names = bound.schema().fields().iter().map(|f| f.name().clone()).collect();
         Ok(Planned { bound, optimized, names })
     }

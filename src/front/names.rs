@@ -8,7 +8,7 @@
 //! numbers such columns too.
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, Ident, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut,
+    Expr, Function, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut,
     WildcardAdditionalOptions,
 };
 use std::collections::{HashMap, HashSet};
@@ -37,7 +37,23 @@ impl VisitorMut for Names {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         name_body(&mut query.body, self.every, &mut HashMap::new());
+        order_by_names(query);
         ControlFlow::Continue(())
+    }
+}
+
+/// `SELECT DISTINCT a + 1 .. ORDER BY a + 1` sorts by the output column, which has a name now.
+fn order_by_names(query: &mut Query) {
+    let (SetExpr::Select(select), Some(order)) = (&*query.body, &mut query.order_by) else { return };
+    let (Some(_), OrderByKind::Expressions(list)) = (&select.distinct, &mut order.kind) else { return };
+    for wanted in list {
+        let alias = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if *expr == wanted.expr => Some(alias.clone()),
+            _ => None,
+        });
+        if let Some(alias) = alias {
+            wanted.expr = Expr::Identifier(alias);
+        }
     }
 }
 
@@ -73,18 +89,13 @@ fn name_select(select: &mut Select, every: bool, headers: &mut HashMap<String, S
 enum Origin {
     /// A column of the input, with its table if that is said: two of the same name may come from two tables.
     Column(String),
-    /// A cast of a column: bound under the column's own name.
+    /// A cast of a column: named after the column.
     CastColumn(String),
     /// Anything else: its text.
     Computed(String),
 }
 
-fn name_item(
-    item: &mut SelectItem,
-    star: bool,
-    taken: &mut HashSet<String>,
-    headers: &mut HashMap<String, String>,
-) {
+fn name_item(item: &mut SelectItem, star: bool, taken: &mut HashSet<String>, headers: &mut HashMap<String, String>) {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => {
             let name = normal(alias);
@@ -100,7 +111,7 @@ fn name_item(
                 Origin::Column(_) => None,
                 Origin::CastColumn(name) => match star || !taken.insert(name) {
                     true => Some(text_alias(expr.to_string(), taken, headers)),
-                    false => None,
+                    false => last_part(expr).map(|name| Ident::with_quote('"', name)),
                 },
                 Origin::Computed(text) => Some(text_alias(text, taken, headers)),
             };
@@ -134,9 +145,7 @@ fn numbered(name: &str, taken: &mut HashSet<String>, headers: &mut HashMap<Strin
 fn origin(expr: &Expr) -> Origin {
     match expr {
         Expr::Identifier(i) => Origin::Column(normal(i)),
-        Expr::CompoundIdentifier(parts) => {
-            Origin::Column(parts.iter().map(normal).collect::<Vec<_>>().join("."))
-        }
+        Expr::CompoundIdentifier(parts) => Origin::Column(parts.iter().map(normal).collect::<Vec<_>>().join(".")),
         Expr::Nested(inner) => origin(inner),
         Expr::Cast { expr, .. } => match origin(expr) {
             Origin::Column(name) | Origin::CastColumn(name) => Origin::CastColumn(name),
@@ -150,7 +159,7 @@ fn last_part(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(i) => Some(normal(i)),
         Expr::CompoundIdentifier(parts) => parts.last().map(normal),
-        Expr::Nested(inner) => last_part(inner),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => last_part(inner),
         _ => None,
     }
 }

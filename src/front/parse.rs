@@ -49,11 +49,17 @@ fn parser<'a>(dialect: &'a dyn Dialect, sql: &str) -> Result<Parser<'a>, ParserE
     Ok(Parser::new(dialect).with_tokens_with_locations(tokens).with_recursion_limit(DEEPEST))
 }
 
-
 /// A relation of a FROM clause, for those that are made of text here.
 pub(super) fn table_factor(sql: &str) -> Result<TableFactor> {
     let dialect = PartitaDialect;
     let parse = || parser(&dialect, sql)?.parse_table_factor();
+    parse().map_err(|e| parse_error(&e, sql))
+}
+
+/// An expression, for those that are made of text here.
+pub(super) fn expression(sql: &str) -> Result<ast::Expr> {
+    let dialect = PartitaDialect;
+    let parse = || parser(&dialect, sql)?.parse_expr();
     parse().map_err(|e| parse_error(&e, sql))
 }
 

@@ -63,10 +63,7 @@ impl VisitorMut for Respell<'_> {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(
-        &mut self,
-        select: &mut datafusion_sql::sqlparser::ast::Select,
-    ) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &mut datafusion_sql::sqlparser::ast::Select) -> ControlFlow<()> {
         for item in &mut select.projection {
             if let SelectItem::ExprWithAlias { alias, .. } = item
                 && alias.quote_style.is_none()

@@ -214,10 +214,17 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
             .and_then(|(field, valid)| Some((field.name.clone(), spelling::meant(field, valid)?)));
         match spelling {
             Some((missing, meant)) if spelling::respell(&mut original, &missing, &meant) => {}
-            _ => return Err(super::errors::bind_error(error, Some(sql))),
+            _ => return Err(refusal(front, error, sql)),
         }
     }
     Err(Error::query("too many names differ from their columns in case"))
+}
+
+fn refusal(front: &Front, error: datafusion_common::DataFusionError, sql: &str) -> Error {
+    match super::errors::missing_function(&error) {
+        Some(name) => super::errors::no_function(&error, &name, &front.functions(), sql),
+        None => super::errors::bind_error(error, Some(sql)),
+    }
 }
 
 fn repeats_a_name(error: &datafusion_common::DataFusionError) -> bool {

@@ -307,10 +307,28 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         D::NotImplemented(m) => Error::unsupported(clean(&m)),
         D::Internal(m) => Error::internal(clean(&m)),
         D::ResourcesExhausted(m) => Error::resources(clean(&m)),
-        D::Plan(m) | D::Execution(m) | D::Configuration(m) => Error::query(clean(&m)),
+        D::Plan(m) | D::Execution(m) | D::Configuration(m) => query_error(&clean(&m)),
         D::IoError(e) => Error::io("input", e),
         other => Error::query(clean(&other.strip_backtrace())),
     }
+}
+
+/// A message about the query, shortened where DataFusion tells its life story.
+fn query_error(message: &str) -> Error {
+    if let Some((_, rest)) = message.split_once("No function matches the given name and argument types '") {
+        let call = rest.split_once("'. ").map_or(rest, |(call, _)| call);
+        let known: Vec<&str> = rest
+            .split_once("Candidate functions:")
+            .map_or(Vec::new(), |(_, list)| list.lines().map(str::trim).filter(|l| !l.is_empty()).collect());
+        return Error::query(format!("no function takes these types: {call}"))
+            .advise(format!("there is {}; a cast may help", known.join(", ")));
+    }
+    if let Some((_, rest)) = message.split_once("While expanding wildcard, column \"") {
+        let name = rest.split_once('"').map_or(rest, |(name, _)| name);
+        return Error::query(format!("column {name} must be in GROUP BY or inside an aggregate function"))
+            .advise("GROUP BY ALL groups by everything that is not an aggregate");
+    }
+    Error::query(message)
 }
 
 /// A message without DataFusion's own furniture.
@@ -330,4 +348,104 @@ fn clean(message: &str) -> String {
         text = rest;
     }
     text.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Float64Array, Int64Array, StringViewArray};
+    use arrow::datatypes::{Field, Schema};
+    use datafusion_expr::{col, lit};
+
+    fn batch() -> RecordBatch {
+        let fields = vec![
+            Field::new("a", DataType::Int64, true),
+            Field::new("c", DataType::Float64, true),
+            Field::new("s", DataType::Utf8View, true),
+        ];
+        let a = Int64Array::from(vec![Some(1), None, Some(i64::MAX)]);
+        let c = Float64Array::from(vec![Some(0.5), Some(f64::NAN), None]);
+        let s = StringViewArray::from(vec![Some("x"), Some("y"), None]);
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![Arc::new(a), Arc::new(c), Arc::new(s)]).unwrap()
+    }
+
+    fn compile(expr: &Expr) -> Compiled {
+        let input = DFSchema::try_from(batch().schema().as_ref().clone()).unwrap();
+        Compiled::new(expr, &input, &Scope::default()).unwrap()
+    }
+
+    #[test]
+    fn arithmetic_that_wraps_is_an_error() {
+        let e = compile(&(col("a") + lit(1_i64))).eval(&batch()).unwrap_err();
+        assert_eq!(e.kind(), crate::ErrorKind::Query);
+        assert!(e.message().contains("overflow"), "{e}");
+        compile(&(col("a") + lit(1_i64))).eval(&batch().slice(0, 2)).unwrap();
+        compile(&(col("a") * lit(2_i64) + col("a"))).eval(&batch()).unwrap_err();
+        compile(&(lit(i64::MIN) - lit(1_i64))).eval(&batch()).unwrap_err();
+    }
+
+    #[test]
+    fn null_and_false_refuse_a_row() {
+        let kept = compile(&col("a").gt(lit(0_i64))).eval_filter(&batch()).unwrap();
+        assert_eq!(kept, BooleanArray::from(vec![Some(true), None, Some(true)]));
+        let all = compile(&lit(true)).eval_filter(&batch()).unwrap();
+        assert_eq!(all.true_count(), 3);
+        let none = compile(&Expr::Literal(ScalarValue::Boolean(None), None)).eval_filter(&batch()).unwrap();
+        assert_eq!(none.true_count(), 0);
+    }
+
+    #[test]
+    fn what_computes_nothing_is_said() {
+        assert_eq!(compile(&col("c").alias("x")).column(), Some(1));
+        assert_eq!(compile(&lit(5_i64)).literal(), Some(&ScalarValue::Int64(Some(5))));
+        assert_eq!(compile(&lit(5_i64)).eval(&batch()).unwrap().len(), 3);
+        assert_eq!(compile(&(col("a") + col("a"))).column(), None);
+    }
+
+    #[test]
+    fn bounds_are_consequences() {
+        let schema = batch().schema();
+        let of = |e: Expr| bounds(&[e], &schema);
+        let at_least = |v: i64| Bound { column: 0, test: BoundTest::AtLeast(ScalarValue::Int64(Some(v))) };
+        let at_most = |v: i64| Bound { column: 0, test: BoundTest::AtMost(ScalarValue::Int64(Some(v))) };
+        assert_eq!(of(col("a").gt(lit(5_i64))), [at_least(5)]);
+        assert_eq!(of(lit(5_i64).gt(col("a"))), [at_most(5)]);
+        assert_eq!(of(col("a").between(lit(1_i64), lit(2_i64))), [at_least(1), at_most(2)]);
+        let one_of = |v: &[i64]| {
+            let values = v.iter().map(|x| ScalarValue::Int64(Some(*x))).collect();
+            Bound { column: 0, test: BoundTest::OneOf(values) }
+        };
+        let null = Expr::Literal(ScalarValue::Int64(None), None);
+        assert_eq!(of(col("a").in_list(vec![lit(1_i64), null.clone(), lit(3_i64)], false)), [one_of(&[1, 3])]);
+        assert_eq!(of(col("a").eq(lit(1_i64)).or(col("a").eq(lit(2_i64)))), [one_of(&[1, 2])]);
+        // None of these says anything that holds for every row kept.
+        for e in [
+            col("a").gt(lit(5_i64)).or(col("s").eq(lit("x"))),
+            col("a").not_eq(lit(5_i64)),
+            col("a").in_list(vec![lit(1_i64)], true),
+            col("a").not_between(lit(1_i64), lit(2_i64)),
+            col("c").gt(lit(1.0)),
+            col("c").eq(lit(0.0)),
+            col("a").gt(null),
+            col("a").gt(lit(1.5)),
+            (col("a") + lit(1_i64)).gt(lit(5_i64)),
+        ] {
+            assert_eq!(of(e.clone()), [], "{e}");
+        }
+        let text = Bound { column: 2, test: BoundTest::OneOf(vec![ScalarValue::Utf8View(Some("x".into()))]) };
+        assert_eq!(of(col("s").eq(lit("x")).and(col("c").is_null())), [text]);
+    }
+
+    #[test]
+    fn a_row_filter_sees_only_its_columns() {
+        let schema = batch().schema();
+        let filters =
+            [col("t.s").eq(Expr::Literal(ScalarValue::Utf8View(Some("x".into())), None)), col("t.a").gt(lit(0_i64))];
+        let made = row_filter(&filters, &TableReference::bare("t"), &schema, &Scope::default()).unwrap().unwrap();
+        assert_eq!(made.columns, [0, 2]);
+        assert_eq!(made.bounds.len(), 2);
+        let mask = (made.eval)(&batch().project(&made.columns).unwrap()).unwrap();
+        assert_eq!((mask.len(), mask.true_count(), mask.value(0)), (3, 1, true));
+        assert!(row_filter(&[], &TableReference::bare("t"), &schema, &Scope::default()).unwrap().is_none());
+    }
 }

@@ -1,5 +1,8 @@
 //! Golden scripts: SQL in, plan or error out. `PARTITA_REWRITE=1 cargo test front` writes them anew; read the difference.
 
+mod files;
+mod run;
+
 use super::*;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -15,6 +18,15 @@ pub(super) fn front() -> Front {
     let other = schema(&[("a", Int64), ("x", Float64), ("doc", Utf8View)]);
     let mixed = schema(&[("Name", Utf8View), ("AGE", Int64), ("when", Timestamp(TimeUnit::Microsecond, None))]);
     for (name, schema, rows) in [("t", numbers, 1000), ("u", other, 100), ("people", mixed, 10)] {
+        front.register(name, TableRef::Stored(Arc::new(()), schema, Some(rows)), false).unwrap();
+    }
+    let star = [
+        ("fact", schema(&[("f1", Int64), ("f2", Int64)]), 1_000_000),
+        ("dim1", schema(&[("k1", Int64), ("name1", Utf8View)]), 10_000),
+        ("dim2", schema(&[("k2", Int64), ("name2", Utf8View)]), 1_000),
+        ("dim3", schema(&[("k3", Int64)]), 100),
+    ];
+    for (name, schema, rows) in star {
         front.register(name, TableRef::Stored(Arc::new(()), schema, Some(rows)), false).unwrap();
     }
     front
@@ -88,6 +100,11 @@ fn golden(script: &str) {
 #[test]
 fn queries() {
     golden("queries.txt");
+}
+
+#[test]
+fn joins() {
+    golden("joins.txt");
 }
 
 #[test]
