@@ -74,13 +74,15 @@ struct Inner {
     message: String,
     place: Place,
     advice: Option<String>,
+    misfit: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` that says `message`: one sentence, no final stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), place: Place::default(), advice: None, source: None }))
+        let (message, place) = (message.into(), Place::default());
+        Error(Box::new(Inner { kind, message, place, advice: None, misfit: false, source: None }))
     }
 
     /// The query asks for something wrong or absent.
@@ -134,6 +136,17 @@ impl Error {
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
         self
+    }
+
+    /// Marks that the input contradicts a schema that was only guessed: inferring from all of the input may succeed.
+    pub fn misfit(mut self) -> Self {
+        self.0.misfit = true;
+        self
+    }
+
+    /// Whether the input contradicts a schema that was only guessed.
+    pub fn is_misfit(&self) -> bool {
+        self.0.misfit
     }
 
     /// Adds the cause.

@@ -8,9 +8,19 @@
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
 
+mod csv;
+mod json;
+mod options;
+mod sample;
 mod table;
+mod text;
+mod values;
 
-pub use table::{FORMATS, Table};
+#[cfg(test)]
+mod testing;
+
+pub use crate::io::{FileRef, Output};
+pub use table::{FORMATS, Table, format_by_ending, format_named};
 
 use crate::error::Result;
 use arrow::array::BooleanArray;
@@ -32,17 +42,6 @@ pub struct TableDef {
     pub options: BTreeMap<String, String>,
     /// A declared schema; `None` infers it.
     pub schema: Option<SchemaRef>,
-}
-
-/// A file as it was when the table was opened.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileRef {
-    /// The path as the user would write it.
-    pub path: Arc<str>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its time of modification, in nanoseconds since 1970: a file that changes while it is read is an error.
-    pub modified: i128,
 }
 
 /// A record-aligned piece of a file.
@@ -121,13 +120,6 @@ pub trait Scan: Send + Sync {
 
     /// Bytes that one open reader may hold beside the batch that it yielded: buffers, dictionaries, pages.
     fn floor(&self) -> usize;
-}
-
-/// Where an assembler's bytes go: a file that appears when complete, or a stream. Dropped without `complete`, it leaves
-/// nothing behind.
-pub trait Output: std::io::Write + Send {
-    /// All was written: the output appears under its name.
-    fn complete(self: Box<Self>) -> Result<()>;
 }
 
 /// What a scan wants of each split.

@@ -1,12 +1,18 @@
 //! A table over files: the definition resolved to files, a format and a schema.
 
-use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats};
+use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json};
 use crate::error::{Error, Result};
+use crate::io::{Compression, Window, resolve};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[
+    &csv::Csv,
+    &json::Json,
+    // &parquet::Parquet,
+    // &arrow::ArrowIpc,
+];
 
 /// A table whose files, format and schema are known.
 pub struct Table {
@@ -27,8 +33,11 @@ impl Table {
     ///
     /// # Errors
     /// No such file, an empty glob, files of different formats or schemas, unknown options, broken content.
-    pub fn open(_def: TableDef) -> Result<Arc<Table>> {
-        Err(Error::unsupported("tables over files"))
+    pub fn open(def: TableDef) -> Result<Arc<Table>> {
+        let files = resolve(&def.paths)?;
+        let format = choose(&def, &files)?;
+        let (schema, stats) = format.inspect(&def, &files)?;
+        Ok(Arc::new(Table { def, format, files, schema, stats }))
     }
 
     /// Prepares a scan.
@@ -37,5 +46,85 @@ impl Table {
     /// As the format says.
     pub fn scan(self: &Arc<Self>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {
         self.format.scan(self, spec, split_bytes)
+    }
+}
+
+/// The format called `name`.
+///
+/// # Errors
+/// There is none.
+pub fn format_named(name: &str) -> Result<&'static dyn Format> {
+    let lower = name.to_ascii_lowercase();
+    let found = FORMATS.iter().find(|f| f.name() == lower || f.endings().contains(&lower.as_str()));
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|f| f.name()).collect();
+        Error::query(format!("there is no format {name:?}")).advise(format!("there are: {}", names.join(", ")))
+    })
+}
+
+/// The format that the ending of a file's name means, without that of its compression.
+pub fn format_by_ending(path: &str) -> Option<&'static dyn Format> {
+    let (_, plain) = Compression::of_name(path);
+    let ending = std::path::Path::new(plain).extension()?.to_str()?.to_ascii_lowercase();
+    FORMATS.iter().find(|f| f.endings().contains(&ending.as_str())).copied()
+}
+
+/// What the user said, else what the ending says, else what the first bytes say.
+fn choose(def: &TableDef, files: &[FileRef]) -> Result<&'static dyn Format> {
+    if let Some(name) = &def.format {
+        return format_named(name);
+    }
+    let Some(first) = files.first() else { return Err(Error::query("no files are named")) };
+    let Some(format) = format_by_ending(&first.path) else { return by_content(first) };
+    let other = |f: &&FileRef| format_by_ending(&f.path).is_some_and(|o| o.name() != format.name());
+    match files.iter().find(other) {
+        Some(other) => {
+            let message = format!("{} and {} are files of different formats", first.path, other.path);
+            Err(Error::query(message).advise("name a glob with one ending, or the format"))
+        }
+        None => Ok(format),
+    }
+}
+
+fn by_content(file: &FileRef) -> Result<&'static dyn Format> {
+    let mut window = Window::whole(file, Default::default())?;
+    window.refill(4096)?;
+    let head = window.rest();
+    let name = match head {
+        [b'P', b'A', b'R', b'1', ..] => "parquet",
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "arrow",
+        _ if matches!(head.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'[')) => "json",
+        _ => "csv",
+    };
+    format_named(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn open(files: &[(&str, &str)], format: Option<&str>) -> Result<Arc<Table>> {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = files.iter().map(|(name, text)| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_string_lossy().into_owned()
+        });
+        Table::open(TableDef { paths: paths.collect(), format: format.map(str::to_string), ..TableDef::default() })
+    }
+
+    #[test]
+    fn the_format_by_name_ending_or_content() {
+        let (csv, json) = ("a,b\n1,2\n", "{\"a\": 1}\n");
+        assert_eq!(open(&[("x.csv", csv)], None).unwrap().format.name(), "csv");
+        assert_eq!(open(&[("x.jsonl", json)], None).unwrap().format.name(), "json");
+        assert_eq!(open(&[("x.log", json)], None).unwrap().format.name(), "json");
+        assert_eq!(open(&[("x", csv)], None).unwrap().format.name(), "csv");
+        assert_eq!(open(&[("x.csv", json)], Some("json")).unwrap().format.name(), "json");
+        let kind = |r: Result<Arc<Table>>| r.err().map(|e| e.kind());
+        assert_eq!(kind(open(&[("x.csv", csv), ("y.json", json)], None)), Some(ErrorKind::Query));
+        assert_eq!(kind(open(&[("x.csv", csv)], Some("xls"))), Some(ErrorKind::Query));
+        assert_eq!(kind(open(&[], None)), Some(ErrorKind::Query));
     }
 }

@@ -1,3 +1,20 @@
 //! Files below the formats: paths and globs, byte ranges, compression, outputs that appear when complete, io threads.
+//!
+//! Life of an input: [`resolve`] turns what the user wrote into [`FileRef`]s; [`InputFile`] opens one, refusing a file
+//! that has changed since; a [`Window`] slides over its bytes (a range of the file, or all of it decompressed).
+//!
+//! Life of an output: [`AtomicFile`] takes the bytes under no name, [`Compressed`] packs them on the way, and `complete`
+//! gives the file its name.
 
+mod atomic;
+mod compress;
+mod paths;
+mod read;
 pub mod threads;
+mod window;
+
+pub use atomic::{AtomicFile, Output, StreamOutput};
+pub use compress::{Compressed, Compression, open_stream};
+pub use paths::{FileRef, resolve};
+pub use read::InputFile;
+pub use window::{Spares, Window};

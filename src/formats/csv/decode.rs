@@ -1,0 +1,203 @@
+//! Fields of one column to an array: straight into the array's buffer, one loop for each type.
+
+use super::rows::{Rows, unquote};
+use super::structure::Marks;
+use crate::formats::text::base_type;
+use crate::formats::values::{
+    TextBuilder, nulls_at, parse_bool, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp,
+};
+use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
+use std::sync::Arc;
+
+/// Why a column could not be decoded.
+#[derive(Debug)]
+pub(super) enum Bad {
+    /// The value of this row is not of the column's type.
+    Misfit(usize),
+    /// In this row, text follows a closing quote.
+    Quote(usize),
+    /// Anything else.
+    Other(crate::error::Error),
+}
+
+/// How a column is read.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// Its place in the table.
+    pub(super) index: usize,
+    /// Its type as parsed (see [`base_type`]).
+    pub(super) data_type: DataType,
+    /// Its type in the table.
+    pub(super) wanted: DataType,
+    /// Whether the type was guessed.
+    pub(super) guessed: bool,
+}
+
+impl Column {
+    pub(super) fn new(index: usize, wanted: &DataType, guessed: bool) -> crate::error::Result<Self> {
+        Ok(Column { index, data_type: base_type(wanted)?, wanted: wanted.clone(), guessed })
+    }
+
+    /// Whether its values are text.
+    pub(super) fn is_text(&self) -> bool {
+        self.data_type == DataType::Utf8View
+    }
+}
+
+/// What decoding needs beside the rows.
+pub(super) struct Decoder<'a> {
+    pub(super) rows: &'a Rows<'a>,
+    /// The buffer that the rows are in, for views.
+    pub(super) buffer: &'a Buffer,
+    pub(super) marks: &'a Marks,
+    pub(super) nulls: &'a [Vec<u8>],
+}
+
+impl Decoder<'_> {
+    /// The values of a column in all rows, or in the rows `pick`.
+    pub(super) fn column(&self, column: &Column, pick: Option<&[u32]>) -> Result<ArrayRef, Bad> {
+        match pick {
+            None => self.typed(column, 0..self.rows.len()),
+            Some(rows) => self.typed(column, rows.iter().map(|r| *r as usize)),
+        }
+    }
+
+    fn typed(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+        let c = column.index;
+        match &column.data_type {
+            DataType::Int64 => Ok(Arc::new(self.primitive::<Int64Type>(c, rows, parse_int)?)),
+            DataType::Float64 => Ok(Arc::new(self.primitive::<Float64Type>(c, rows, parse_float)?)),
+            DataType::Date32 => Ok(Arc::new(self.primitive::<Date32Type>(c, rows, parse_date)?)),
+            DataType::Timestamp(_, zone) => {
+                let with_offset = zone.is_some();
+                let parse = |b: &[u8], at, end| timestamp(b, at, end, with_offset);
+                let array = self.primitive::<TimestampMicrosecondType>(c, rows, parse)?;
+                Ok(Arc::new(array.with_timezone_opt(zone.clone())))
+            }
+            DataType::Decimal128(precision, scale) => {
+                let (limit, digits) = (10i128.pow(u32::from(*precision).min(38)), *scale as usize);
+                let parse = |b: &[u8], at: usize, end: usize| {
+                    parse_decimal(b.get(at..end)?, digits).filter(|v| v.abs() < limit)
+                };
+                let array = self.primitive::<Decimal128Type>(c, rows, parse)?;
+                let array = array.with_precision_and_scale(*precision, *scale);
+                Ok(Arc::new(array.map_err(|e| Bad::Other(e.into()))?))
+            }
+            DataType::Boolean => self.boolean(c, rows),
+            _ => self.text(c, rows),
+        }
+    }
+
+    #[inline(always)]
+    fn primitive<T: ArrowPrimitiveType>(
+        &self,
+        column: usize,
+        rows: impl ExactSizeIterator<Item = usize>,
+        parse: impl Fn(&[u8], usize, usize) -> Option<T::Native>,
+    ) -> Result<PrimitiveArray<T>, Bad> {
+        let bytes = self.rows.bytes;
+        let mut values: Vec<T::Native> = Vec::with_capacity(rows.len());
+        let mut nulls = Vec::new();
+        for row in rows {
+            let (at, end) = self.rows.field(row, column);
+            let plain = if self.nulls.is_empty() && at < end { parse(bytes, at, end) } else { None };
+            let value = match plain {
+                Some(value) => Some(value),
+                None => self.unusual(row, column, &parse)?,
+            };
+            values.push(value.unwrap_or_else(|| {
+                nulls.push(values.len());
+                T::Native::default()
+            }));
+        }
+        let nulls = nulls_at(&nulls, values.len());
+        Ok(PrimitiveArray::new(values.into(), nulls))
+    }
+
+    /// A field that is empty, quoted, perhaps a null's name, or no value of the type at all.
+    #[inline(never)]
+    fn unusual<V>(
+        &self,
+        row: usize,
+        column: usize,
+        parse: &impl Fn(&[u8], usize, usize) -> Option<V>,
+    ) -> Result<Option<V>, Bad> {
+        let text = self.rows.text(row, column);
+        if text.is_empty() || self.is_null(text) {
+            return Ok(None);
+        }
+        let value = match self.marks.quote {
+            Some(quote) => unquote(text, quote, self.marks.escape).ok_or(Bad::Quote(row))?,
+            None => text.into(),
+        };
+        if value.is_empty() {
+            return Ok(None);
+        }
+        parse(&value, 0, value.len()).map(Some).ok_or(Bad::Misfit(row))
+    }
+
+    fn is_null(&self, text: &[u8]) -> bool {
+        self.nulls.iter().any(|n| n == text)
+    }
+
+    fn boolean(&self, column: usize, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+        let parse = |bytes: &[u8], at: usize, end: usize| parse_bool(bytes.get(at..end)?);
+        let mut values = BooleanBufferBuilder::new(rows.len());
+        let mut nulls = Vec::new();
+        for row in rows {
+            let value = self.unusual(row, column, &parse)?;
+            if value.is_none() {
+                nulls.push(values.len());
+            }
+            values.append(value.unwrap_or(false));
+        }
+        let nulls = nulls_at(&nulls, values.len());
+        Ok(Arc::new(BooleanArray::new(values.finish(), nulls)))
+    }
+
+    fn text(&self, column: usize, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+        let bytes = self.rows.bytes;
+        let mut values = TextBuilder::with_capacity(rows.len());
+        for row in rows {
+            let (at, end) = self.rows.field(row, column);
+            let first = bytes.get(at).copied();
+            if at >= end || (!self.nulls.is_empty() && self.is_null(self.rows.text(row, column))) {
+                values.null();
+            } else if first == self.marks.quote || self.marks.escape.is_some() {
+                self.quoted(&mut values, row, at, end)?;
+            } else {
+                values.view(bytes, at, end);
+            }
+        }
+        values.finish(self.buffer.clone()).map_err(Bad::Other)
+    }
+
+    fn quoted(&self, values: &mut TextBuilder, row: usize, at: usize, end: usize) -> Result<(), Bad> {
+        let text = self.rows.bytes.get(at..end).unwrap_or_default();
+        let Some(quote) = self.marks.quote else {
+            values.view(self.rows.bytes, at, end);
+            return Ok(());
+        };
+        match unquote(text, quote, self.marks.escape).ok_or(Bad::Quote(row))? {
+            std::borrow::Cow::Borrowed(inner) if inner.len() + 2 == text.len() => {
+                values.view(self.rows.bytes, at + 1, end - 1);
+            }
+            std::borrow::Cow::Borrowed(_) => values.view(self.rows.bytes, at, end),
+            std::borrow::Cow::Owned(value) => values.copy(|to| to.extend_from_slice(&value)),
+        }
+        Ok(())
+    }
+}
+
+/// A timestamp; a date is its midnight. One with an offset is not one without, and the other way round.
+#[inline(always)]
+fn timestamp(bytes: &[u8], at: usize, end: usize, with_offset: bool) -> Option<i64> {
+    if end - at == 10 && !with_offset {
+        return Some(i64::from(parse_date(bytes, at, end)?) * 86_400_000_000);
+    }
+    parse_timestamp(bytes, at, end).filter(|(_, offset)| *offset == with_offset).map(|(micros, _)| micros)
+}

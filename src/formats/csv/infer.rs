@@ -1,0 +1,189 @@
+//! The types of the columns and what is known of the rows, from samples or (`infer => 'full'`) from everything.
+
+use super::dialect::{Dialect, behind_skipped};
+use super::rows::{Rows, unquote};
+use super::structure::{Piece, Structure};
+use crate::error::{Error, Result};
+use crate::formats::sample::{Sample, samples};
+use crate::formats::text::{Declared, Distinct, base_type};
+use crate::formats::values::Kind;
+use crate::formats::{ColumnStats, FileRef, TableDef, TableStats, options};
+use crate::io::{Compression, Spares, Window};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::sync::Arc;
+
+/// Bytes of decompressed text for each byte of a compressed file, about.
+const INFLATION: u64 = 5;
+
+/// Tells schema and statistics.
+///
+/// # Errors
+/// As [`Dialect::of`]; a type that is declared for no column, or does not exist.
+pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    let dialect = Dialect::of(def, files)?;
+    let declared = Declared::of(def)?;
+    declared.check(&dialect.names)?;
+    let mut seen = Seen::new(&dialect);
+    for sample in samples(files)? {
+        seen.sample(&sample)?;
+    }
+    let stats = seen.stats(files);
+    if is_full(def)? {
+        for file in files {
+            seen.whole(file)?;
+        }
+    }
+    let all_text = options::first(&def.options, &["all_text"]).map(|t| options::boolean("all_text", t)).transpose()?;
+    let field = |(c, name): (usize, &String)| -> Result<Field> {
+        let kind = seen.kinds.get(c).copied().unwrap_or_default();
+        let guessed = if all_text == Some(true) { DataType::Utf8View } else { kind.data_type() };
+        let data_type = match declared.get(c, name) {
+            Some(DataType::Utf8 | DataType::LargeUtf8) => DataType::Utf8View,
+            Some(declared) => declared.clone(),
+            None => guessed,
+        };
+        base_type(&data_type)?;
+        Ok(Field::new(name, data_type, true))
+    };
+    let fields: Vec<Field> = dialect.names.iter().enumerate().map(field).collect::<Result<_>>()?;
+    Ok((Arc::new(Schema::new(fields)), stats))
+}
+
+fn is_full(def: &TableDef) -> Result<bool> {
+    match options::first(&def.options, &["infer"]) {
+        None | Some("sample") => Ok(false),
+        Some("full") => Ok(true),
+        Some(other) => Err(Error::query(format!("option infer: {other:?} is neither 'sample' nor 'full'"))),
+    }
+}
+
+/// What was seen of the columns.
+struct Seen<'a> {
+    dialect: &'a Dialect,
+    kinds: Vec<Kind>,
+    distinct: Vec<Distinct>,
+    rows: u64,
+    bytes: u64,
+    found: Structure,
+}
+
+impl<'a> Seen<'a> {
+    fn new(dialect: &'a Dialect) -> Self {
+        let columns = dialect.names.len();
+        let distinct = (0..columns).map(|_| Distinct::default()).collect();
+        let kinds = vec![Kind::Null; columns];
+        Seen { dialect, kinds, distinct, rows: 0, bytes: 0, found: Structure::default() }
+    }
+
+    /// Takes a piece of a file. One from the middle may begin inside quotes: it is used only if its rows come out right
+    /// one way or the other.
+    fn sample(&mut self, sample: &Sample) -> Result<()> {
+        let marks = self.dialect.marks;
+        let piece = |start| Piece {
+            start,
+            end: sample.len,
+            stop: sample.len,
+            last: sample.last,
+            max_rows: usize::MAX,
+            rows_only: false,
+        };
+        if sample.first {
+            let start = behind_skipped(sample.bytes(), self.dialect.skip, marks.newline)?;
+            self.take(&sample.bytes, piece(start), usize::from(self.dialect.header), true);
+            return Ok(());
+        }
+        let after = |from: usize| {
+            let rest = sample.bytes().get(from..).unwrap_or_default();
+            memchr::memchr(marks.newline, rest).map_or(sample.len, |n| from + n + 1)
+        };
+        let outside = after(0);
+        if !self.take(&sample.bytes, piece(outside), 0, true)
+            && let Some(at) = marks.quote.and_then(|q| memchr::memchr(q, sample.bytes()))
+        {
+            self.take(&sample.bytes, piece(after(at + 1)), 0, true);
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of a piece, but for the first `skip`; false where they do not fit the columns.
+    fn take(&mut self, bytes: &[u8], piece: Piece, skip: usize, count: bool) -> bool {
+        let mut found = std::mem::take(&mut self.found);
+        let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok();
+        let fits = ok
+            && match Rows::new(bytes, &found, self.kinds.len(), self.dialect.trim_cr()) {
+                Ok(rows) => {
+                    self.rows(&rows, skip, count);
+                    true
+                }
+                Err(_) => false,
+            };
+        if fits && count && !found.row_ends.is_empty() {
+            self.bytes += (found.row_end(found.row_ends.len() - 1) + 1 - piece.start) as u64;
+        }
+        self.found = found;
+        fits
+    }
+
+    fn rows(&mut self, rows: &Rows<'_>, skip: usize, count: bool) {
+        let quote = self.dialect.marks.quote;
+        for (c, (kind, distinct)) in self.kinds.iter_mut().zip(&mut self.distinct).enumerate() {
+            for r in skip..rows.len() {
+                let text = rows.text(r, c);
+                if count {
+                    distinct.add(text);
+                }
+                if *kind == Kind::Text || text.is_empty() || self.dialect.nulls.iter().any(|n| n == text) {
+                    continue;
+                }
+                let value = match quote {
+                    Some(q) => unquote(text, q, self.dialect.marks.escape).unwrap_or(text.into()),
+                    None => text.into(),
+                };
+                if !value.is_empty() || text.is_empty() {
+                    *kind = kind.join(Kind::of(&value));
+                }
+            }
+        }
+        if count {
+            self.rows += rows.len().saturating_sub(skip) as u64;
+        }
+    }
+
+    /// Takes all rows of a file. What is broken is left to the reader, which tells the place.
+    fn whole(&mut self, file: &FileRef) -> Result<()> {
+        let mut window = Window::whole(file, Spares::default())?;
+        let mut skip = usize::from(self.dialect.header);
+        window.refill(1 << 20)?;
+        window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline)?);
+        loop {
+            window.refill(1 << 20)?;
+            let (start, end, last) = (window.pos(), window.filled(), window.is_last());
+            let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
+            if !self.take(window.bytes(), piece, skip, false) {
+                return Ok(());
+            }
+            let rows = self.found.row_ends.len();
+            if rows == 0 {
+                if !window.overshoot()? && (last || window.rest().is_empty()) {
+                    return Ok(());
+                }
+                continue;
+            }
+            skip = 0;
+            window.advance_to(self.found.row_end(rows - 1) + 1);
+        }
+    }
+
+    fn stats(&self, files: &[FileRef]) -> TableStats {
+        let mut bytes = 0;
+        let mut text = 0;
+        for file in files {
+            bytes += file.size;
+            let packed = !matches!(Compression::of_name(&file.path).0, Compression::None);
+            text += if packed { file.size * INFLATION } else { file.size };
+        }
+        let rows = (self.bytes > 0).then(|| (text as f64 * self.rows as f64 / self.bytes as f64) as u64);
+        let column = |d: &Distinct| ColumnStats { distinct: d.guess(rows.unwrap_or(0)), ..ColumnStats::default() };
+        TableStats { rows, bytes, columns: self.distinct.iter().map(column).collect() }
+    }
+}

@@ -1,0 +1,282 @@
+//! Reads one split: windows of text to batches.
+
+use super::decode::{Bad, Column, Decoder};
+use super::rows::{Ragged, Rows};
+use super::scan::Shared;
+use super::structure::{Broken, Piece, Structure};
+use crate::error::{Error, Place, Result};
+use crate::formats::text::{check_utf8, line_at, narrow, shorten};
+use crate::formats::{FileRef, SplitReader};
+use crate::io::Window;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::Buffer;
+use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+/// The longest record.
+const MAX_RECORD: usize = 64 << 20;
+
+/// Input after which a batch is handed over although no row was kept.
+const PATIENCE: usize = 4 << 20;
+
+/// See the head of this file.
+pub(super) struct CsvReader {
+    scan: Arc<Shared>,
+    file: FileRef,
+    /// The text, and the offset at which records are no longer the split's.
+    input: Option<(Window, u64)>,
+    found: Structure,
+    /// Bytes that a batch takes, from the last one.
+    want: usize,
+    /// Rows that are counted but not handed over yet.
+    counted: usize,
+}
+
+impl CsvReader {
+    pub(super) fn open(scan: &Arc<Shared>, index: usize) -> Result<Self> {
+        let input = scan.window_at(index)?;
+        let file = scan.file(scan.split(index)?)?.clone();
+        Ok(CsvReader { scan: scan.clone(), file, input, found: Structure::default(), want: scan.window, counted: 0 })
+    }
+
+    /// Finds the next rows; false at the end.
+    fn advance(&mut self) -> Result<bool> {
+        let Some((window, stop)) = &mut self.input else { return Ok(false) };
+        window.refill(self.want)?;
+        loop {
+            let (start, end) = (window.pos(), window.filled());
+            if window.offset(start) >= *stop {
+                return Ok(false);
+            }
+            let rows_only = self.scan.wanted.is_empty() && self.scan.filter.is_empty();
+            let max_rows = if rows_only { usize::MAX } else { self.scan.spec.batch_rows.max(1) };
+            let piece = Piece { start, end, stop: window.place(*stop), last: window.is_last(), max_rows, rows_only };
+            if start < end {
+                let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
+                scanned.map_err(|b| broken(b, window, &self.scan, &self.file))?;
+                if !self.found.row_ends.is_empty() {
+                    return Ok(true);
+                }
+            }
+            if end - start > MAX_RECORD {
+                return Err(too_long(window, &self.scan, &self.file));
+            }
+            if !window.overshoot()? && window.is_last() && window.rest().is_empty() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Counts rows; nothing else is wanted.
+    fn count(&mut self) -> Result<Option<RecordBatch>> {
+        while self.counted == 0 {
+            if !self.advance()? {
+                return Ok(None);
+            }
+            let Some((window, _)) = &mut self.input else { return Ok(None) };
+            let blank =
+                |r: &usize| super::rows::is_blank(window.bytes(), self.found.row_start(*r), self.found.row_end(*r));
+            let rows = self.found.row_ends.len();
+            let blanks = if self.scan.dialect.names.len() > 1 { (0..rows).filter(blank).count() } else { 0 };
+            self.counted = rows - blanks;
+            window.advance_to(self.found.row_end(rows - 1) + 1);
+        }
+        let rows = self.counted.min(self.scan.spec.batch_rows.max(1));
+        self.counted -= rows;
+        batch(&self.scan, Vec::new(), rows).map(Some)
+    }
+
+    /// Decodes the rows found, those that the filter keeps.
+    fn decode(&self) -> Result<Option<RecordBatch>> {
+        let Some((window, _)) = &self.input else { return Ok(None) };
+        let scan = &*self.scan;
+        let columns = scan.dialect.names.len();
+        let rows = Rows::new(window.bytes(), &self.found, columns, scan.dialect.trim_cr())
+            .map_err(|r| ragged(r, window, scan, &self.file))?;
+        if rows.len() == 0 {
+            return Ok(None);
+        }
+        if scan.wanted.iter().chain(&scan.filter).any(Column::is_text) {
+            self.check_text(window, &rows)?;
+        }
+        let buffer = window.buffer();
+        let job = Job { reader: self, window, rows: &rows, buffer: &buffer };
+        job.run()
+    }
+
+    /// Checks the text of all fields at once; only where that fails, of the wanted ones.
+    fn check_text(&self, window: &Window, rows: &Rows<'_>) -> Result<()> {
+        let (start, end) = rows.extent();
+        let all = window.bytes().get(start..end).unwrap_or_default();
+        if simdutf8::basic::from_utf8(all).is_ok() {
+            return Ok(());
+        }
+        for row in 0..rows.len() {
+            for column in self.scan.wanted.iter().chain(&self.scan.filter).filter(|c| c.is_text()) {
+                let at = window.offset(rows.field(row, column.index).0);
+                let name = self.scan.dialect.names.get(column.index).cloned();
+                check_utf8(rows.text(row, column.index), &self.file, at, self.scan.dialect.marks.newline)
+                    .map_err(|e| e.at(Place { column: name, ..Place::default() }))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SplitReader for CsvReader {
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.scan.wanted.is_empty() && self.scan.filter.is_empty() {
+            return self.count();
+        }
+        let mut passed = 0;
+        while self.advance()? {
+            let decoded = self.decode()?;
+            let Some((window, _)) = &mut self.input else { return Ok(None) };
+            let end = self.found.row_end(self.found.row_ends.len() - 1) + 1;
+            let took = end - window.pos();
+            window.advance_to(end);
+            passed += took;
+            let full = self.found.row_ends.len() >= self.scan.spec.batch_rows;
+            self.want = if full { (took + took / 8).clamp(64, self.scan.window) } else { self.scan.window };
+            match decoded {
+                Some(batch) if batch.num_rows() > 0 => return Ok(Some(batch)),
+                _ if passed >= PATIENCE => return batch(&self.scan, empty(&self.scan), 0).map(Some),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn empty(scan: &Shared) -> Vec<ArrayRef> {
+    scan.wanted.iter().map(|c| arrow::array::new_empty_array(&c.wanted)).collect()
+}
+
+fn batch(scan: &Shared, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(scan.wanted_schema.clone(), columns, &options)?)
+}
+
+/// One batch being decoded.
+struct Job<'a> {
+    reader: &'a CsvReader,
+    window: &'a Window,
+    rows: &'a Rows<'a>,
+    buffer: &'a Buffer,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Option<RecordBatch>> {
+        let scan = &*self.reader.scan;
+        let Some(filter) = &scan.spec.filter else {
+            let columns = scan.wanted.iter().map(|c| self.column(c, None)).collect::<Result<_>>()?;
+            return batch(scan, columns, self.rows.len()).map(Some);
+        };
+        let tested: Vec<ArrayRef> = scan.filter.iter().map(|c| self.column(c, None)).collect::<Result<_>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
+        let input = RecordBatch::try_new_with_options(scan.filter_schema.clone(), tested.clone(), &options)?;
+        let mask = (filter.eval)(&input)?;
+        let kept = kept(&mask);
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let all = kept.len() == self.rows.len();
+        let column = |c: &Column| -> Result<ArrayRef> {
+            let known = scan.filter.iter().position(|f| f.index == c.index).and_then(|i| tested.get(i));
+            match known {
+                Some(array) if all => Ok(array.clone()),
+                Some(array) => Ok(arrow::compute::filter(array, &mask)?),
+                None => self.column(c, (!all).then_some(kept.as_slice())),
+            }
+        };
+        let columns = scan.wanted.iter().map(column).collect::<Result<_>>()?;
+        batch(scan, columns, kept.len()).map(Some)
+    }
+
+    fn column(&self, column: &Column, pick: Option<&[u32]>) -> Result<ArrayRef> {
+        let (dialect, reader) = (&self.reader.scan.dialect, self.reader);
+        let decoder = Decoder { rows: self.rows, buffer: self.buffer, marks: &dialect.marks, nulls: &dialect.nulls };
+        let array = decoder.column(column, pick).map_err(|bad| self.bad(bad, column))?;
+        narrow(array, &column.wanted)
+            .map_err(|e| e.at(Place { file: Some(reader.file.path.clone()), ..self.named(column) }))
+    }
+
+    fn named(&self, column: &Column) -> Place {
+        Place { column: self.reader.scan.dialect.names.get(column.index).cloned(), ..Place::default() }
+    }
+
+    fn bad(&self, bad: Bad, column: &Column) -> Error {
+        let (row, error) = match bad {
+            Bad::Other(e) => return e,
+            Bad::Quote(row) => (row, Error::data("text follows the closing quote of a field").advise(NO_QUOTES)),
+            Bad::Misfit(row) => (row, self.misfit(column)),
+        };
+        let at = self.window.offset(self.rows.field(row, column.index).0);
+        let text = self.rows.text(row, column.index);
+        error.at(place(&self.reader.file, at, &self.reader.scan, text)).at(self.named(column))
+    }
+
+    fn misfit(&self, column: &Column) -> Error {
+        let error = Error::data(format!("the value is not {}", type_name(&column.wanted)));
+        if !column.guessed {
+            return error;
+        }
+        let name = self.named(column).column.unwrap_or_default();
+        error.misfit().advise(format!("the type was guessed from a sample; set types => {{'{name}': 'text'}}"))
+    }
+}
+
+const NO_QUOTES: &str = "if quotes have no meaning in this file, set quote => ''";
+
+/// The rows that a mask keeps; null refuses.
+fn kept(mask: &BooleanArray) -> Vec<u32> {
+    let bits = match mask.nulls() {
+        Some(nulls) => mask.values() & nulls.inner(),
+        None => mask.values().clone(),
+    };
+    bits.set_indices_u32().collect()
+}
+
+/// A type as people call it, with its article.
+fn type_name(t: &DataType) -> String {
+    match t {
+        DataType::Int64 => "an integer of 64 bits".into(),
+        DataType::Float64 => "a number".into(),
+        DataType::Boolean => "true or false".into(),
+        DataType::Date32 => "a date".into(),
+        DataType::Timestamp(_, None) => "a timestamp without an offset".into(),
+        DataType::Timestamp(_, Some(_)) => "a timestamp with an offset".into(),
+        other => format!("of type {other}"),
+    }
+}
+
+fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Place {
+    let line = line_at(file, at, scan.dialect.marks.newline);
+    Place { file: Some(file.path.clone()), line, byte: Some(at), text: Some(shorten(text)), ..Place::default() }
+}
+
+fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let (at, error) = match broken {
+        Broken::StrayQuote(at) => (at, Error::data("a quote stands in the middle of a field that is not quoted")),
+        Broken::OpenQuote(at) => (at, Error::data("a quoted field is not closed before the file ends")),
+    };
+    let text = window.bytes().get(at..window.filled()).unwrap_or_default();
+    error.advise(NO_QUOTES).at(place(file, window.offset(at), scan, text.get(..80).unwrap_or(text)))
+}
+
+fn ragged(r: Ragged, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let message = format!("the row has {} fields, but there are {} columns", r.fields, scan.dialect.names.len());
+    let text = window.bytes().get(r.at..r.end).unwrap_or_default();
+    Error::data(message).at(place(file, window.offset(r.at), scan, text))
+}
+
+fn too_long(window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let at = window.offset(window.pos());
+    let text = window.rest();
+    Error::data("a record is longer than 64 MiB").advise(NO_QUOTES).at(place(
+        file,
+        at,
+        scan,
+        text.get(..80).unwrap_or(text),
+    ))
+}

@@ -1,0 +1,288 @@
+//! One scan of a table: its splits, and for each file where its records begin and how many quotes its splits have.
+//!
+//! Whether a split begins inside quotes is the parity of the quotes before it. Each split's own parity is computed once,
+//! by whoever needs it first; since splits are opened in order, what is missing are only the few that other workers have
+//! in hand.
+
+use super::decode::Column;
+use super::dialect::{Dialect, behind_skipped, first_record, header_names};
+use super::reader::CsvReader;
+use super::structure::{Piece, Structure, odd};
+use crate::error::{Error, Place, Result};
+use crate::formats::text::{Declared, tiles};
+use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
+use crate::io::{Compression, InputFile, Spares, Window};
+use arrow::datatypes::{Schema, SchemaRef};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+/// Bytes that a reader brings into the cache at a time.
+const WINDOW: usize = 512 << 10;
+
+/// The most bytes before the first record: lines to skip and the header.
+const HEAD: usize = 4 << 20;
+
+/// One scan, shared by its tasks.
+pub(super) struct CsvScan(Arc<Shared>);
+
+/// What all readers of a scan share.
+pub(super) struct Shared {
+    pub(super) table: Arc<Table>,
+    pub(super) spec: ScanSpec,
+    pub(super) dialect: Dialect,
+    /// The columns that the filter wants, and the schema of them.
+    pub(super) filter: Vec<Column>,
+    pub(super) filter_schema: SchemaRef,
+    /// The columns that are wanted, and the schema of them.
+    pub(super) wanted: Vec<Column>,
+    pub(super) wanted_schema: SchemaRef,
+    /// Bytes that a reader brings into the cache at a time.
+    pub(super) window: usize,
+    pub(super) spares: Spares,
+    splits: Vec<Split>,
+    files: Vec<State>,
+}
+
+/// What is known of a file.
+struct State {
+    compression: Compression,
+    /// The number of its first split.
+    first: usize,
+    /// Where its records begin.
+    body: Mutex<Option<u64>>,
+    /// The parity of the quotes of each split, or `UNKNOWN`.
+    parity: Vec<AtomicU8>,
+}
+
+const UNKNOWN: u8 = 2;
+
+impl CsvScan {
+    pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
+        let dialect = Dialect::of(&table.def, &table.files)?;
+        let declared = Declared::of(&table.def)?;
+        let (splits, kinds) = tiles(&table.files, split_bytes, dialect.marks.escape.is_some())?;
+        let column = |index: &usize| -> Result<Column> {
+            let field = table.schema.fields().get(*index).ok_or_else(|| Error::internal("no such column"))?;
+            Column::new(*index, field.data_type(), declared.get(*index, field.name()).is_none())
+        };
+        let columns = |list: &[usize]| -> Result<Vec<Column>> { list.iter().map(column).collect() };
+        let of_filter = spec.filter.as_ref().map(|f| f.columns.clone()).unwrap_or_default();
+        let schema = |list: &[usize]| -> Result<SchemaRef> {
+            let projected: Schema = table.schema.project(list)?;
+            Ok(Arc::new(projected))
+        };
+        let shared = Shared {
+            filter: columns(&of_filter)?,
+            filter_schema: schema(&of_filter)?,
+            wanted: columns(&spec.projection)?,
+            wanted_schema: schema(&spec.projection)?,
+            window: split_bytes.clamp(64, WINDOW),
+            spares: Spares::default(),
+            files: states(&splits, kinds),
+            splits,
+            dialect,
+            spec,
+            table: table.clone(),
+        };
+        Ok(CsvScan(Arc::new(shared)))
+    }
+}
+
+fn states(splits: &[Split], kinds: Vec<Compression>) -> Vec<State> {
+    let state = |(file, compression)| {
+        let first = splits.partition_point(|s| s.file < file);
+        let count = splits.partition_point(|s| s.file <= file) - first;
+        let parity = (0..count).map(|_| AtomicU8::new(UNKNOWN)).collect();
+        State { compression, first, body: Mutex::new(None), parity }
+    };
+    kinds.into_iter().enumerate().map(state).collect()
+}
+
+impl Scan for CsvScan {
+    fn splits(&self) -> &[Split] {
+        &self.0.splits
+    }
+
+    fn open(&self, index: usize) -> Result<Box<dyn SplitReader>> {
+        Ok(Box::new(CsvReader::open(&self.0, index)?))
+    }
+
+    fn floor(&self) -> usize {
+        // The window and the one that views may hold back, places of fields (4 bytes for each 4 bytes, at most).
+        3 * self.0.window
+    }
+}
+
+impl Shared {
+    pub(super) fn file(&self, split: &Split) -> Result<&FileRef> {
+        self.table.files.get(split.file).ok_or_else(|| Error::internal("no such file"))
+    }
+
+    pub(super) fn split(&self, index: usize) -> Result<&Split> {
+        self.splits.get(index).ok_or_else(|| Error::internal("no such split"))
+    }
+
+    /// A window at the first record that begins in the split, and the offset at which records are no longer the
+    /// split's; `None` where none begins in it.
+    pub(super) fn window_at(&self, index: usize) -> Result<Option<(Window, u64)>> {
+        let split = self.split(index)?;
+        let (file, state) = (self.file(split)?, self.state(split)?);
+        let body = self.body(file, state)?;
+        if state.compression != Compression::None {
+            let mut window = Window::stream(file, state.compression, self.spares.clone())?;
+            window.refill(body as usize)?;
+            window.advance_to(body as usize);
+            return Ok(Some((window, u64::MAX)));
+        }
+        if split.range.end <= body {
+            return Ok(None);
+        }
+        if split.range.start <= body {
+            let range = body..split.range.end;
+            return Ok(Some((Window::range(file, range.clone(), self.spares.clone())?, range.end)));
+        }
+        let inside = self.inside(index, split, state, body)?;
+        self.align(file, split.range.clone(), inside)
+    }
+
+    fn state(&self, split: &Split) -> Result<&State> {
+        self.files.get(split.file).ok_or_else(|| Error::internal("no such file"))
+    }
+
+    /// Goes from the byte before the split, `inside` quotes or not behind it, to the first record that begins in it.
+    fn align(&self, file: &FileRef, range: Range<u64>, inside: bool) -> Result<Option<(Window, u64)>> {
+        let marks = &self.dialect.marks;
+        let quote = marks.quote.unwrap_or(marks.newline);
+        let mut window = Window::range(file, range.start - 1..range.end, self.spares.clone())?;
+        let mut inside = inside;
+        let mut first = true;
+        while window.refill(self.window)? {
+            if std::mem::take(&mut first) && window.rest().first() == marks.quote.as_ref() {
+                inside = !inside; // the parity before the byte before the split
+            }
+            let rest = window.rest();
+            for at in memchr::memchr2_iter(quote, marks.newline, rest) {
+                if rest.get(at) != Some(&marks.newline) {
+                    inside = !inside;
+                } else if !inside {
+                    let pos = window.pos() + at + 1;
+                    let begins = window.offset(pos) < range.end;
+                    window.advance_to(pos);
+                    return Ok(begins.then_some((window, range.end)));
+                }
+            }
+            window.advance_to(window.filled());
+        }
+        Ok(None)
+    }
+
+    /// Whether the first byte of a split is inside quotes.
+    fn inside(&self, index: usize, split: &Split, state: &State, body: u64) -> Result<bool> {
+        let Some(quote) = self.dialect.marks.quote else { return Ok(false) };
+        self.parity_of(split, index, state, body, quote)?;
+        let mut inside = false;
+        for i in state.first..index {
+            inside ^= self.parity_of(self.split(i)?, i, state, body, quote)?;
+        }
+        Ok(inside)
+    }
+
+    /// The parity of the quotes of one split, behind the file's head.
+    fn parity_of(&self, split: &Split, index: usize, state: &State, body: u64, quote: u8) -> Result<bool> {
+        let slot = state.parity.get(index - state.first);
+        match slot.map(|s| s.load(Relaxed)) {
+            Some(parity) if parity != UNKNOWN => return Ok(parity == 1),
+            _ => {}
+        }
+        let input = InputFile::open(self.file(split)?)?;
+        let mut buffer = vec![0; self.window.min(256 << 10)];
+        let (mut at, mut parity) = (split.range.start.max(body), false);
+        while at < split.range.end {
+            let want = buffer.len().min((split.range.end - at) as usize);
+            let read = input.read_at(buffer.get_mut(..want).unwrap_or_default(), at)?;
+            parity ^= odd(buffer.get(..read).unwrap_or_default(), quote);
+            at += read.max(1) as u64;
+        }
+        if let Some(slot) = slot {
+            slot.store(u8::from(parity), Relaxed);
+        }
+        Ok(parity)
+    }
+
+    /// Where the records of a file begin: behind a byte order mark, skipped lines and the header, which must name the
+    /// table's columns.
+    fn body(&self, file: &FileRef, state: &State) -> Result<u64> {
+        let mut known = state.body.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(body) = *known {
+            return Ok(body);
+        }
+        let place = Place { file: Some(file.path.clone()), ..Place::default() };
+        let body = self.find_body(file).map_err(|e| e.at(place))?;
+        *known = Some(body);
+        Ok(body)
+    }
+
+    fn find_body(&self, file: &FileRef) -> Result<u64> {
+        let mut window = Window::whole(file, Spares::default())?;
+        let mut want = 16 << 10;
+        loop {
+            window.refill(want)?;
+            if let Some(body) = self.body_in(&window)? {
+                return Ok(body);
+            }
+            if window.is_last() || want >= HEAD {
+                return Err(Error::data("no end of the header within the first 4 MiB"));
+            }
+            want *= 4;
+        }
+    }
+
+    fn body_in(&self, window: &Window) -> Result<Option<u64>> {
+        let marks = &self.dialect.marks;
+        let text = window.rest();
+        let start = behind_skipped(text, self.dialect.skip, marks.newline)?;
+        if start == text.len() && !window.is_last() && self.dialect.skip > 0 {
+            return Ok(None);
+        }
+        if !self.dialect.header {
+            return Ok(Some(start as u64));
+        }
+        let (end, last) = (window.filled(), window.is_last() || text.is_empty());
+        let mut found = Structure::default();
+        let mut start = start;
+        loop {
+            let piece = Piece { start, end, stop: end, last, max_rows: 1, rows_only: true };
+            let broken = |_| Error::data("the header has a quote in the middle of a field, or one that is not closed");
+            found.scan(window.bytes(), marks, piece).map_err(broken)?;
+            if found.row_ends.is_empty() {
+                return Ok(last.then_some(end as u64));
+            }
+            let next = found.row_end(0) + 1;
+            if !super::rows::is_blank(window.bytes(), start, next - 1) {
+                self.check_header(window.bytes().get(start..next.min(end)).unwrap_or_default())?;
+                return Ok(Some(next.min(end) as u64));
+            }
+            start = next;
+        }
+    }
+
+    fn check_header(&self, record: &[u8]) -> Result<()> {
+        let names = header_names(&first_record(record, true, &self.dialect.marks)?);
+        let same = if self.dialect.named_by_header {
+            names == self.dialect.names
+        } else {
+            names.len() == self.dialect.names.len()
+        };
+        if same {
+            return Ok(());
+        }
+        let message = format!(
+            "the header names {}, but that of the first file {}",
+            names.join(", "),
+            self.dialect.names.join(", ")
+        );
+        Err(Error::data(message)
+            .advise("query files with different columns as tables of their own, with UNION ALL BY NAME"))
+    }
+}

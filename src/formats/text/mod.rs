@@ -1,0 +1,13 @@
+//! What the text formats share beside values: places in files, declared types, the columns of a scan.
+
+mod declared;
+mod narrow;
+mod place;
+mod stats;
+mod tiles;
+
+pub(super) use declared::Declared;
+pub(super) use narrow::{base_type, narrow};
+pub(super) use place::{check_utf8, line_at, shorten};
+pub(super) use stats::Distinct;
+pub(super) use tiles::tiles;

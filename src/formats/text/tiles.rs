@@ -1,0 +1,30 @@
+//! How text files are cut: at any byte, the readers align to records. A compressed file is one split.
+
+use crate::error::Result;
+use crate::formats::{FileRef, Split};
+use crate::io::Compression;
+
+/// The splits of all files and how each file is compressed. `whole` says that files must not be cut.
+///
+/// # Errors
+/// A file cannot be read, or has changed.
+pub(in crate::formats) fn tiles(
+    files: &[FileRef],
+    split_bytes: usize,
+    whole: bool,
+) -> Result<(Vec<Split>, Vec<Compression>)> {
+    let mut splits = Vec::new();
+    let mut kinds = Vec::new();
+    for (file, found) in files.iter().enumerate() {
+        let kind = Compression::of_file(found)?;
+        let pieces = match kind {
+            Compression::None if !whole => found.size.div_ceil(split_bytes.max(1) as u64),
+            _ => 1,
+        };
+        // Pieces of equal size: no short one at the end that leaves a worker alone with a long one.
+        let cut = |i: u64| ((u128::from(found.size) * u128::from(i)) / u128::from(pieces.max(1))) as u64;
+        splits.extend((0..pieces).map(|i| Split { file, range: cut(i)..cut(i + 1) }));
+        kinds.push(kind);
+    }
+    Ok((splits, kinds))
+}

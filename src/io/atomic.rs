@@ -1,0 +1,194 @@
+//! Outputs that appear under their name only when they are complete.
+//!
+//! 1. The bytes go to a file without a name in the target's directory (`O_TMPFILE`), so that even a killed process
+//!    leaves nothing behind. Where the file system lacks that, to a hidden temporary name.
+//! 2. `complete` links the file to its name; a file that has the name already is replaced by a rename.
+//!
+//! The data is not forced to the disk: after a loss of power, what the file system promises holds.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Where bytes go: a file that appears when complete, or a stream. Dropped without `complete`, it leaves nothing behind.
+pub trait Output: Write + Send {
+    /// All was written: the output appears under its name.
+    ///
+    /// # Errors
+    /// The last bytes could not be written, or the file not named.
+    fn complete(self: Box<Self>) -> Result<()>;
+}
+
+/// A file that appears under its name when complete, in place of one that had the name.
+pub struct AtomicFile {
+    file: BufWriter<File>,
+    target: PathBuf,
+    /// The temporary name, where files without one are not supported.
+    temporary: Option<PathBuf>,
+}
+
+impl AtomicFile {
+    /// Begins the file that shall appear as `target`.
+    ///
+    /// # Errors
+    /// The directory does not exist or cannot be written, or `target` is a directory.
+    pub fn create(target: &Path) -> Result<Box<dyn Output>> {
+        if target.is_dir() {
+            return Err(Error::query(format!("{} is a directory", target.display())));
+        }
+        Ok(Box::new(Self::begin(target, true)?))
+    }
+
+    fn begin(target: &Path, unnamed: bool) -> Result<AtomicFile> {
+        let file = if unnamed { unnamed_file(directory(target)) } else { None };
+        let (file, temporary) = match file {
+            Some(file) => (file, None),
+            None => {
+                let name = temporary_name(target);
+                let made = File::options().write(true).create_new(true).open(&name);
+                (made.map_err(|e| Error::io(target.display(), e))?, Some(name))
+            }
+        };
+        Ok(AtomicFile { file: BufWriter::with_capacity(1 << 18, file), target: target.to_path_buf(), temporary })
+    }
+
+    fn appear(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        let name = match self.temporary.clone() {
+            Some(name) => name,
+            None if link(self.file.get_ref(), &self.target)? => return Ok(()),
+            None => {
+                let name = temporary_name(&self.target);
+                link(self.file.get_ref(), &name)?;
+                self.temporary = Some(name.clone());
+                name
+            }
+        };
+        fs::rename(&name, &self.target)?;
+        self.temporary = None;
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Output for AtomicFile {
+    fn complete(mut self: Box<Self>) -> Result<()> {
+        self.appear().map_err(|e| Error::io(self.target.display(), e))
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if let Some(name) = &self.temporary {
+            let _ = fs::remove_file(name);
+        }
+    }
+}
+
+fn directory(target: &Path) -> &Path {
+    target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A hidden name beside the target that no other writer has.
+fn temporary_name(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    directory(target).join(format!(".{name}.{}-{unique:x}", std::process::id()))
+}
+
+#[cfg(target_os = "linux")]
+fn unnamed_file(directory: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed_file(_directory: &Path) -> Option<File> {
+    None
+}
+
+/// Gives an unnamed file a name; false where another file has it.
+#[cfg(target_os = "linux")]
+fn link(file: &File, name: &Path) -> io::Result<bool> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    use std::os::fd::AsRawFd;
+    let here = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match linkat(CWD, here.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::EXIST) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_file: &File, _name: &Path) -> io::Result<bool> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Bytes that go out as they come: standard output, a socket.
+pub struct StreamOutput<W>(pub W);
+
+impl<W: Write + Send> Write for StreamOutput<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: Write + Send> Output for StreamOutput<W> {
+    fn complete(mut self: Box<Self>) -> Result<()> {
+        self.0.flush().map_err(|e| Error::new(ErrorKind::Io, format!("the output: {e}")).because(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn appears_when_complete_and_replaces() {
+        for unnamed in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.csv");
+            for text in ["one", "two"] {
+                let before = fs::read_to_string(&path).ok();
+                let mut out = Box::new(AtomicFile::begin(&path, unnamed).unwrap());
+                out.write_all(text.as_bytes()).unwrap();
+                out.flush().unwrap();
+                assert_eq!(fs::read_to_string(&path).ok(), before);
+                out.complete().unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            }
+            let mut dropped = AtomicFile::begin(&path, unnamed).unwrap();
+            dropped.write_all(b"three").unwrap();
+            drop(dropped);
+            assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+            assert_eq!(names(dir.path()), ["a.csv"], "unnamed: {unnamed}");
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(AtomicFile::create(&dir.path().join("no/a.csv")).is_err());
+        assert!(AtomicFile::create(dir.path()).is_err());
+    }
+}
