@@ -8,14 +8,18 @@
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
 
+mod arrow;
+mod parquet;
 mod table;
 
+pub use self::arrow::{ARROW, Arrow};
+pub use self::parquet::{PARQUET, Parquet};
 pub use table::{FORMATS, Table};
 
 use crate::error::Result;
-use arrow::array::BooleanArray;
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use ::arrow::array::BooleanArray;
+use ::arrow::datatypes::SchemaRef;
+use ::arrow::record_batch::RecordBatch;
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[&super::PARQUET, &super::ARROW];
 
 /// A table whose files, format and schema are known.
 pub struct Table {
