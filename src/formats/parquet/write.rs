@@ -184,16 +184,21 @@ impl Encode for Encoder {
     }
 }
 
-/// The output as the crate wants it.
-struct Sink(Box<dyn Output>);
+/// The output as the crate wants it, its bytes counted.
+struct Sink {
+    to: Box<dyn Output>,
+    bytes: u64,
+}
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let n = self.to.write(bytes)?;
+        self.bytes += n as u64;
+        Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -204,7 +209,7 @@ pub(super) struct Assembler {
 
 impl Assembler {
     pub(super) fn new(schema: &SchemaRef, options: &WriteOptions, to: Box<dyn Output>) -> Result<Assembler> {
-        Ok(Assembler { file: Layout::new(schema, options)?.file(Sink(to))? })
+        Ok(Assembler { file: Layout::new(schema, options)?.file(Sink { to, bytes: 0 })? })
     }
 }
 
@@ -227,11 +232,10 @@ impl Assemble for Assembler {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<u64> {
-        self.file.finish().map_err(fault::write)?;
-        let bytes = self.file.bytes_written() as u64;
-        let Sink(to) = self.file.into_inner().map_err(fault::write)?;
-        to.complete()?;
-        Ok(bytes)
+    fn finish(self: Box<Self>) -> Result<u64> {
+        // Writes the footer, then hands the output back.
+        let sink = self.file.into_inner().map_err(fault::write)?;
+        sink.to.complete()?;
+        Ok(sink.bytes)
     }
 }
