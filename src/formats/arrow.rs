@@ -376,7 +376,8 @@ impl Reader {
     fn view(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = Vec::with_capacity(self.columns.len());
         for (at, field) in self.columns.iter().zip(self.schema.fields()) {
-            let column = batch.columns().get(*at).ok_or_else(|| Error::data("the file is corrupt: a column is missing"))?;
+            let column =
+                batch.columns().get(*at).ok_or_else(|| Error::data("the file is corrupt: a column is missing"))?;
             columns.push(cast(column, field.data_type()).map_err(read_arrow)?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -26,7 +26,9 @@ pub(in crate::formats) fn at(path: &str) -> Place {
 /// What the crate says about a file that it reads.
 pub(super) fn read(e: ParquetError) -> Error {
     match e {
-        ParquetError::NYI(m) => Error::unsupported(format!("this file uses a part of Parquet that is not read yet: {m}")),
+        ParquetError::NYI(m) => {
+            Error::unsupported(format!("this file uses a part of Parquet that is not read yet: {m}"))
+        }
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(io) => Error::new(ErrorKind::Io, io.to_string()).because(*io),
             Err(other) => Error::data(format!("the file is corrupt: {other}")),

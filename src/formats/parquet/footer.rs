@@ -3,11 +3,15 @@
 use super::fault;
 use super::source::Source;
 use crate::error::{Error, Result};
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use std::sync::Arc;
 
 /// The least length of a Parquet file: two magics and the footer's length.
 const LEAST: u64 = 12;
+/// Bytes before anything else.
+const MAGIC: i64 = 4;
 
 /// Reads the footer, without page indexes, and checks what later code relies on.
 pub(super) fn read(source: &Source) -> Result<Arc<ParquetMetaData>> {
@@ -15,6 +19,7 @@ pub(super) fn read(source: &Source) -> Result<Arc<ParquetMetaData>> {
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     let footer = reader.parse_and_finish(source).map_err(fault::read)?;
     check_counts(&footer)?;
+    let footer = with_dictionaries_in_place(footer)?;
     for group in footer.row_groups() {
         check_chunks(group, source.len())?;
     }
@@ -43,11 +48,30 @@ fn check_counts(footer: &ParquetMetaData) -> Result<()> {
         }
         rows = rows.saturating_add(group.num_rows());
     }
-    if rows != footer.file_metadata().num_rows() {
-        let said = footer.file_metadata().num_rows();
+    // Some old writers leave the count at 0; the row groups are what is read.
+    let said = footer.file_metadata().num_rows();
+    if said != 0 && rows != said {
         return Err(Error::data(format!("the file is corrupt: it promises {said} rows, its row groups {rows}")));
     }
     Ok(())
+}
+
+/// Some writers say that a dictionary begins at 0, where the magic is: it then begins where the data is said to begin.
+fn with_dictionaries_in_place(footer: ParquetMetaData) -> Result<ParquetMetaData> {
+    let misplaced = |chunk: &ColumnChunkMetaData| chunk.dictionary_page_offset().is_some_and(|at| at < MAGIC);
+    if !footer.row_groups().iter().any(|group| group.columns().iter().any(misplaced)) {
+        return Ok(footer);
+    }
+    let mend = |chunk: &ColumnChunkMetaData| match misplaced(chunk) {
+        true => chunk.clone().into_builder().set_dictionary_page_offset(None).build(),
+        false => Ok(chunk.clone()),
+    };
+    let groups = footer.row_groups().iter().map(|group| {
+        let chunks = group.columns().iter().map(mend).collect::<Result<Vec<_>, _>>()?;
+        group.clone().into_builder().set_column_metadata(chunks).build()
+    });
+    let groups = groups.collect::<Result<Vec<_>, _>>().map_err(fault::read)?;
+    Ok(footer.into_builder().set_row_groups(groups).build())
 }
 
 fn check_chunks(group: &RowGroupMetaData, len: u64) -> Result<()> {
@@ -73,8 +97,18 @@ pub(super) fn one_group(
     group: usize,
     indexed: bool,
 ) -> Result<Arc<ParquetMetaData>> {
-    let meta = footer.file_metadata().clone();
-    let one = ParquetMetaData::new(meta, vec![footer.row_group(group).clone()]);
+    let all = footer.file_metadata();
+    let own = footer.row_group(group);
+    // The crate takes no batch larger than the file's count of rows, which may be wrong.
+    let meta = FileMetaData::new(
+        all.version(),
+        own.num_rows(),
+        all.created_by().map(str::to_string),
+        all.key_value_metadata().cloned(),
+        all.schema_descr_ptr(),
+        all.column_orders().cloned(),
+    );
+    let one = ParquetMetaData::new(meta, vec![own.clone()]);
     if !indexed || !has_page_index(footer.row_group(group)) {
         return Ok(Arc::new(one));
     }

@@ -16,7 +16,8 @@
 //!
 //! Limits: encrypted files and columns are refused. Bounds on floats are not used for pruning, because statistics leave
 //! out NaN, which the engine's order puts beyond every number. A page whose compressed bytes expand to far more than its
-//! header says (gzip and brotli) is noticed only after it was expanded.
+//! header says (gzip and brotli) is noticed only after it was expanded. Files of writers that counted chunks without the
+//! dictionary's header (PARQUET-816) are refused.
 
 pub(super) mod fault;
 mod footer;

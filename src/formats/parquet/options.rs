@@ -23,8 +23,7 @@ impl WriteOptions {
     /// # Errors
     /// `Query` for an option that does not exist or a value that does not fit.
     pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<WriteOptions> {
-        let mut parsed =
-            WriteOptions { compression: zstd(1)?, row_group_size: 1 << 20, dictionary: true };
+        let mut parsed = WriteOptions { compression: zstd(1)?, row_group_size: 1 << 20, dictionary: true };
         for (name, value) in options {
             match name.as_str() {
                 "compression" => parsed.compression = compression(value)?,
@@ -141,7 +140,8 @@ mod tests {
         assert_eq!(parse("compression", "ZSTD(3)").unwrap().compression, zstd(3).unwrap());
         assert_eq!(parse("compression", "none").unwrap().compression, Compression::UNCOMPRESSED);
         assert_eq!(parse("row_group_size", "10").unwrap().row_group_size, 10);
-        for (name, value) in [("compression", "zip"), ("compression", "zstd(99)"), ("row_group_size", "0"), ("x", "1")] {
+        for (name, value) in [("compression", "zip"), ("compression", "zstd(99)"), ("row_group_size", "0"), ("x", "1")]
+        {
             assert!(parse(name, value).is_err(), "{name} {value}");
         }
     }

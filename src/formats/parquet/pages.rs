@@ -44,7 +44,8 @@ pub(super) fn measure(source: &Source, chunk: &ColumnChunkMetaData, limit: usize
         let Some(header) = header_at(source, at, end) else { break };
         if header.uncompressed > most {
             let place = Place { column: Some(chunk.column_path().string()), byte: Some(at), ..Place::default() };
-            let text = format!("the file is corrupt: a page claims {} bytes, more than its column", header.uncompressed);
+            let text =
+                format!("the file is corrupt: a page claims {} bytes, more than its column", header.uncompressed);
             return Err(Error::data(text).at(place));
         }
         let size = if header.kind == DICTIONARY { &mut sizes.dictionary } else { &mut sizes.page };
@@ -187,7 +188,8 @@ mod tests {
     #[test]
     fn reads_sizes_and_skips_the_rest() {
         // type 0, uncompressed 300, compressed 200, crc, data page header { i32, binary "ab", bool }
-        let bytes = [0x15, 0, 0x15, 0xd8, 0x04, 0x15, 0x90, 0x03, 0x15, 2, 0x1c, 0x15, 4, 0x18, 2, b'a', b'b', 0x11, 0, 0, 99];
+        let bytes =
+            [0x15, 0, 0x15, 0xd8, 0x04, 0x15, 0x90, 0x03, 0x15, 2, 0x1c, 0x15, 4, 0x18, 2, b'a', b'b', 0x11, 0, 0, 99];
         let header = Header { kind: 0, uncompressed: 300, compressed: 200, length: bytes.len() - 1 };
         assert_eq!(parse(&bytes), Some(header));
         for cut in 0..bytes.len() - 1 {

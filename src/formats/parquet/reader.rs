@@ -281,10 +281,9 @@ impl Decode {
             }
             match self.rows.next()? {
                 Some(batch) => {
-                    self.expected = self
-                        .expected
-                        .checked_sub(batch.num_rows())
-                        .ok_or_else(|| Error::data("the file is corrupt: a row group holds more rows than it promises"))?;
+                    self.expected = self.expected.checked_sub(batch.num_rows()).ok_or_else(|| {
+                        Error::data("the file is corrupt: a row group holds more rows than it promises")
+                    })?;
                     match &mut self.gather {
                         Some(gather) => gather.push_batch(batch)?,
                         None => return Ok(Some(batch)),

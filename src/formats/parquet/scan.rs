@@ -57,13 +57,19 @@ pub(super) struct Footer {
 
 impl ParquetScan {
     /// Reads every footer once and cuts the table into units of about `split_bytes` of the columns that are wanted.
-    pub(super) fn plan(files: Vec<FileRef>, table: SchemaRef, spec: ScanSpec, split_bytes: usize) -> Result<ParquetScan> {
+    pub(super) fn plan(
+        files: Vec<FileRef>,
+        table: SchemaRef,
+        spec: ScanSpec,
+        split_bytes: usize,
+    ) -> Result<ParquetScan> {
         let schema = Arc::new(table.project(&spec.projection)?);
         let pruner = Pruner::new(spec.filter.as_deref(), &table);
         let footers = Mutex::new(VecDeque::new());
         let shared = Shared { files, table, schema, spec, pruner, tally: Tally::default(), footers };
         let read = shared.columns_read();
-        let mut cutter = Cutter { pruner: &shared.pruner, read, split_bytes, units: Vec::new(), sizes: BTreeMap::new() };
+        let mut cutter =
+            Cutter { pruner: &shared.pruner, read, split_bytes, units: Vec::new(), sizes: BTreeMap::new() };
         for (index, file) in shared.files.iter().enumerate() {
             fault::guard(&file.path, || {
                 let source = Source::open(file)?;

@@ -57,7 +57,13 @@ pub(in crate::formats) fn viewed(own: &DataType) -> DataType {
 
 /// The same columns without metadata of the file, which would make equal schemas differ.
 pub(in crate::formats) fn bare(schema: &Schema) -> Schema {
-    Schema::new(schema.fields().iter().map(|f| Field::new(f.name(), f.data_type().clone(), f.is_nullable())).collect::<Vec<_>>())
+    Schema::new(
+        schema
+            .fields()
+            .iter()
+            .map(|f| Field::new(f.name(), f.data_type().clone(), f.is_nullable()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// The schema of a table of which `file` is one more file: a column may hold nulls if it may in one of them.

@@ -21,8 +21,7 @@ pub(super) fn rows_to_read(
 ) -> Result<Option<RowSelection>> {
     let rows = rows_of(meta)?;
     check_offsets(meta, rows)?;
-    let mut selection =
-        part.map(|part| RowSelection::from_consecutive_ranges(std::iter::once(part.clone()), rows));
+    let mut selection = part.map(|part| RowSelection::from_consecutive_ranges(std::iter::once(part.clone()), rows));
     for (column, test) in &pruner.tests {
         let Some(pages) = columns.get(*column).and_then(|root| pages_of(meta, *root)) else { continue };
         let kept = pages.iter().filter(|page| may_hold(test, &page.values)).map(|page| page.rows.clone());
@@ -97,7 +96,9 @@ fn check_offsets(meta: &ArrowReaderMetadata, rows: usize) -> Result<()> {
         let last = pages.last().is_none_or(|page| usize::try_from(page.first_row_index).is_ok_and(|row| row <= rows));
         if !(inside && ordered && first && last) || (pages.is_empty() && rows > 0) {
             let name = chunk.column_path().string();
-            return Err(Error::data(format!("the file is corrupt: the page index of column {name} contradicts itself")));
+            return Err(Error::data(format!(
+                "the file is corrupt: the page index of column {name} contradicts itself"
+            )));
         }
     }
     Ok(())

@@ -122,7 +122,8 @@ impl ChunkReader for Source {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        let missing = || ParquetError::EOF(format!("bytes {start}+{length} lie beyond the file's end at {}", self.0.len));
+        let missing =
+            || ParquetError::EOF(format!("bytes {start}+{length} lie beyond the file's end at {}", self.0.len));
         if start.checked_add(length as u64).is_none_or(|end| end > self.0.len) {
             return Err(missing());
         }

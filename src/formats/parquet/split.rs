@@ -61,7 +61,13 @@ pub(super) struct Largest {
 
 impl Cutter<'_> {
     /// Adds the units of a file. `columns` says where the table's columns are in it.
-    pub(super) fn file(&mut self, file: usize, source: &Source, meta: &ArrowReaderMetadata, columns: &[usize]) -> Result<()> {
+    pub(super) fn file(
+        &mut self,
+        file: usize,
+        source: &Source,
+        meta: &ArrowReaderMetadata,
+        columns: &[usize],
+    ) -> Result<()> {
         let mut gathered = Unit { file, groups: Vec::new(), part: None };
         let mut bytes = 0usize;
         for (index, group) in meta.metadata().row_groups().iter().enumerate() {

@@ -145,7 +145,12 @@ pub(super) fn leaves(columns: &SchemaDescriptor, root: usize) -> impl Iterator<I
 }
 
 /// What a row group says of the values of a flat column.
-pub(super) fn value_range(field: &Field, columns: &SchemaDescriptor, group: &RowGroupMetaData, leaf: usize) -> ValueRange {
+pub(super) fn value_range(
+    field: &Field,
+    columns: &SchemaDescriptor,
+    group: &RowGroupMetaData,
+    leaf: usize,
+) -> ValueRange {
     let chunk = group.column(leaf);
     let nulls = chunk.statistics().and_then(|s| s.null_count_opt());
     let only_nulls = nulls.is_some_and(|nulls| nulls == group.num_rows() as u64);
