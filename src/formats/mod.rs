@@ -8,9 +8,11 @@
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
 
+mod arrow;
 mod csv;
 mod json;
 mod options;
+mod parquet;
 mod sample;
 mod table;
 mod text;
@@ -19,13 +21,15 @@ mod values;
 #[cfg(test)]
 mod testing;
 
+pub use self::arrow::{ARROW, Arrow};
+pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 
 use crate::error::Result;
-use arrow::array::BooleanArray;
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use ::arrow::array::BooleanArray;
+use ::arrow::datatypes::SchemaRef;
+use ::arrow::record_batch::RecordBatch;
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -7,12 +7,7 @@ use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
-pub static FORMATS: &[&dyn Format] = &[
-    &csv::Csv,
-    &json::Json,
-    // &parquet::Parquet,
-    // &arrow::ArrowIpc,
-];
+pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW];
 
 /// A table whose files, format and schema are known.
 pub struct Table {
