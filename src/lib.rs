@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod formats;
+pub mod frame;
 pub mod graph;
 pub mod ids;
 pub mod io;

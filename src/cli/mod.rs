@@ -1,1 +1,3 @@
-//! (not written yet)
+mod cells;
+mod printers;
+mod types;
