@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn says_types_in_words_of_sql() {
         let inner = DataType::new_list(DataType::Utf8View, true);
-        let nested = DataType::Struct(vec![Field::new("a", DataType::Int64, true), Field::new("b", inner, true)].into());
+        let nested =
+            DataType::Struct(vec![Field::new("a", DataType::Int64, true), Field::new("b", inner, true)].into());
         assert_eq!(word(&nested), "struct(a bigint, b varchar[])");
         assert_eq!(word(&DataType::Decimal128(15, 2)), "decimal(15,2)");
         assert_eq!(word(&DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))), "timestamptz");

@@ -17,7 +17,6 @@ mod text;
 mod times;
 
 pub use json::quoted;
-pub use numbers::push_int;
 
 use arrow::array::timezone::Tz;
 use arrow::array::*;

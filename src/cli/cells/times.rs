@@ -164,6 +164,13 @@ mod tests {
         assert_eq!(shown(0, -1, 0), "-1 day");
         assert_eq!(shown(0, 0, 0), "00:00:00");
         assert_eq!(shown(0, 0, -1_500_000_000), "-00:00:01.5");
-        assert_eq!({ let mut out = Vec::new(); push_duration(90_000, 1, &mut out); String::from_utf8(out).unwrap() }, "1 day 01:00:00");
+        assert_eq!(
+            {
+                let mut out = Vec::new();
+                push_duration(90_000, 1, &mut out);
+                String::from_utf8(out).unwrap()
+            },
+            "1 day 01:00:00"
+        );
     }
 }

@@ -105,10 +105,8 @@ mod tests {
 
     #[test]
     fn text_that_looks_like_null_is_quoted() {
-        let one = batch(vec![(
-            "a",
-            std::sync::Arc::new(arrow::array::StringArray::from(vec![Some("NA"), None, Some("")])),
-        )]);
+        let one =
+            batch(vec![("a", std::sync::Arc::new(arrow::array::StringArray::from(vec![Some("NA"), None, Some("")])))]);
         assert_eq!(shown("csv", &Shape { null: Some("NA".into()), ..shape() }, &[one]), "a\n\"NA\"\nNA\n\n");
     }
 
@@ -131,7 +129,8 @@ mod tests {
     fn a_reader_gets_the_same_fields() {
         let text = shown("csv", &shape(), &[simple(), simple()]);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let rows: Vec<Vec<String>> = reader.records().map(|r| r.unwrap().iter().map(str::to_string).collect()).collect();
+        let rows: Vec<Vec<String>> =
+            reader.records().map(|r| r.unwrap().iter().map(str::to_string).collect()).collect();
         assert_eq!(rows.len(), 6);
         assert_eq!(rows[4], ["-20", "a,b\t\"c\"\nd|", "NaN", "false", "é"]);
     }

@@ -193,13 +193,17 @@ mod testing {
 
     /// Lists, structs and maps in each other.
     pub fn nested() -> RecordBatch {
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None, Some(vec![])]);
+        let list =
+            ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None, Some(vec![])]);
         let words: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), Some("it's, so"), None]));
-        let fields: Fields = vec![Field::new("a", DataType::Utf8, true), Field::new("b", list.data_type().clone(), true)].into();
+        let fields: Fields =
+            vec![Field::new("a", DataType::Utf8, true), Field::new("b", list.data_type().clone(), true)].into();
         let both = StructArray::new(fields, vec![words, Arc::new(list.clone())], None);
-        let entry: Fields = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Int32, true)].into();
+        let entry: Fields =
+            vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Int32, true)].into();
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["k", "l"]));
-        let entries = StructArray::new(entry.clone(), vec![keys, Arc::new(Int32Array::from(vec![Some(1), None]))], None);
+        let entries =
+            StructArray::new(entry.clone(), vec![keys, Arc::new(Int32Array::from(vec![Some(1), None]))], None);
         let field = Arc::new(Field::new("entries", DataType::Struct(entry), false));
         let map = MapArray::new(field, OffsetBuffer::new(vec![0, 2, 2, 2].into()), entries, None, false);
         batch(vec![("l", Arc::new(list)), ("s", Arc::new(both)), ("m", Arc::new(map))])

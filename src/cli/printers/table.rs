@@ -122,7 +122,11 @@ impl Table {
 
 impl Printer for Table {
     fn begin(&mut self, schema: &SchemaRef, _out: &mut Vec<u8>) -> Result<()> {
-        let head = |name: &str, data_type| Head { name: on_one_line(name), word: word(data_type), right: is_numeric(data_type) };
+        let head = |name: &str, data_type| Head {
+            name: on_one_line(name),
+            word: word(data_type),
+            right: is_numeric(data_type),
+        };
         self.columns = schema.fields().iter().map(|f| head(f.name(), f.data_type())).collect();
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         self.plan = match names[..] {
