@@ -1,1 +1,280 @@
-//! (not written yet)
+//! The command `partita`: the only place that prints, hears signals and exits.
+//!
+//! Life of a run:
+//!
+//! 1. [`args`] reads the command line; help and usage errors end here.
+//! 2. The SQL is gathered (`-c`, `-f`, standard input), the session is built, `-t` and `-d` name tables, [`signals`] are
+//!    watched.
+//! 3. Statement by statement: its batches go through a printer ([`printers`], one for each format, built of [`cells`])
+//!    into the target ([`output`]: standard output, or a file that appears when complete).
+//! 4. Errors become text ([`report`]) and a code ([`exit`]); `--stats` says what it cost.
+//!
+//! Rows alone go to standard output; everything that is said to people goes to standard error. A reader that closes
+//! its pipe ends the command quietly.
+//!
+//! A new option is a field in [`args`] and a line in docs/cli.md; a new format a row in [`printers::FORMATS`].
+
+mod args;
+mod cells;
+mod exit;
+mod output;
+mod printers;
+mod report;
+mod signals;
+mod stats;
+mod tables;
+mod types;
+
+use args::{Args, Script};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use output::{Stop, Target};
+use partita::frame::{Outcome, Session};
+use partita::{Error, ErrorKind, Result, parse_size};
+use printers::{Format, Shape};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs the command; `arguments` begin with its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::parse_from(arguments) {
+        Ok(args) => args,
+        Err(told) => {
+            // Help and version go to standard output, errors to standard error; a closed pipe is nobody's fault.
+            let _ = told.print();
+            return ExitCode::from(if told.use_stderr() { exit::USAGE } else { exit::OK });
+        }
+    };
+    let mut sql = String::new();
+    let code = match run(&args, &mut sql) {
+        Ok(()) | Err(Stop::Closed) => exit::OK,
+        Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {
+            say("interrupted\n");
+            exit::INTERRUPTED
+        }
+        Err(Stop::Failed(error)) => {
+            say(&report::describe(&error, &sql));
+            exit::code(error.kind())
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Says something to people. That nobody hears it changes nothing.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Runs every script. `sql` is left holding the script that ran last, for messages about it.
+fn run(args: &Args, sql: &mut String) -> Result<(), Stop> {
+    let begun = Instant::now();
+    let format = format(args)?;
+    let scripts = match args.scripts.is_empty() {
+        true => vec![Script::Text(standard_input()?)],
+        false => args.scripts.clone(),
+    };
+    let session = Arc::new(session(args)?);
+    let interrupt = signals::watch(&session)?;
+    name_tables(args, &session)?;
+    let target = match &args.output {
+        Some(path) => Target::file(path)?,
+        None => Target::stream(std::io::stdout().lock()),
+    };
+    let mut run = Run { format, shape: shape(args, &session), target, results: 0, rows: 0 };
+    for script in &scripts {
+        *sql = text(script)?;
+        let outcome = run.script(&session, sql);
+        // What is left of an interrupted query may look like any error.
+        if interrupt.came() && !matches!(outcome, Err(Stop::Closed)) {
+            return Err(Error::cancelled().into());
+        }
+        outcome?;
+    }
+    let rows = run.rows;
+    run.target.complete()?;
+    if args.stats {
+        say(&stats::describe(&session.stats(), begun.elapsed(), rows));
+    }
+    Ok(())
+}
+
+/// What goes through one run of the command.
+struct Run {
+    format: &'static Format,
+    shape: Shape,
+    target: Target,
+    results: u64,
+    rows: u64,
+}
+
+impl Run {
+    fn script(&mut self, session: &Session, sql: &str) -> Result<(), Stop> {
+        for statement in session.statements(sql)? {
+            match session.run(&statement)? {
+                Outcome::Rows(batches) => self.result(batches.schema(), batches)?,
+                Outcome::Done(message) if !message.is_empty() && std::io::stderr().is_terminal() => {
+                    say(&format!("{message}\n"));
+                }
+                Outcome::Done(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints one result. If it fails in the middle, the rows before are out.
+    fn result(&mut self, schema: SchemaRef, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<(), Stop> {
+        if self.format.single && self.results > 0 {
+            let message = format!("{} holds one result, but there are more", self.format.name);
+            return Err(Error::new(ErrorKind::Usage, message).advise("use COPY ... TO for each of them").into());
+        }
+        self.results += 1;
+        let mut printer = self.format.printer(&self.shape);
+        printer.begin(&schema, self.target.buffer())?;
+        for batch in batches {
+            let printed = batch.and_then(|batch| {
+                self.rows += batch.num_rows() as u64;
+                printer.rows(&batch, self.target.buffer())
+            });
+            match printed {
+                Ok(()) => self.target.pass()?,
+                Err(error) => {
+                    self.target.flush()?;
+                    return Err(error.into());
+                }
+            }
+        }
+        printer.end(self.target.buffer())?;
+        self.target.flush()
+    }
+}
+
+fn format(args: &Args) -> Result<&'static Format> {
+    let by_ending = || args.output.as_deref().and_then(Format::of_path);
+    match &args.format {
+        Some(name) => Format::named(name),
+        None => by_ending().map_or_else(|| Format::named("table"), Ok),
+    }
+}
+
+fn shape(args: &Args, session: &Session) -> Shape {
+    let is_screen = args.output.is_none() && std::io::stdout().is_terminal();
+    Shape {
+        header: !args.no_header,
+        null: args.null.clone(),
+        max_rows: args.max_rows,
+        width: args.width.unwrap_or_else(|| if is_screen { screen_width() } else { 0 }),
+        held: (session.stats().budget / 8).clamp(1 << 20, 64 << 20),
+        to_file: args.output.is_some(),
+    }
+}
+
+/// Characters in a line of the terminal; 0 if unknown.
+fn screen_width() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+        return usize::from(size.ws_col);
+    }
+    0
+}
+
+fn session(args: &Args) -> Result<Session> {
+    let mut builder = Session::builder().whole_process(true);
+    if let Some(size) = &args.memory {
+        builder = builder.memory(parse_size(size)?);
+    }
+    if let Some(threads) = args.threads {
+        builder = builder.threads(threads);
+    }
+    for dir in &args.scratch {
+        builder = builder.scratch(dir.clone());
+    }
+    if let Some(size) = &args.scratch_limit {
+        builder = builder.scratch_limit(parse_size(size)? as u64);
+    }
+    builder.build()
+}
+
+fn name_tables(args: &Args, session: &Session) -> Result<()> {
+    for dir in &args.directory {
+        tables::register_directory(session, dir)?;
+    }
+    for (name, path) in args.tables()? {
+        session.register_file(name, path)?;
+    }
+    Ok(())
+}
+
+fn text(script: &Script) -> Result<String> {
+    match script {
+        Script::Text(text) => Ok(text.clone()),
+        Script::File(path) => std::fs::read_to_string(path).map_err(|e| Error::io(path.display(), e)),
+    }
+}
+
+/// SQL from standard input, read before signals are watched, so that Ctrl-C ends the reading at once.
+fn standard_input() -> Result<String> {
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Error::new(ErrorKind::Usage, "there is no SQL to run")
+            .advise("give it with -c SQL or -f FILE, or pipe it in; --help says more"));
+    }
+    let mut sql = String::new();
+    stdin.read_to_string(&mut sql).map_err(|e| Error::io("standard input", e))?;
+    Ok(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array};
+    use std::sync::Mutex;
+
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<u8>>>);
+    impl Write for Seen {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run_into(format: &str, seen: &Seen) -> Run {
+        let shape = Shape { header: true, null: None, max_rows: 40, width: 0, held: 1 << 20, to_file: false };
+        Run { format: Format::named(format).unwrap(), shape, target: Target::stream(seen.clone()), results: 0, rows: 0 }
+    }
+
+    fn numbers() -> RecordBatch {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        RecordBatch::try_from_iter([("n", column)]).unwrap()
+    }
+
+    #[test]
+    fn rows_before_an_error_are_out() {
+        let seen = Seen::default();
+        let mut run = run_into("csv", &seen);
+        let stopped = run.result(numbers().schema(), [Ok(numbers()), Err(Error::data("bad"))].into_iter());
+        assert!(matches!(stopped, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Data));
+        assert_eq!(*seen.0.lock().unwrap(), b"n\n1\n2\n");
+        assert_eq!(run.rows, 2);
+    }
+
+    #[test]
+    fn results_follow_each_other_where_the_format_allows() {
+        let seen = Seen::default();
+        let mut run = run_into("jsonl", &seen);
+        for _ in 0..2 {
+            run.result(numbers().schema(), [Ok(numbers())].into_iter()).unwrap();
+        }
+        assert_eq!(*seen.0.lock().unwrap(), b"{\"n\":1}\n{\"n\":2}\n".repeat(2));
+        let mut run = run_into("arrow", &seen);
+        run.result(numbers().schema(), [Ok(numbers())].into_iter()).unwrap();
+        let again = run.result(numbers().schema(), [Ok(numbers())].into_iter());
+        assert!(matches!(again, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Usage));
+    }
+}
