@@ -24,6 +24,7 @@
 //! A `*Op` is made by `plan`, shared by all workers, and holds plan parameters plus what is shared while running; its
 //! local things are made by `local`/`open`. No operator has a method that only planning needs.
 
+pub mod aggregate;
 pub mod hash;
 pub mod rows;
 
