@@ -19,7 +19,6 @@
 #![warn(missing_docs)]
 
 pub mod batch;
-pub mod cli;
 pub mod config;
 pub mod error;
 pub mod events;

@@ -24,13 +24,16 @@
 //! A `*Op` is made by `plan`, shared by all workers, and holds plan parameters plus what is shared while running; its
 //! local things are made by `local`/`open`. No operator has a method that only planning needs.
 
+pub mod aggregate;
 pub mod collect;
 pub mod deliver;
 pub mod expr;
 pub mod filter;
+pub mod hash;
 pub mod limit;
 pub mod pipeline;
 pub mod project;
+pub mod rows;
 pub mod scalar;
 pub mod scan;
 pub mod values;

@@ -1,0 +1,69 @@
+//! Bytes of states, found by location.
+
+/// Where a row is: the page's number and the offset in it, in 48 bits.
+pub(super) type Location = u64;
+
+/// Bits of a location.
+pub(super) const LOCATION: u64 = (1 << 48) - 1;
+const OFFSET_BITS: u32 = 26;
+
+/// The row at `offset` (a multiple of 8) of page `page`.
+#[inline(always)]
+pub(super) fn location(page: usize, offset: usize) -> Location {
+    (page as u64) << OFFSET_BITS | (offset as u64 >> 3)
+}
+
+/// Pages being worked on, by number.
+pub(super) struct Cells<'a>(pub(super) Vec<&'a mut [u8]>);
+
+impl Cells<'_> {
+    /// The bytes from `at` of the row at `location`.
+    #[inline(always)]
+    pub(super) fn bytes_mut<const N: usize>(&mut self, location: Location, at: usize) -> &mut [u8; N] {
+        let (page, offset) = split(location);
+        match self.0[page][offset + at..].first_chunk_mut() {
+            Some(bytes) => bytes,
+            None => cut_off(),
+        }
+    }
+
+    /// The row at `location` and what is behind it in its page.
+    #[inline(always)]
+    pub(super) fn row(&self, location: Location) -> &[u8] {
+        let (page, offset) = split(location);
+        &self.0[page][offset..]
+    }
+
+    /// The row at `location` and what is behind it in its page.
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, location: Location) -> &mut [u8] {
+        let (page, offset) = split(location);
+        &mut self.0[page][offset..]
+    }
+}
+
+#[inline(always)]
+fn split(location: Location) -> (usize, usize) {
+    ((location >> OFFSET_BITS) as usize, ((location & ((1 << OFFSET_BITS) - 1)) << 3) as usize)
+}
+
+/// `N` bytes at `at`.
+#[inline(always)]
+pub(super) fn bytes<const N: usize>(row: &[u8], at: usize) -> &[u8; N] {
+    match row[at..].first_chunk() {
+        Some(bytes) => bytes,
+        None => cut_off(),
+    }
+}
+
+/// A location is only made for a row that is there as a whole, so this is a defect of this module.
+#[cold]
+fn cut_off() -> ! {
+    panic!("a row ends before its state does")
+}
+
+/// Words as floats.
+#[inline(always)]
+pub(super) fn floats<const N: usize>(words: &[[u8; 8]]) -> [f64; N] {
+    std::array::from_fn(|i| f64::from_le_bytes(words[i]))
+}

@@ -1,0 +1,484 @@
+//! The first phase: a worker turns its rows into groups, as far as they meet in a small table.
+//!
+//! Life of a row: its key is encoded and hashed with its batch; the table, which fits the cache, finds the row of its
+//! group in a live page or the row becomes a new group in the open page of its radix partition; then each part of the
+//! states is updated for all rows of the batch at once.
+//!
+//! ```text
+//! table ---> live pages (the open page of each partition, and full ones that the table refers to)
+//!                | table full, or memory is asked back: table cleared
+//!                v
+//!            sealed pages of each partition, in memory or in scratch: the same group may be there several times
+//! ```
+//!
+//! Where the table does not reduce (fewer than 1.3 rows a group since it was last cleared) rows are appended without
+//! looking them up, for a while.
+//!
+//! Memory: the floor is one open page a partition and the table. All else can be given back: the table is cleared and
+//! full pages are written out, those of the largest partitions first. A group whose row is larger than a page goes to
+//! scratch at once.
+
+use super::cells::{Cells, Location, location};
+use super::input::Input;
+use super::plan::Plan;
+use super::table::{Slot, Table};
+use super::{Shared, plan::TextPart};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::memory::{Page, Reservation};
+use crate::ops::hash::{KeyHasher, radix};
+use crate::ops::rows::{Chunk, EncodedRows, RowEncoder, RowPages, mark_dead, row_bytes};
+use crate::ops::{Cx, Flow, Sink, Starved};
+use crate::store::SpillWriter;
+use std::sync::Arc;
+
+/// How far a page is filled, and with what.
+struct Fill {
+    used: usize,
+    rows: u64,
+    partition: usize,
+}
+
+const NO_PAGE: usize = usize::MAX;
+/// Slots walked before a row is appended without a place in the table: only equal hashes come so far.
+const LONGEST_PROBE: usize = 256;
+
+/// A worker's state of the first phase.
+pub(super) struct Partial {
+    shared: Arc<Shared>,
+    reservation: Arc<Reservation>,
+    encoder: RowEncoder,
+    hasher: KeyHasher,
+    /// The batch that is being absorbed, from row `at` on.
+    keys: EncodedRows,
+    hashes: Vec<u64>,
+    inputs: Vec<Input>,
+    rows: usize,
+    at: usize,
+    /// Of the rows located last.
+    locations: Vec<Location>,
+    table: Table,
+    live: Vec<Page>,
+    fill: Vec<Fill>,
+    /// The open page of each partition, among the live ones.
+    open: Vec<usize>,
+    sealed: Vec<RowPages>,
+    writer: Option<SpillWriter>,
+    reduction: Reduction,
+}
+
+/// Whether looking rows up is worth it.
+#[derive(Default)]
+struct Reduction {
+    /// Rows looked up since the table was cleared.
+    seen: u64,
+    /// Rows still to be appended without looking.
+    bypass: u64,
+}
+
+/// Why locating rows stopped before the end of the batch.
+enum Stop {
+    End,
+    TableFull,
+    /// The row needs so many bytes in a page of the partition.
+    Page(usize, usize),
+    /// The group at the location needs a larger slot for the text part.
+    Slot(Location, usize, usize),
+}
+
+impl Partial {
+    pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
+        let plan = &shared.plan;
+        let reservation = cx.memory.budget.require("aggregate", Self::floor(plan, cx), true)?;
+        let table = Table::new(slots(cx), &cx.memory, &reservation);
+        Ok(Partial {
+            encoder: RowEncoder::new(&plan.key)?,
+            hasher: KeyHasher::new(plan.key.types(), &cx.tuning)?,
+            keys: EncodedRows::default(),
+            hashes: Vec::new(),
+            inputs: Vec::new(),
+            rows: 0,
+            at: 0,
+            locations: Vec::new(),
+            table: table.ok_or_else(|| Error::resources("the operating system refused memory for a table"))?,
+            live: Vec::new(),
+            fill: Vec::new(),
+            open: vec![NO_PAGE; plan.partitions()],
+            sealed: (0..plan.partitions()).map(|_| RowPages::default()).collect(),
+            writer: None,
+            reduction: Reduction::default(),
+            reservation,
+            shared,
+        })
+    }
+
+    /// What it can always finish with: an open page a partition, and the table.
+    fn floor(plan: &Plan, cx: &Cx) -> usize {
+        plan.partitions() * cx.memory.pool.page_bytes() + Table::bytes(slots(cx))
+    }
+
+    fn absorb(&mut self, cx: &Cx) -> Result<Flow> {
+        while self.at < self.rows {
+            cx.cancel.check()?;
+            let from = self.at;
+            let stop = self.locate();
+            self.update(from)?;
+            match stop {
+                Stop::End => {}
+                Stop::TableFull => self.table_is_full(),
+                Stop::Page(_, bytes) if bytes > cx.memory.pool.page_bytes() => self.write_through(cx)?,
+                Stop::Page(partition, _) => {
+                    if let Some(starved) = self.new_page(partition, cx) {
+                        return Ok(starved);
+                    }
+                }
+                Stop::Slot(group, part, bytes) => {
+                    if let Some(starved) = self.enlarge(group, part, bytes, cx)? {
+                        return Ok(starved);
+                    }
+                }
+            }
+            if self.reduction.bypass > 0 {
+                self.seal_full();
+            }
+        }
+        Ok(Flow::Ready)
+    }
+
+    /// Finds or makes the groups of rows from `at` on.
+    fn locate(&mut self) -> Stop {
+        self.locations.clear();
+        if self.reduction.bypass > 0 {
+            return self.append();
+        }
+        if self.shared.plan.groups.is_empty() && self.shared.plan.texts.is_empty() && !self.fill.is_empty() {
+            self.locations.resize(self.rows - self.at, location(0, 0));
+            self.at = self.rows;
+            return Stop::End;
+        }
+        let from = self.at;
+        let stop = match self.shared.plan.key_words() {
+            1 => self.look_up::<1>(),
+            2 => self.look_up::<2>(),
+            _ => self.look_up::<0>(),
+        };
+        self.reduction.seen += (self.at - from) as u64;
+        stop
+    }
+
+    fn append(&mut self) -> Stop {
+        let plan = &self.shared.plan;
+        let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        for i in self.at..self.rows {
+            let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
+            match place.group(self.hashes[i], self.keys.row(i), &self.inputs, i) {
+                Ok(location) => self.locations.push(location),
+                Err(stop) => {
+                    self.at = i;
+                    return stop;
+                }
+            }
+        }
+        self.reduction.bypass = self.reduction.bypass.saturating_sub((self.rows - self.at) as u64);
+        self.at = self.rows;
+        Stop::End
+    }
+
+    /// `WORDS` is the number of 8-byte words of every key, or 0.
+    fn look_up<const WORDS: usize>(&mut self) -> Stop {
+        let plan = &self.shared.plan;
+        let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let mut table = self.table.view();
+        let texts = !plan.texts.is_empty();
+        for i in self.at..self.rows {
+            let (hash, key) = (self.hashes[i], self.keys.row(i));
+            let mut probe = table.probe(hash);
+            let mut steps = 0;
+            let found = loop {
+                match table.at(probe) {
+                    Slot::Empty => break None,
+                    Slot::Candidate(at) if same::<WORDS>(plan, cells.row(at), key) => break Some(at),
+                    _ => table.advance(&mut probe),
+                }
+                steps += 1;
+                if steps > LONGEST_PROBE {
+                    break None;
+                }
+            };
+            if let Some(at) = found {
+                if texts && let Some((part, bytes)) = plan.offer(cells.row_mut(at), &self.inputs, i) {
+                    let part = part.at;
+                    self.at = i;
+                    return Stop::Slot(at, part, bytes);
+                }
+                self.locations.push(at);
+                continue;
+            }
+            if table.is_full() {
+                self.at = i;
+                return Stop::TableFull;
+            }
+            let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
+            match place.group(hash, key, &self.inputs, i) {
+                Ok(at) => {
+                    if steps <= LONGEST_PROBE {
+                        table.insert(probe, at);
+                    }
+                    self.locations.push(at);
+                }
+                Err(stop) => {
+                    self.at = i;
+                    return stop;
+                }
+            }
+        }
+        self.at = self.rows;
+        Stop::End
+    }
+
+    /// Updates the states of the rows located last, which begin with `from`.
+    fn update(&mut self, from: usize) -> Result<()> {
+        if self.locations.is_empty() {
+            return Ok(());
+        }
+        let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let range = from..from + self.locations.len();
+        for part in &self.shared.plan.parts {
+            part.update(&self.inputs[part.input], range.clone(), &self.locations, &mut cells)?;
+        }
+        Ok(())
+    }
+
+    fn table_is_full(&mut self) {
+        let groups = self.table.occupied() as u64;
+        if self.reduction.seen * 10 < groups * 13 {
+            self.reduction.bypass = self.table.slots() as u64 * 16;
+        }
+        self.forget();
+    }
+
+    /// Clears the table and seals all full pages.
+    fn forget(&mut self) {
+        self.reduction.seen = 0;
+        self.table.clear();
+        self.seal_full();
+    }
+
+    /// Seals live pages that are not open. Locations are void afterwards.
+    fn seal_full(&mut self) {
+        if self.live.len() == self.open.iter().filter(|o| **o != NO_PAGE).count() {
+            return;
+        }
+        let open = std::mem::replace(&mut self.open, vec![NO_PAGE; self.shared.plan.partitions()]);
+        let pages = std::mem::take(&mut self.live).into_iter().zip(std::mem::take(&mut self.fill));
+        for (i, (page, fill)) in pages.enumerate() {
+            if open[fill.partition] == i {
+                self.open[fill.partition] = self.live.len();
+                self.live.push(page);
+                self.fill.push(fill);
+            } else {
+                self.sealed[fill.partition].push(Chunk::Resident(page, fill.used, fill.rows));
+            }
+        }
+    }
+
+    fn new_page(&mut self, partition: usize, cx: &Cx) -> Option<Flow> {
+        // A full page is open no longer, so that it can be spilled to make room for the next one.
+        self.open[partition] = NO_PAGE;
+        let Some(page) = cx.memory.page(&self.reservation) else {
+            let bytes = cx.memory.pool.page_bytes();
+            return Some(Flow::Starved(Starved { reservation: self.reservation.id(), bytes }));
+        };
+        self.open[partition] = self.live.len();
+        self.live.push(page);
+        self.fill.push(Fill { used: 0, rows: 0, partition });
+        None
+    }
+
+    /// The row at `at` is larger than a page: it becomes a block of scratch without ever being in memory.
+    fn write_through(&mut self, cx: &Cx) -> Result<()> {
+        let (plan, i) = (&self.shared.plan, self.at);
+        let key = self.keys.row(i);
+        let bytes = plan.row_bytes(key, &self.inputs, i);
+        if bytes >= 1 << 29 {
+            return Err(Error::resources("the key and the texts of a group have more than 512 MiB"));
+        }
+        let mut row = vec![0; bytes];
+        plan.write(&mut row, self.hashes[i], key, &self.inputs, i);
+        let mut cells = Cells(vec![&mut row]);
+        for part in &plan.parts {
+            part.update(&self.inputs[part.input], i..i + 1, &[location(0, 0)], &mut cells)?;
+        }
+        let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
+        let block = writer.write(&row)?;
+        self.shared.meter.add_spilled(row.len());
+        self.sealed[radix(self.hashes[i], 0, plan.bits)].push(Chunk::Spilled(block, 1));
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Moves a group to a row with a larger slot for a text.
+    fn enlarge(&mut self, group: Location, part: usize, bytes: usize, cx: &Cx) -> Result<Option<Flow>> {
+        let shared = self.shared.clone();
+        let plan = &shared.plan;
+        let Some(part) = plan.texts.iter().find(|t| t.at == part) else { return Ok(None) };
+        let i = self.at;
+        let row = self.larger(group, part, bytes)?;
+        if row.len() > cx.memory.pool.page_bytes() {
+            return self.write_apart(cx);
+        }
+        let partition = radix(self.hashes[i], 0, plan.bits);
+        let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
+        let Some(to) = place.bytes(partition, row.len()) else { return Ok(self.new_page(partition, cx)) };
+        cells.row_mut(to)[..row.len()].copy_from_slice(&row);
+        mark_dead(cells.row_mut(group));
+        let mut table = self.table.view();
+        let mut probe = table.probe(self.hashes[i]);
+        while !matches!(table.at(probe), Slot::Candidate(at) if at == group) {
+            table.advance(&mut probe);
+        }
+        table.replace(probe, to);
+        Ok(None)
+    }
+
+    fn larger(&mut self, group: Location, part: &TextPart, bytes: usize) -> Result<Vec<u8>> {
+        let cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let row = cells.row(group);
+        self.shared.plan.enlarged(&row[..row_bytes(row)], part, bytes)
+    }
+
+    /// The group would outgrow a page: the row becomes a group of its own, merged in the second phase.
+    fn write_apart(&mut self, cx: &Cx) -> Result<Option<Flow>> {
+        let plan = &self.shared.plan;
+        let bytes = plan.row_bytes(self.keys.row(self.at), &self.inputs, self.at);
+        if bytes > cx.memory.pool.page_bytes() {
+            return self.write_through(cx).map(|()| None);
+        }
+        let partition = radix(self.hashes[self.at], 0, plan.bits);
+        let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
+        match place.group(self.hashes[self.at], self.keys.row(self.at), &self.inputs, self.at) {
+            Ok(location) => {
+                self.locations.clear();
+                self.locations.push(location);
+                self.at += 1;
+                self.update(self.at - 1)?;
+                Ok(None)
+            }
+            Err(_) => Ok(self.new_page(partition, cx)),
+        }
+    }
+
+    fn largest(&self) -> Option<usize> {
+        let held = |i: &usize| self.sealed[*i].held();
+        (0..self.sealed.len()).max_by_key(held).filter(|i| held(i) > 0)
+    }
+
+    fn spill_sealed(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let mut given = 0;
+        while given < bytes
+            && let Some(i) = self.largest()
+        {
+            let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
+            given += self.sealed[i].spill(bytes - given, writer)?;
+        }
+        self.shared.meter.add_spilled(given);
+        Ok(given)
+    }
+}
+
+fn slots(cx: &Cx) -> usize {
+    cx.tuning.preaggregate_slots.next_power_of_two().max(8)
+}
+
+/// Where new groups go.
+struct Place<'a, 'b> {
+    plan: &'a Plan,
+    open: &'a [usize],
+    fill: &'a mut [Fill],
+    cells: &'a mut Cells<'b>,
+}
+
+impl Place<'_, '_> {
+    #[inline(always)]
+    fn bytes(&mut self, partition: usize, bytes: usize) -> Option<Location> {
+        let page = self.open[partition];
+        let fill = self.fill.get_mut(page)?;
+        let at = fill.used;
+        if at + bytes > self.cells.0[page].len() {
+            return None;
+        }
+        fill.used += bytes;
+        fill.rows += 1;
+        Some(location(page, at))
+    }
+
+    #[inline(always)]
+    fn group(&mut self, hash: u64, key: &[u8], inputs: &[Input], index: usize) -> Result<Location, Stop> {
+        let bytes = self.plan.row_bytes(key, inputs, index);
+        let partition = radix(hash, 0, self.plan.bits);
+        let Some(location) = self.bytes(partition, bytes) else { return Err(Stop::Page(partition, bytes)) };
+        self.plan.write(&mut self.cells.row_mut(location)[..bytes], hash, key, inputs, index);
+        Ok(location)
+    }
+}
+
+/// Whether the group at `row` has the key `key`, as encoded.
+#[inline(always)]
+fn same<const WORDS: usize>(plan: &Plan, row: &[u8], key: &[u8]) -> bool {
+    let (head, cells) = (plan.row.head_bytes(), plan.row.cells_at());
+    if WORDS > 0 {
+        let equal = |a: usize, b: usize| row[a..a + 8] == key[b..b + 8];
+        return row[4..8] == key[4..8] && (0..WORDS).all(|w| equal(cells + 8 * w, 8 + 8 * w));
+    }
+    row[4..head] == key[4..head] && row.get(cells..cells + key.len() - head) == Some(&key[head..])
+}
+
+impl Sink for Partial {
+    fn push(&mut self, batch: Batch, cx: &Cx) -> Result<Flow> {
+        let plan = &self.shared.plan;
+        let column = |i: &usize| {
+            let column = batch.data.columns().get(*i).cloned();
+            column.ok_or_else(|| Error::internal(format!("an aggregate's key {i} is not in its input")))
+        };
+        let keys = plan.groups.iter().map(column).collect::<Result<Vec<_>>>()?;
+        self.encoder.encode(&keys, batch.rows(), &mut self.keys)?;
+        self.hasher.hash(&keys, batch.rows(), &mut self.hashes)?;
+        self.inputs = plan.inputs.iter().map(|i| i.prepare(&batch.data)).collect::<Result<_>>()?;
+        (self.at, self.rows) = (0, batch.rows());
+        self.resume(cx)
+    }
+
+    fn resume(&mut self, cx: &Cx) -> Result<Flow> {
+        let flow = self.absorb(cx)?;
+        if flow == Flow::Ready {
+            self.inputs.clear();
+            self.shared.meter.see_memory(self.reservation.held());
+        }
+        Ok(flow)
+    }
+
+    fn reservation(&self) -> Option<&Arc<Reservation>> {
+        Some(&self.reservation)
+    }
+
+    fn spill(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let mut given = self.spill_sealed(bytes, cx)?;
+        if given < bytes {
+            self.forget();
+            given += self.spill_sealed(bytes - given, cx)?;
+        }
+        Ok(given)
+    }
+
+    fn finish(mut self: Box<Self>, _cx: &Cx) -> Result<()> {
+        self.forget();
+        let pages = std::mem::take(&mut self.live).into_iter().zip(std::mem::take(&mut self.fill));
+        for (page, fill) in pages {
+            self.sealed[fill.partition].push(Chunk::Resident(page, fill.used, fill.rows));
+        }
+        let sealed = std::mem::take(&mut self.sealed);
+        self.shared.rest(sealed, self.writer.take())
+    }
+}
