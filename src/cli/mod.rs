@@ -30,7 +30,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use output::{Stop, Target};
 use partita::frame::{Outcome, Session};
-use partita::{Error, ErrorKind, Result, parse_size};
+use partita::{Error, ErrorKind, Result};
 use printers::{Format, Shape};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
@@ -183,7 +183,7 @@ fn screen_width() -> usize {
 fn session(args: &Args) -> Result<Session> {
     let mut builder = Session::builder().whole_process(true);
     if let Some(size) = &args.memory {
-        builder = builder.memory(parse_size(size)?);
+        builder = builder.memory(size.as_str())?;
     }
     if let Some(threads) = args.threads {
         builder = builder.threads(threads);
@@ -192,7 +192,7 @@ fn session(args: &Args) -> Result<Session> {
         builder = builder.scratch(dir.clone());
     }
     if let Some(size) = &args.scratch_limit {
-        builder = builder.scratch_limit(parse_size(size)? as u64);
+        builder = builder.scratch_limit(size.as_str())?;
     }
     builder.build()
 }

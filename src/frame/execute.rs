@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::front::Planned;
 use crate::ops::SinkOp;
 use crate::ops::deliver::DeliverOp;
-use crate::plan::{Described, Lowered, Lowering, bounds_of};
+use crate::plan::{Described, Lowered, Outlet, batch_schema, bounds_of};
 use crate::run::QueryHandle;
-use crate::store::TurnQueue;
+use crate::store::{TryPop, TurnReader};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// A query that runs and whose rows come through a queue.
 pub(super) struct Running {
-    queue: Arc<TurnQueue>,
+    rows: TurnReader,
     handle: QueryHandle,
     inner: Arc<Inner>,
     /// The plan, for `EXPLAIN ANALYZE`.
@@ -26,13 +26,22 @@ pub(super) struct Running {
 impl Running {
     /// The next rows, in order; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
-        self.inner.engine.read(&self.queue, &self.handle)
+        if !self.inner.engine.is_lent() {
+            return Ok(self.rows.pop()?.map(|batch| batch.data));
+        }
+        // The thread that reads is needed to run the query: it runs jobs until there are rows.
+        loop {
+            match self.rows.try_pop()? {
+                TryPop::Batch(batch) => return Ok(Some(batch.data)),
+                TryPop::End => return Ok(None),
+                TryPop::Empty => self.inner.engine.help(),
+            }
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.queue.abandon();
         self.handle.cancel();
     }
 }
@@ -40,35 +49,31 @@ impl Drop for Running {
 /// Starts `planned`; its rows are read through the result.
 pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
     let (plan, skip, fetch) = peel_limit(&planned.optimized)?;
-    let queue = Arc::new(inner.queue(skip, fetch)?);
-    let sink = Arc::new(DeliverOp { queue: queue.clone() });
+    let (queue, rows) = inner.queue(batch_schema(planned.optimized.schema()), skip, fetch)?;
+    let sink = Arc::new(DeliverOp::new(queue.clone()));
     let floor = inner.limits.tuning.result_queue_bytes;
-    let lowered = Lowering::new(inner.limits.clone()).finish(plan, sink, "result", floor)?;
+    let lowered = inner.lowering().finish(plan, Outlet::new(sink, "result", floor))?;
     let top = lowered.top.clone();
-    let ended = queue.clone();
     let handle = inner.engine.submit(
         lowered.stages.graph,
         lowered.stages.work,
-        Box::new(move |result| match result {
-            Ok(()) => ended.finish(),
-            Err(error) => ended.fail(error),
-        }),
-    )?;
-    Ok(Running { queue, handle, inner: inner.clone(), top })
+        Box::new(move |result| result.unwrap_or_else(|error| queue.fail(error))),
+    );
+    Ok(Running { rows, handle, inner: inner.clone(), top })
 }
 
 /// Runs `planned` into `sink` to its end.
 pub(super) fn drain(inner: &Arc<Inner>, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Described> {
     let lowered = lower(inner, planned, sink, floor)?;
     let top = lowered.top.clone();
-    let handle = inner.engine.submit(lowered.stages.graph, lowered.stages.work, Box::new(|_| {}))?;
+    let handle = inner.engine.submit(lowered.stages.graph, lowered.stages.work, Box::new(|_| {}));
     handle.wait()?;
     Ok(top)
 }
 
 /// Lowers `planned` into `sink`.
 pub(super) fn lower(inner: &Inner, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Lowered> {
-    Lowering::new(inner.limits.clone()).finish(&planned.optimized, sink, "result", floor)
+    inner.lowering().finish(&planned.optimized, Outlet::new(sink, "result", floor))
 }
 
 /// A limit at the top of a query is kept by the queue of results.

@@ -2,7 +2,8 @@
 
 use super::{Batches, GroupBy, Session};
 use crate::error::Result;
-use crate::front::query_error;
+use crate::front::Statement;
+use crate::ops::expr::from_datafusion;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion_common::Result as PlanResult;
@@ -16,6 +17,8 @@ pub struct Frame {
     pub(super) plan: LogicalPlan,
     /// The headers as the user wrote them, where they differ from the plan's.
     pub(super) names: Option<Vec<String>>,
+    /// The statement that it is, if no verb was added: bound anew when a guessed type proves wrong.
+    pub(super) statement: Option<Statement>,
 }
 
 /// Expressions, or names of columns.
@@ -32,11 +35,11 @@ impl<T: IntoIterator<Item = Expr>> IntoExprs for T {
 
 impl Frame {
     pub(super) fn new(session: Session, plan: LogicalPlan) -> Self {
-        Frame { session, plan, names: None }
+        Frame { session, plan, names: None, statement: None }
     }
 
     pub(super) fn then(self, step: impl FnOnce(LogicalPlan) -> PlanResult<LogicalPlan>) -> Result<Frame> {
-        Ok(Frame { plan: step(self.plan).map_err(query_error)?, session: self.session, names: None })
+        Ok(Frame { plan: step(self.plan).map_err(from_datafusion)?, session: self.session, names: None, statement: None })
     }
 
     /// One column for each expression.

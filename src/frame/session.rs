@@ -2,16 +2,16 @@
 
 use super::execute::{self, Running};
 use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, write};
-use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
-use crate::memory::default_limit;
+use crate::memory::{Memory, default_limit};
 use crate::ops::collect::CollectOp;
-use crate::plan::{Limits, batch_schema, explain, explain_analyzed};
-use crate::run::Engine;
-use crate::store::TurnQueue;
+use crate::ops::deliver::DeliverOp;
+use crate::plan::{Limits, Lowering, batch_schema, explain, explain_analyzed};
+use crate::run::{Engine, InlinePool, Pool, Probe, RayonPool, Setup};
+use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::BTreeMap;
@@ -28,15 +28,33 @@ pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) front: Front,
     pub(super) limits: Limits,
+    scratch: Scratch,
     restarts: AtomicU64,
 }
 
 impl Inner {
-    /// A queue for the rows of one query.
-    pub(super) fn queue(&self, skip: usize, fetch: Option<usize>) -> Result<TurnQueue> {
-        let memory = self.engine.memory();
-        let reservation = memory.budget.require("result", 0, false)?;
-        TurnQueue::new(self.limits.tuning.result_queue_bytes, self.engine.scratch(), reservation, skip, fetch)
+    /// A queue for the rows of one query, and its reader.
+    pub(super) fn queue(&self, schema: SchemaRef, skip: usize, fetch: Option<usize>) -> Result<(TurnQueue, TurnReader)> {
+        let bytes = self.limits.tuning.result_queue_bytes.min(self.limits.memory / 32);
+        let options = TurnOptions {
+            schema,
+            queue_bytes: bytes,
+            ahead_bytes: bytes,
+            offset: skip as u64,
+            limit: fetch.map(|n| n as u64),
+        };
+        let reservation = self.engine.memory().budget.require("result", 0, false)?;
+        Ok(TurnQueue::new(options, &self.scratch, reservation))
+    }
+
+    pub(super) fn lowering(&self) -> Lowering {
+        Lowering::new(self.limits.clone(), self.front.options())
+    }
+
+    /// A sink whose rows nobody will read: for plans that are only shown.
+    fn nowhere(&self) -> Result<Arc<DeliverOp>> {
+        let (queue, _) = self.queue(Arc::new(Schema::empty()), 0, None)?;
+        Ok(Arc::new(DeliverOp::new(queue)))
     }
 
     /// Forgets what was guessed of the tables that hold the file of `error`: they are inferred from all their data.
@@ -57,9 +75,25 @@ impl Session {
         let memory = settings.memory.unwrap_or_else(default_limit);
         let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
         let limits = Limits { tuning: Arc::new(settings.tuning.clone()), memory, threads };
-        let settings = Settings { memory: Some(memory), threads: Some(threads), ..settings };
-        let engine = Engine::new(&settings, Events::to(observers), inline)?;
-        Ok(Session(Arc::new(Inner { engine, front: Front::new()?, limits, restarts: AtomicU64::new(0) })))
+        let scratch = Scratch::new(settings.scratch, settings.scratch_limit, settings.tuning.scratch_write_bytes)?;
+        let memory = Memory::new(limits.memory, limits.page());
+        memory.budget.set_outside(limits.outside());
+        let pool: Arc<dyn Pool> = match inline {
+            true => Arc::new(InlinePool::new()),
+            false => Arc::new(RayonPool::new(threads)?),
+        };
+        let engine = Engine::new(Setup {
+            threads,
+            pool,
+            memory,
+            scratch: scratch.clone(),
+            tuning: limits.tuning.clone(),
+            events: Events::to(observers),
+            probe: if settings.whole_process { Probe::on(limits.outside()) } else { Probe::off() },
+            story: None,
+        });
+        let front = Front::new()?;
+        Ok(Session(Arc::new(Inner { engine, front, limits, scratch, restarts: AtomicU64::new(0) })))
     }
 
     /// The statements of a text, to be run one by one with [`run`](Self::run).
@@ -147,9 +181,7 @@ impl Session {
             while running.next()?.is_some() {}
             explain_analyzed(&running.top)
         } else {
-            let queue = Arc::new(self.0.queue(0, None)?);
-            let sink = Arc::new(crate::ops::deliver::DeliverOp { queue });
-            explain(&execute::lower(&self.0, planned, sink, 0)?.top)
+            explain(&execute::lower(&self.0, planned, self.0.nowhere()?, 0)?.top)
         };
         self.values(text_columns(&[("plan", text.lines().map(String::from).collect())])?)
     }
@@ -284,9 +316,7 @@ impl Session {
     }
 
     pub(super) fn explain_frame(&self, frame: &Frame) -> Result<String> {
-        let queue = Arc::new(self.0.queue(0, None)?);
-        let sink = Arc::new(crate::ops::deliver::DeliverOp { queue });
-        Ok(explain(&execute::lower(&self.0, &self.planned(frame)?, sink, 0)?.top))
+        Ok(explain(&execute::lower(&self.0, &self.planned(frame)?, self.0.nowhere()?, 0)?.top))
     }
 
     pub(super) fn write_frame(
@@ -307,13 +337,13 @@ impl Session {
     /// What the session used so far.
     pub fn stats(&self) -> SessionStats {
         let budget = &self.0.engine.memory().budget;
-        let scratch = self.0.engine.scratch().stats();
+        let scratch = self.0.scratch.stats();
         SessionStats {
             budget: budget.limit(),
             peak_account: budget.peak(),
-            peak_anonymous: self.0.engine.peak_anonymous(),
+            peak_anonymous: self.0.engine.peak(),
             scratch_written: scratch.written,
-            scratch_compressed: scratch.compressed,
+            scratch_compressed: scratch.stored,
             scratch_read: scratch.read,
             scratch_peak: scratch.peak,
             restarts: self.0.restarts.load(Relaxed),

@@ -3,12 +3,13 @@
 use super::execute;
 use super::session::Inner;
 use crate::error::{Error, Result};
-use crate::formats::{FORMATS, Format};
-use crate::front::{Planned, unknown_format};
+use crate::formats::{format_by_ending, format_named};
+use crate::front::Planned;
 use crate::io::AtomicFile;
 use crate::ops::write::WriteOp;
 use crate::units::MIB;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Runs `planned` into the file `path`, which appears when it is complete. Returns the rows.
@@ -20,12 +21,15 @@ pub(super) fn to_file(
     options: &BTreeMap<String, String>,
 ) -> Result<u64> {
     let format = match format {
-        Some(name) => by_name(name)?,
-        None => by_ending(path)?,
+        Some(name) => format_named(name)?,
+        None => format_by_ending(path).ok_or_else(|| {
+            Error::query(format!("the name {path} does not tell the format of the output"))
+                .advise("end it in .parquet, .csv or .jsonl, or say (FORMAT parquet)")
+        })?,
     };
     let schema = execute::result_schema(planned);
-    let output = AtomicFile::create(path)?;
-    let assembler = format.assembler(&schema, options, Box::new(output))?;
+    let output = AtomicFile::create(Path::new(path))?;
+    let assembler = format.assembler(&schema, options, output)?;
     let held = held_bytes(inner.limits.memory, inner.limits.threads);
     let (make_schema, make_options) = (schema.clone(), options.clone());
     let make = move || format.encoder(&make_schema, &make_options, held);
@@ -37,20 +41,4 @@ pub(super) fn to_file(
 /// Bytes that an encoder may hold: all of them together at most a quarter of the budget.
 fn held_bytes(memory: usize, threads: usize) -> usize {
     (memory / 4 / threads.max(1) / 2).clamp(MIB, 64 * MIB)
-}
-
-fn by_name(name: &str) -> Result<&'static dyn Format> {
-    let lower = name.to_ascii_lowercase();
-    let found = FORMATS.iter().find(|f| f.name() == lower || f.endings().contains(&lower.as_str()));
-    found.copied().ok_or_else(|| unknown_format(name))
-}
-
-fn by_ending(path: &str) -> Result<&'static dyn Format> {
-    let name = path.trim_end_matches(".gz").trim_end_matches(".zst");
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-    let found = FORMATS.iter().find(|f| f.endings().contains(&ending.as_str()));
-    found.copied().ok_or_else(|| {
-        Error::query(format!("the name {path} does not tell the format of the output"))
-            .advise("end it in .parquet, .csv or .jsonl, or say (FORMAT parquet)")
-    })
 }

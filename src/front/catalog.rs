@@ -201,6 +201,30 @@ impl Catalog {
         tables.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 
+    /// Opens the tables that hold `file` (all, if it is not known) anew, with types that come from all their data.
+    pub(super) fn infer_fully(&self, file: Option<&str>) {
+        let holds = |t: &Table| file.is_none_or(|name| t.files.iter().any(|f| &*f.path == name));
+        let fully = |t: &Table| {
+            let mut def = t.def.clone();
+            def.options.insert("infer".into(), "full".into());
+            Table::open(def).ok()
+        };
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        for table in opened.values_mut().filter(|t| holds(t)) {
+            // What cannot be opened any more says so when it is used.
+            *table = fully(table).unwrap_or_else(|| Arc::clone(table));
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        for named in tables.values_mut() {
+            if let TableRef::Files(table) = named
+                && holds(table)
+                && let Some(full) = fully(table)
+            {
+                *table = full;
+            }
+        }
+    }
+
     /// The table of `def`, opened at most once while its files stay as they are.
     pub(super) fn open(&self, def: TableDef) -> Result<Arc<Table>> {
         let key = format!("{def:?}");

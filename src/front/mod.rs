@@ -32,6 +32,7 @@ mod rules;
 mod spelling;
 mod statement;
 pub mod stats;
+mod types;
 mod using;
 
 #[cfg(test)]
@@ -145,6 +146,12 @@ impl Front {
         self.catalog.open(def)
     }
 
+    /// Forgets what was guessed of the tables that hold `file` (of all, if it is not known): from now on their types
+    /// come from all their data.
+    pub fn infer_fully(&self, file: Option<&str>) {
+        self.catalog.infer_fully(file);
+    }
+
     /// A plan that scans `table` under `name`: where a Frame begins.
     ///
     /// # Errors
@@ -179,6 +186,11 @@ impl Front {
     pub fn functions(&self) -> Vec<String> {
         self.functions.names()
     }
+}
+
+/// The name that a user gives a type: `bigint`, `varchar`, `decimal(15,2)`.
+pub fn type_name(data_type: &arrow::datatypes::DataType) -> String {
+    types::name(data_type)
 }
 
 /// An error for a format that nobody knows, with the nearest name.

@@ -12,13 +12,12 @@ mod scalar;
 
 pub use explain::{explain, explain_analyzed};
 pub use nodes::limit::bounds as bounds_of;
-pub use pipe::{Described, Inlet, Pipe, Stages};
+pub use pipe::{Described, Inlet, Outlet, Pipe, Stages};
 
 use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::formats::RowFilter;
 use crate::ids::StageId;
-use crate::ops::SinkOp;
 use crate::ops::expr::{Compiled, Scope, row_filter};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
@@ -42,6 +41,11 @@ impl Limits {
     /// The size of a page of growing state, in bytes.
     pub fn page(&self) -> usize {
         self.tuning.page_size(self.memory)
+    }
+
+    /// Bytes that no reservation holds at least: the process itself and what is in flight outside of floors.
+    pub fn outside(&self) -> usize {
+        (self.memory / 8).min(16 << 20)
     }
 
     /// The size of a split of a text file that readers aim at: what all workers read at one time is at most an eighth
@@ -79,15 +83,15 @@ impl Lowering {
         Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new() }
     }
 
-    /// Lowers `plan`, ending in `sink`.
+    /// Lowers `plan`, ending in `outlet`.
     ///
     /// # Errors
     /// `Unsupported`, naming the node, for what is not built yet.
-    pub fn finish(mut self, plan: &LogicalPlan, sink: Arc<dyn SinkOp>, name: &str, floor: usize) -> Result<Lowered> {
+    pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
         scalar::lower_all(&mut self, plan)?;
         let pipe = self.lower(plan)?;
-        let (_, top) = pipe.close(&mut self.stages, sink, name, "", floor);
+        let (_, top) = pipe.close(&mut self.stages, outlet);
         Ok(Lowered { stages: self.stages, top })
     }
 
@@ -118,16 +122,9 @@ impl Lowering {
         row_filter(&scan.filters, &scan.table_name, schema, &self.scope)
     }
 
-    /// Closes `pipe` with `sink`.
-    pub fn close(
-        &mut self,
-        pipe: Pipe,
-        sink: Arc<dyn SinkOp>,
-        name: &str,
-        detail: impl Into<String>,
-        floor: usize,
-    ) -> (StageId, Described) {
-        pipe.close(&mut self.stages, sink, name, detail, floor)
+    /// Ends `pipe` in `outlet`.
+    pub fn close(&mut self, pipe: Pipe, outlet: Outlet) -> (StageId, Described) {
+        pipe.close(&mut self.stages, outlet)
     }
 }
 

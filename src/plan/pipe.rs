@@ -48,6 +48,27 @@ pub struct Inlet {
     pub transforms: Vec<Arc<TransformSlots>>,
 }
 
+/// Where a pipeline ends.
+pub struct Outlet {
+    /// What takes the rows.
+    pub op: Arc<dyn SinkOp>,
+    /// For people: `aggregate`.
+    pub name: &'static str,
+    /// Its parameters, short.
+    pub detail: String,
+    /// Bytes that one worker's state holds at least.
+    pub floor: usize,
+    /// Counts what it does.
+    pub meter: Arc<Meter>,
+}
+
+impl Outlet {
+    /// An end without details to show.
+    pub fn new(op: Arc<dyn SinkOp>, name: &'static str, floor: usize) -> Self {
+        Outlet { op, name, detail: String::new(), floor, meter: Arc::default() }
+    }
+}
+
 /// A pipeline without an end.
 pub struct Pipe {
     /// Its inputs, in order.
@@ -127,17 +148,10 @@ impl Pipe {
         laid
     }
 
-    /// Ends the pipeline in `op`, whose local state holds at least `floor` bytes. Returns the stage after which the
-    /// result of `op` is whole, and the sink as the plan shows it.
-    pub fn close(
-        mut self,
-        stages: &mut Stages,
-        op: Arc<dyn SinkOp>,
-        name: &str,
-        detail: impl Into<String>,
-        floor: usize,
-    ) -> (StageId, Described) {
-        let meter = Arc::new(Meter::default());
+    /// Ends the pipeline. Returns the stage after which the result of the sink is whole, and the sink as the plan shows
+    /// it.
+    pub fn close(mut self, stages: &mut Stages, outlet: Outlet) -> (StageId, Described) {
+        let Outlet { op, name, detail, floor, meter } = outlet;
         let sink = SinkSlots::new(op, meter.clone());
         let described = Described::new(name, detail, meter, vec![self.top.clone()]);
         let feeds = self.lay_feeds(stages, &sink, floor);

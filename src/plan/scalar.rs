@@ -1,7 +1,7 @@
 //! Uncorrelated scalar subqueries: each becomes a pipeline of its own that sets a slot; whoever uses the value waits.
 
 use super::Lowering;
-use super::pipe::Pipe;
+use super::pipe::{Outlet, Pipe};
 use crate::error::Result;
 use crate::ops::expr::from_datafusion;
 use crate::ops::scalar::ScalarOp;
@@ -52,7 +52,7 @@ pub fn lower_all(lowering: &mut Lowering, plan: &LogicalPlan) -> Result<()> {
         let pipe = lowering.lower(&subquery.subquery)?;
         let data_type = subquery.subquery.schema().field(0).data_type().clone();
         let sink = Arc::new(ScalarOp::new(lowering.scope.clone(), slot, data_type));
-        let (stage, _) = lowering.close(pipe, sink, "subquery", "", 0);
+        let (stage, _) = lowering.close(pipe, Outlet::new(sink, "subquery", 0));
         lowering.subqueries.push((subquery, stage));
     }
     Ok(())

@@ -128,6 +128,30 @@ impl Engine {
         self.0.threads
     }
 
+    /// Asks every query to stop.
+    pub fn cancel_all(&self) {
+        let queries: Vec<Arc<Query>> = self.0.list().clone();
+        queries.iter().for_each(|query| self.cancel(query));
+    }
+
+    /// Whether the calling thread must run jobs while it waits, since nobody else does.
+    pub fn is_lent(&self) -> bool {
+        self.0.pool.must_help()
+    }
+
+    /// Runs a job of the pool, or sleeps a moment if there is none. Inside a task, another task may run meanwhile.
+    pub fn help(&self) {
+        let inner = &self.0;
+        let inside = inner.pool.is_inside();
+        if inside {
+            inner.signal(Signal::Lent);
+        }
+        inner.pool.help();
+        if inside {
+            inner.signal(Signal::Returned);
+        }
+    }
+
     pub(super) fn cancel(&self, query: &Arc<Query>) {
         self.0.fail(query, Error::cancelled());
     }

@@ -63,6 +63,19 @@ impl Pool for InlinePool {
         self.lock().inside.contains(&thread::current().id())
     }
 
+    fn must_help(&self) -> bool {
+        true
+    }
+
+    fn help(&self) {
+        if !self.run_one() {
+            let jobs = self.lock();
+            if jobs.queue.is_empty() {
+                drop(self.came.wait_timeout(jobs, NAP));
+            }
+        }
+    }
+
     fn wait(&self, latch: &Latch) {
         while !latch.is_set() {
             if !self.run_one() {

@@ -15,6 +15,12 @@ pub trait Pool: Send + Sync {
     /// Whether the caller is inside a job of this pool.
     fn is_inside(&self) -> bool;
 
+    /// Whether nobody runs jobs while the calling thread only waits.
+    fn must_help(&self) -> bool;
+
+    /// Runs one job, or sleeps a moment if there is none.
+    fn help(&self);
+
     /// Returns when `latch` is open. A thread that the pool needs for that runs other jobs meanwhile.
     fn wait(&self, latch: &Latch);
 }
@@ -47,6 +53,16 @@ impl Pool for RayonPool {
 
     fn is_inside(&self) -> bool {
         self.0.current_thread_index().is_some()
+    }
+
+    fn must_help(&self) -> bool {
+        self.is_inside()
+    }
+
+    fn help(&self) {
+        if self.0.yield_now() != Some(rayon::Yield::Executed) {
+            std::thread::sleep(NAP);
+        }
     }
 
     fn wait(&self, latch: &Latch) {

@@ -90,6 +90,11 @@ impl AggregateOp {
         Ok(AggregateOp(Arc::new(Shared { plan, meter, rest: Mutex::default() })))
     }
 
+    /// Bytes that one worker's state holds at least, with pages of `page_bytes`.
+    pub fn floor(&self, page_bytes: usize, tuning: &crate::config::Tuning) -> usize {
+        partial::floor(&self.0.plan, page_bytes, tuning)
+    }
+
     /// The rule of the stage that reads the result, with pages of `page_bytes`.
     pub fn layout(&self, page_bytes: usize) -> AggregateLayout {
         AggregateLayout { floor: merge::floor(page_bytes), one: self.0.plan.groups.is_empty() }

@@ -24,6 +24,7 @@ use super::plan::Plan;
 use super::table::{Slot, Table};
 use super::{Shared, plan::TextPart};
 use crate::batch::Batch;
+use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::memory::{Page, Reservation};
 use crate::ops::hash::{KeyHasher, radix};
@@ -89,8 +90,8 @@ enum Stop {
 impl Partial {
     pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
         let plan = &shared.plan;
-        let reservation = cx.memory.budget.require("aggregate", Self::floor(plan, cx), true)?;
-        let table = Table::new(slots(cx), &cx.memory, &reservation);
+        let reservation = cx.memory.budget.require("aggregate", floor(plan, cx.memory.pool.page_bytes(), &cx.tuning), true)?;
+        let table = Table::new(slots(&cx.tuning), &cx.memory, &reservation);
         Ok(Partial {
             encoder: RowEncoder::new(&plan.key)?,
             hasher: KeyHasher::new(plan.key.types(), &cx.tuning)?,
@@ -110,11 +111,6 @@ impl Partial {
             reservation,
             shared,
         })
-    }
-
-    /// What it can always finish with: an open page a partition, and the table.
-    fn floor(plan: &Plan, cx: &Cx) -> usize {
-        plan.partitions() * cx.memory.pool.page_bytes() + Table::bytes(slots(cx))
     }
 
     fn absorb(&mut self, cx: &Cx) -> Result<Flow> {
@@ -388,8 +384,13 @@ impl Partial {
     }
 }
 
-fn slots(cx: &Cx) -> usize {
-    cx.tuning.preaggregate_slots.next_power_of_two().max(8)
+/// What a worker can always finish with: an open page a partition, and the table.
+pub(super) fn floor(plan: &Plan, page_bytes: usize, tuning: &Tuning) -> usize {
+    plan.partitions() * page_bytes + Table::bytes(slots(tuning))
+}
+
+fn slots(tuning: &Tuning) -> usize {
+    tuning.preaggregate_slots.next_power_of_two().max(8)
 }
 
 /// Where new groups go.

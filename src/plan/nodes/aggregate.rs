@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::events::Meter;
 use crate::ops::aggregate::{Aggregate as Wanted, AggregateOp, Function};
-use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::project, shorten};
+use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
 use arrow::datatypes::{Field, Schema};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Aggregate, Expr, ExprSchemable};
@@ -19,17 +19,24 @@ pub fn lower(lowering: &mut Lowering, node: &Aggregate) -> Result<Pipe> {
     let limits = &lowering.limits;
     let groups = (0..node.group_expr.len()).collect();
     let output = batch_schema(&node.schema);
-    let op = Arc::new(AggregateOp::new(&schema, groups, &columns.wanted, output, &limits.tuning, limits.memory)?);
-    let floor = op.floor(limits.page());
-    let (source, layout) = (op.source(), op.layout(limits.page()));
-    let detail = shorten(&described(node), 200);
-    let (combined, below) = lowering.close(pipe, op, "aggregate", detail, floor);
+    let (tuning, below) = (&limits.tuning, Arc::new(Meter::default()));
+    let op = AggregateOp::new(&schema, groups, &columns.wanted, output, tuning, limits.memory, below.clone())?;
+    let op = Arc::new(op);
+    let outlet = Outlet {
+        op: op.clone(),
+        name: "aggregate",
+        detail: shorten(&described(node), 200),
+        floor: op.floor(limits.page(), tuning),
+        meter: below,
+    };
+    let layout = Arc::new(op.layout(limits.page()));
+    let (combined, below) = lowering.close(pipe, outlet);
 
     let meter = Arc::new(Meter::default());
     let top = Described::new("groups", "", meter.clone(), vec![below]);
     let inlet = Inlet {
         name: "aggregate: groups".into(),
-        source,
+        source: op,
         meter,
         layout,
         tasks: None,

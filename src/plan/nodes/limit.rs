@@ -6,7 +6,7 @@ use crate::events::Meter;
 use crate::graph::Fixed;
 use crate::ops::collect::{CollectOp, CollectedOp, From};
 use crate::ops::limit::LimitOp;
-use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema};
+use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema};
 use datafusion_expr::{FetchType, Limit, SkipType};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub fn lower(lowering: &mut Lowering, node: &Limit) -> Result<Pipe> {
     let sink = Arc::new(CollectOp::new(batch_schema(node.input.schema()), skip, fetch));
     let detail = format!("{} after {skip}", fetch.map_or("all".into(), |n| n.to_string()));
     let floor = 2 * lowering.limits.page();
-    let (stage, described) = lowering.close(pipe, sink.clone(), "limit", detail, floor);
+    let (stage, described) = lowering.close(pipe, Outlet { detail, ..Outlet::new(sink.clone(), "limit", floor) });
     let meter = Arc::new(Meter::default());
     let top = Described::new("read", "", meter.clone(), vec![described]);
     let inlet = Inlet {
