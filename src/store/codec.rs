@@ -98,7 +98,7 @@ fn see_buffers(data: &ArrayData, allocations: &mut BTreeMap<usize, usize>) {
 
 fn compact(column: &ArrayRef) -> Result<ArrayRef> {
     let data = column.to_data();
-    let data = if is_part(&data) { copied(&data) } else { data };
+    let data = if is_part(&data) { copied(&data)? } else { data };
     Ok(make_array(without_garbage(data)?))
 }
 
@@ -113,10 +113,10 @@ fn is_part(data: &ArrayData) -> bool {
     (data.get_buffer_memory_size() - variadic) / 2 > own + 256
 }
 
-fn copied(data: &ArrayData) -> ArrayData {
+fn copied(data: &ArrayData) -> Result<ArrayData> {
     let mut copy = MutableArrayData::new(vec![data], false, data.len());
-    copy.extend(0, 0, data.len());
-    copy.freeze()
+    copy.try_extend(0, 0, data.len())?;
+    Ok(copy.freeze())
 }
 
 /// Rewrites views, at any depth, that refer to buffers with other bytes in them.

@@ -9,7 +9,7 @@ pub struct ScratchStats {
     pub written: u64,
     /// What those blocks took after compression.
     pub stored: u64,
-    /// Blocks read back, after decompression, from memory or disk.
+    /// Blocks read back from disk, after decompression; those still in memory are not counted.
     pub read: u64,
     /// Disk space taken now.
     pub used: u64,
