@@ -12,7 +12,11 @@ impl Graph {
         for (number, stage) in self.stages.iter().enumerate() {
             for (place, other) in stage.after.iter().enumerate() {
                 if other.0 as usize >= number {
-                    return Err(fault(number, &stage.name, &format!("waits for {other}, which does not come before it")));
+                    return Err(fault(
+                        number,
+                        &stage.name,
+                        &format!("waits for {other}, which does not come before it"),
+                    ));
                 }
                 if stage.after[..place].contains(other) {
                     return Err(fault(number, &stage.name, &format!("waits for {other} twice")));

@@ -102,7 +102,8 @@ mod tests {
     fn nonsense_and_long_chains_do_not_hang_or_overflow() {
         assert_eq!(order(&[&[0, 7], &[1, 0]]), [0, 1]);
         assert!(order(&[]).is_empty());
-        let chain: Vec<Vec<StageId>> = (0..200_000u32).map(|i| i.checked_sub(1).map(StageId).into_iter().collect()).collect();
+        let chain: Vec<Vec<StageId>> =
+            (0..200_000u32).map(|i| i.checked_sub(1).map(StageId).into_iter().collect()).collect();
         assert_eq!(depth_first(&chain).len(), chain.len());
     }
 }

@@ -255,7 +255,7 @@ pub enum Step {
     More,
     /// It gave back memory that was asked for: so many bytes. There is more to do, now.
     Gave(usize),
-    /// It cannot go on until the token is ready.
+    /// It cannot go on until the token is ready. It may be stepped earlier, to give memory back: it then waits again.
     Wait(Token),
     /// It cannot go on until memory is found.
     Starved(Starved),
@@ -265,7 +265,8 @@ pub enum Step {
 
 /// The work of one stage of a graph: what its tasks do.
 pub trait Work: Send + Sync {
-    /// Makes the `index`-th task of `round`.
+    /// Makes the `index`-th task of `round`. One that fails with `Resources` has left nothing behind: others are asked
+    /// for memory, and it is called again.
     ///
     /// # Errors
     /// Whatever opening the input meets; the query fails with it.

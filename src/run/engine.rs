@@ -233,9 +233,9 @@ impl Inner {
             Action::Lay { query, stage, round } => {
                 self.side(query, move |engine, query| job::lay(engine, query, stage, round));
             }
-            Action::Start { query, task, stage, round, index } => {
+            Action::Start { query, task, stage, round, index, floor } => {
                 self.events.tell(|| Event::TaskStarted { query, task });
-                let doing = Doing { id: task, stage, round, index, task: None, starved: None };
+                let doing = Doing { id: task, stage, round, index, floor, task: None, starved: None, refused: None };
                 self.spawn(query, move |engine, query| job::run_task(engine, query, doing));
             }
             Action::Resume { query, task } => self.resume(query, task, job::run_task),

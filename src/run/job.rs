@@ -3,12 +3,12 @@
 use super::engine::Inner;
 use super::guard::{drop_guarded, guarded};
 use super::query::{Chosen, Doing, Query};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::graph::{Facts, Round, Sizes};
 use crate::ids::{ReservationId, StageId};
-use crate::ops::{Starved, Step, Task};
-use crate::sched::Signal;
+use crate::ops::{Starved, Step};
+use crate::sched::{NOBODY, Signal};
 use crate::units::ByteSize;
 use std::sync::Arc;
 
@@ -33,42 +33,56 @@ pub(super) fn run_task(engine: &Inner, query: &Query, mut doing: Doing) {
 }
 
 /// Fails a starved task that cannot be helped.
-pub(super) fn starve_task(engine: &Inner, query: &Query, doing: Doing) {
-    let bytes = doing.starved.map_or(0, |s| s.bytes);
+pub(super) fn starve_task(engine: &Inner, query: &Query, mut doing: Doing) {
+    let error = doing.refused.take().unwrap_or_else(|| starvation(engine, doing.starved));
+    let error = error.at(query.place(doing.stage, Some(doing.index)));
+    end_task(engine, query, doing, Some(error));
+}
+
+fn starvation(engine: &Inner, starved: Option<Starved>) -> Error {
     let budget = &engine.memory.budget;
-    let holder = doing.starved.and_then(|s| budget.find(s.reservation));
+    let holder = starved.and_then(|s| budget.find(s.reservation));
     let name = holder.as_ref().map_or("a task", |h| h.name());
-    let error = Error::resources(format!(
+    Error::resources(format!(
         "{name} needs {} more, but only {} of the memory budget of {} is free, and nobody can give any back",
-        ByteSize(bytes),
+        ByteSize(starved.map_or(0, |s| s.bytes)),
         ByteSize(budget.free()),
         ByteSize(budget.limit()),
     ))
-    .advise("raise --memory or lower --threads");
-    end_task(engine, query, doing, Some(error));
+    .advise("raise --memory or lower --threads")
 }
 
 fn steps(engine: &Inner, query: &Query, doing: &mut Doing) -> Result<Step> {
     let cx = &query.cx;
-    let (task, index) = (doing.id, doing.index);
     loop {
         cx.cancel.check()?;
         engine.probe.tick(&engine.memory.budget);
-        let step = guarded(|| opened(query, doing)?.step(cx)).map_err(|e| e.at(query.place(doing.stage, Some(index))))?;
-        match step {
+        let step = guarded(|| match &mut doing.task {
+            Some(task) => task.step(cx),
+            None => open(query, doing),
+        });
+        match step.map_err(|e| e.at(query.place(doing.stage, Some(doing.index))))? {
             Step::More => {}
-            Step::Gave(bytes) => engine.signal(Signal::Freed { query: query.id, task, bytes }),
+            Step::Gave(bytes) => engine.signal(Signal::Freed { query: query.id, task: doing.id, bytes }),
             stop => return Ok(stop),
         }
     }
 }
 
-fn opened<'a>(query: &Query, doing: &'a mut Doing) -> Result<&'a mut dyn Task> {
-    let task = match doing.task.take() {
-        Some(task) => task,
-        None => query.work(doing.stage)?.open(doing.round, doing.index, &query.cx)?,
-    };
-    Ok(&mut **doing.task.insert(task))
+/// Opens a task. Floors in progress fit into the budget, but others may hold more than their floors at this moment: then
+/// a task whose floor is refused starves like any other, until they gave that back.
+fn open(query: &Query, doing: &mut Doing) -> Result<Step> {
+    match query.work(doing.stage)?.open(doing.round, doing.index, &query.cx) {
+        Ok(task) => {
+            (doing.task, doing.refused) = (Some(task), None);
+            Ok(Step::More)
+        }
+        Err(error) if error.kind() == ErrorKind::Resources => {
+            doing.refused = Some(error);
+            Ok(Step::Starved(Starved { reservation: NOBODY, bytes: doing.floor.max(1) }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Drops the task, so that its memory is free, and only then says that it has ended.
@@ -134,7 +148,9 @@ pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) 
         }
         engine.leave(query);
     }
-    if given >= bytes && let Some(holder) = engine.memory.budget.find(reservation) {
+    if given >= bytes
+        && let Some(holder) = engine.memory.budget.find(reservation)
+    {
         // It was answered from what rests: nobody needs to give once more.
         holder.take_wanted();
     }

@@ -31,10 +31,13 @@ pub(super) struct Doing {
     pub stage: StageId,
     pub round: u32,
     pub index: usize,
+    pub floor: usize,
     /// `None` before it was opened.
     pub task: Option<Box<dyn Task>>,
     /// What it was refused, if that is why it is parked.
     pub starved: Option<Starved>,
+    /// Why it could not be opened, if that is why it is parked.
+    pub refused: Option<Error>,
 }
 
 pub(super) struct Query {

@@ -108,8 +108,7 @@ impl Run {
 /// Runs `test` on both pools with one and with three threads; each story must replay.
 fn on_all(memory: usize, test: impl Fn(&Run)) {
     for threads in [1, 3] {
-        let pools: [Arc<dyn Pool>; 2] =
-            [Arc::new(InlinePool::new()), Arc::new(RayonPool::new(threads).unwrap())];
+        let pools: [Arc<dyn Pool>; 2] = [Arc::new(InlinePool::new()), Arc::new(RayonPool::new(threads).unwrap())];
         for pool in pools {
             let run = Run::new(pool, threads, memory);
             test(&run);
@@ -177,10 +176,13 @@ fn a_layout_sees_sizes_and_rounds() {
             Arc::new(Fake { open, sizes, spill: Box::new(|_| 0) })
         };
         let counts = count.clone();
-        let b = sized(2, Box::new(move |round, index, _| {
-            counts.lock().unwrap().push((round, index));
-            task(|_| Ok(Step::Done))
-        }));
+        let b = sized(
+            2,
+            Box::new(move |round, index, _| {
+                counts.lock().unwrap().push((round, index));
+                task(|_| Ok(Step::Done))
+            }),
+        );
         let handle = run.submit(graph, vec![sized(3, Box::new(|_, _, _| task(|_| Ok(Step::Done)))), b]);
         handle.wait().unwrap();
         let mut count = count.lock().unwrap().clone();

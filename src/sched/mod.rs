@@ -55,6 +55,10 @@ pub use victim::{Choice, victim};
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
 
+/// The name of no reservation: what starves when a task cannot even be opened, because others hold more than their
+/// floors.
+pub const NOBODY: ReservationId = ReservationId(u32::MAX);
+
 /// Something that happened and that the scheduler must know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Signal {
@@ -112,7 +116,7 @@ pub enum Signal {
         query: QueryId,
         /// Which task.
         task: TaskId,
-        /// Which reservation wanted to grow.
+        /// Which reservation wanted to grow; [`NOBODY`] when the task's floor itself was refused as it was opened.
         reservation: ReservationId,
         /// By how many bytes.
         bytes: usize,
@@ -170,6 +174,8 @@ pub enum Action {
         round: u32,
         /// Its place in the round.
         index: usize,
+        /// Its floor, in bytes.
+        floor: usize,
     },
     /// Go on with a task that waited or starved. It may come before what the task waits for is ready: it then waits
     /// again.

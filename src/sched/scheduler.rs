@@ -361,6 +361,6 @@ impl Scheduler {
         let (id, task, stage) = (query.id, next.task, next.stage);
         self.slots.push(Slot { query: id, task, stage, floor, state: State::Running, hunger: None });
         let stage = StageId(stage as u32);
-        out.push(Action::Start { query: id, task, stage, round: next.round, index: next.index });
+        out.push(Action::Start { query: id, task, stage, round: next.round, index: next.index, floor });
     }
 }

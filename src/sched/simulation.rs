@@ -236,12 +236,8 @@ impl World {
         }
         task.running = false;
         let reservation = task.reservation;
-        let claims = self.tasks.values().map(|t| Claim {
-            id: t.reservation,
-            held: t.held,
-            floor: t.floor,
-            revocable: true,
-        });
+        let claims =
+            self.tasks.values().map(|t| Claim { id: t.reservation, held: t.held, floor: t.floor, revocable: true });
         let claims = claims.collect();
         self.signals.push_back(Signal::Starved { query, task: id, reservation, bytes: more, claims });
     }

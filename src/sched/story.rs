@@ -6,7 +6,7 @@
 //! > submit q0 : - : s0              two stages: s0 waits for nothing, s1 for s0
 //! < lay q0 s0 round 0
 //! > laid q0 s0 tasks 1 floor 10
-//! < start q0 t0 s0 round 0 index 0
+//! < start q0 t0 s0 round 0 index 0 floor 10
 //! > starved q0 t0 r3 bytes 64 : r3 100/10 : r4 5/0 pinned      held/floor of each claim
 //! < ask r3 bytes 64 for q0
 //! < resume q0 t0
@@ -105,7 +105,9 @@ impl fmt::Display for Signal {
                 write!(f, "submit {query}")?;
                 stages.iter().try_for_each(|after| write_after(f, after))
             }
-            Signal::Laid { query, stage, tasks, floor } => write!(f, "laid {query} {stage} tasks {tasks} floor {floor}"),
+            Signal::Laid { query, stage, tasks, floor } => {
+                write!(f, "laid {query} {stage} tasks {tasks} floor {floor}")
+            }
             Signal::Done { query, task } => write!(f, "done {query} {task}"),
             Signal::Failed { query, task } => write!(f, "failed {query} {task}"),
             Signal::Waiting { query, task, token } => write!(f, "waiting {query} {task} {token}"),
@@ -140,8 +142,8 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Lay { query, stage, round } => write!(f, "lay {query} {stage} round {round}"),
-            Action::Start { query, task, stage, round, index } => {
-                write!(f, "start {query} {task} {stage} round {round} index {index}")
+            Action::Start { query, task, stage, round, index, floor } => {
+                write!(f, "start {query} {task} {stage} round {round} index {index} floor {floor}")
             }
             Action::Resume { query, task } => write!(f, "resume {query} {task}"),
             Action::Ask { query, reservation, bytes } => write!(f, "ask {reservation} bytes {bytes} for {query}"),
@@ -273,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_changed_story_is_noticed() {
-        let story = "scheduler threads 1 floors 0\n> submit q0 : -\n< lay q0 s0 round 0\n> laid q0 s0 tasks 0 floor 0\n";
+        let story =
+            "scheduler threads 1 floors 0\n> submit q0 : -\n< lay q0 s0 round 0\n> laid q0 s0 tasks 0 floor 0\n";
         assert_eq!(replay(story), Err(Mismatch { line: 5, told: String::new(), done: "< finish q0".into() }));
         let full = format!("{story}< finish q0\n");
         assert_eq!(replay(&full), Ok(()));
