@@ -167,34 +167,35 @@ impl Plan {
         }
     }
 
-    /// Offers the texts of row `index` of a batch to the group at `row`; the first that needs a larger slot.
-    pub(super) fn offer(&self, row: &mut [u8], inputs: &[Input], index: usize) -> Option<(&TextPart, usize)> {
+    /// Offers the texts of row `index` of a batch to the group at `row`; the place of the first that needs a larger slot,
+    /// and its length.
+    pub(super) fn offer(&self, row: &mut [u8], inputs: &[Input], index: usize) -> Option<(usize, usize)> {
         for part in &self.texts {
             if let Some(value) = inputs[part.input].text(index)
                 && !text::offer(row, part.at, value, part.most)
             {
-                return Some((part, value.len()));
+                return Some((part.at, value.len()));
             }
         }
         None
     }
 
-    /// Offers the texts of the group in `other`; the first that needs a larger slot.
-    pub(super) fn offer_row(&self, row: &mut [u8], other: &[u8]) -> Option<(&TextPart, usize)> {
+    /// Offers the texts of the group in `other`; the place of the first that needs a larger slot, and its length.
+    pub(super) fn offer_row(&self, row: &mut [u8], other: &[u8]) -> Option<(usize, usize)> {
         for part in &self.texts {
             if let Some(value) = text::value(other, part.at)
                 && !text::offer(row, part.at, value, part.most)
             {
-                return Some((part, value.len()));
+                return Some((part.at, value.len()));
             }
         }
         None
     }
 
-    /// The row with a larger slot for one of its texts.
-    pub(super) fn enlarged(&self, row: &[u8], part: &TextPart, length: usize) -> Result<Vec<u8>> {
+    /// The row with a larger slot for the text whose state is at `part`.
+    pub(super) fn enlarged(&self, row: &[u8], part: usize, length: usize) -> Result<Vec<u8>> {
         let slots = self.text_places.first().map_or(row.len(), |at| text::slot_offset(row, *at));
-        text::enlarged(row, part.at, length, &self.text_places, slots)
+        text::enlarged(row, part, length, &self.text_places, slots)
     }
 }
 
