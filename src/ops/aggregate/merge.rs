@@ -19,7 +19,7 @@
 
 use super::Shared;
 use super::cells::{Cells, Location, bytes, location};
-use super::plan::Plan;
+use super::plan::{Plan, copy_words};
 use super::table::{Slot, Table};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
@@ -192,6 +192,7 @@ impl Merge {
         let mut table = table.view();
         let mut rows = Rows::new(&reading.page[..reading.used], reading.at);
         let (mut stop, mut scattered) = (Stop::Paused, 0);
+        let texts = !plan.texts.is_empty();
         for _ in 0..cx.tuning.batch_rows.max(1) {
             let Some((at, row)) = rows.next() else { break };
             let hash = u64::from_le_bytes(*bytes(row, plan.row.head_bytes()));
@@ -204,7 +205,7 @@ impl Merge {
                 }
             };
             if let Some(group) = found {
-                if let Some((part, length)) = plan.offer_row(cells.row_mut(group), row) {
+                if texts && let Some((part, length)) = plan.offer_row(cells.row_mut(group), row) {
                     stop = Stop::Enlarge(group, part, length);
                     break;
                 }
@@ -224,7 +225,7 @@ impl Merge {
                     stop = Stop::Page(row.len());
                     break;
                 };
-                to.copy_from_slice(row);
+                copy_words(to, row);
                 table.insert(probe, location(last, fill));
                 fill += row.len();
             }

@@ -147,7 +147,7 @@ fn data(rows: usize, groups: u64, giant: bool, seed: u64) -> RecordBatch {
     let mut r = Random(seed | 1);
     let keys: Vec<u64> = (0..rows).map(|_| if giant && r.below(10) < 8 { 0 } else { r.below(groups.max(1)) }).collect();
     let null = |r: &mut Random| r.below(9) == 0;
-    let text = |k: u64| if k % 3 == 0 { format!("{k}") } else { format!("a key that is not inline {k}") };
+    let text = |k: u64| if k.is_multiple_of(3) { format!("{k}") } else { format!("a key that is not inline {k}") };
     let floats = [0.0, -0.0, f64::NAN, f64::from_bits(f64::NAN.to_bits() | 1 << 63), 1.5];
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter(keys.iter().map(|k| (k % 17 != 5).then_some(*k as i64 * 1000)))),
