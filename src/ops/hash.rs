@@ -236,7 +236,7 @@ mod tests {
             vec![Some(""), Some("a"), None, Some("twelve bytes"), Some("thirteen byte"), Some("a longer one, yes")];
         let views: ArrayRef = Arc::new(StringViewArray::from(texts.clone()));
         let plain: ArrayRef = Arc::new(StringArray::from(texts));
-        assert_eq!(hashes(&[views.clone()]), hashes(&[plain]));
+        assert_eq!(hashes(std::slice::from_ref(&views)), hashes(&[plain]));
         assert_eq!(hashes(&[views]).iter().collect::<HashSet<_>>().len(), 6);
     }
 

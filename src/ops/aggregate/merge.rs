@@ -13,12 +13,13 @@
 //! group from the start.
 //!
 //! Memory: two reservations, so that closing never lacks what it needs: groups (floor: a table, two pages) and what
-//! closing needs (floor: the page being read and an open page for each part of the division). A group larger than a page
-//! needs a region of its size on top: if that is refused, the source starves.
+//! closing needs (floor: the page being read and an open page for each part of the division). Each floor has room for two
+//! of the largest row on top, where that is larger than a page; a group whose texts outgrow even that, and that is alone
+//! in its set, starves.
 
 use super::Shared;
 use super::cells::{Cells, Location, bytes, location};
-use super::plan::Plan;
+use super::plan::{Plan, copy_words};
 use super::table::{Slot, Table};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
@@ -104,16 +105,17 @@ enum Stop {
     Table,
     /// The next row needs so many bytes in the group pages.
     Page(usize),
-    /// The group needs a larger row, given with its state.
-    Enlarge(Location, Vec<u8>),
+    /// The group needs a slot of so many bytes for a text part.
+    Enlarge(Location, usize, usize),
 }
 
 impl Merge {
     pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
         let page = cx.memory.pool.page_bytes();
+        let large = 2 * shared.largest(page).next_multiple_of(4096);
         Ok(Merge {
-            groups: cx.memory.budget.require("aggregate: groups", groups_floor(page), false)?,
-            rest: cx.memory.budget.require("aggregate: reading", rest_floor(page), false)?,
+            groups: shared.reserve("aggregate: groups", groups_floor(page) + large, cx)?,
+            rest: shared.reserve("aggregate: reading", rest_floor(page) + large, cx)?,
             decoder: RowDecoder::new(&shared.plan.row)?,
             writer: None,
             units: Vec::new(),
@@ -151,10 +153,10 @@ impl Merge {
             let page_bytes = cx.memory.pool.page_bytes();
             let page = match block.len() <= page_bytes {
                 true => cx.memory.page(&self.rest),
-                false => region(block.len(), &self.groups, &self.shared, cx)?,
+                false => region(block.len(), &self.rest, &self.shared, cx)?,
             };
             let Some(mut page) = page else {
-                return Ok(Err(Starved { reservation: self.groups.id(), bytes: block.len() }));
+                return Ok(Err(Starved { reservation: self.rest.id(), bytes: block.len() }));
             };
             block.read(&mut page)?;
             self.reading = Some(Reading { used: block.len(), page, at: 0 });
@@ -176,7 +178,7 @@ impl Merge {
             Stop::Paused => Ok(None),
             Stop::Table => self.grow_table(cx).map(|()| None),
             Stop::Page(bytes) => self.grow_pages(bytes, cx),
-            Stop::Enlarge(group, row) => self.enlarge(group, &row, cx),
+            Stop::Enlarge(group, part, length) => self.enlarge(group, part, length, cx),
         }
     }
 
@@ -190,6 +192,7 @@ impl Merge {
         let mut table = table.view();
         let mut rows = Rows::new(&reading.page[..reading.used], reading.at);
         let (mut stop, mut scattered) = (Stop::Paused, 0);
+        let texts = !plan.texts.is_empty();
         for _ in 0..cx.tuning.batch_rows.max(1) {
             let Some((at, row)) = rows.next() else { break };
             let hash = u64::from_le_bytes(*bytes(row, plan.row.head_bytes()));
@@ -202,9 +205,8 @@ impl Merge {
                 }
             };
             if let Some(group) = found {
-                if let Some((part, length)) = plan.offer_row(cells.row_mut(group), row) {
-                    let old = cells.row(group);
-                    stop = Stop::Enlarge(group, plan.enlarged(&old[..row_bytes(old)], part, length)?);
+                if texts && let Some((part, length)) = plan.offer_row(cells.row_mut(group), row) {
+                    stop = Stop::Enlarge(group, part, length);
                     break;
                 }
                 lists.0.push(at as u32);
@@ -223,7 +225,7 @@ impl Merge {
                     stop = Stop::Page(row.len());
                     break;
                 };
-                to.copy_from_slice(row);
+                copy_words(to, row);
                 table.insert(probe, location(last, fill));
                 fill += row.len();
             }
@@ -293,8 +295,11 @@ impl Merge {
         Ok(cx.memory.page(&self.groups))
     }
 
-    /// Moves a group to `row`, which has larger slots. Where there is no memory for that, the group leaves the set.
-    fn enlarge(&mut self, group: Location, row: &[u8], cx: &Cx) -> Result<Option<Starved>> {
+    /// Moves a group to a row with a larger slot. Where there is no memory for that, the group leaves the set.
+    fn enlarge(&mut self, group: Location, part: usize, length: usize, cx: &Cx) -> Result<Option<Starved>> {
+        let cells = Cells(self.pages.iter_mut().map(|p| &mut p.page[..]).collect());
+        let row = cells.row(group);
+        let row = self.shared.plan.enlarged(&row[..row_bytes(row)], part, length)?;
         let fits = self.pages.last().is_some_and(|p| p.used + row.len() <= p.page.len());
         if !fits {
             match self.page(row.len(), cx)? {
@@ -302,12 +307,12 @@ impl Merge {
                 None => return self.evict(group, row.len(), cx),
             }
         }
-        let hash = u64::from_le_bytes(*bytes(row, self.shared.plan.row.head_bytes()));
+        let hash = u64::from_le_bytes(*bytes(&row, self.shared.plan.row.head_bytes()));
         let last = self.pages.len() - 1;
         let to = location(last, self.pages[last].used);
         self.pages[last].used += row.len();
         let mut cells = Cells(self.pages.iter_mut().map(|p| &mut p.page[..]).collect());
-        cells.row_mut(to)[..row.len()].copy_from_slice(row);
+        cells.row_mut(to)[..row.len()].copy_from_slice(&row);
         mark_dead(cells.row_mut(group));
         if let Some(table) = &mut self.table {
             let mut table = table.view();
@@ -472,6 +477,22 @@ impl Division {
 }
 
 impl Shared {
+    /// The bytes of the largest row that is larger than a page; 0 if there is none.
+    fn largest(&self, page_bytes: usize) -> usize {
+        let rest = self.lock();
+        let sizes = rest.parts.iter().flat_map(|p| p.chunks()).map(Chunk::bytes);
+        sizes.filter(|b| *b > page_bytes).max().unwrap_or(0)
+    }
+
+    /// A floor, for which pages that rest in memory are written out if need be.
+    fn reserve(&self, name: &str, floor: usize, cx: &Cx) -> Result<Arc<Reservation>> {
+        let lacking = floor.saturating_sub(cx.memory.budget.free());
+        if lacking > 0 {
+            self.spill(lacking, cx)?;
+        }
+        cx.memory.budget.require(name, floor, false)
+    }
+
     /// The next partition that has rows, or a few small ones that are in memory.
     fn take(&self) -> Option<Unit> {
         let mut rest = self.lock();

@@ -116,7 +116,7 @@ fn sums(part: &Part, rows: &[&[u8]], output: &DataType) -> Result<ArrayRef> {
     if part.kind == Kind::SumFloat {
         let values = optional_floats(rows, |row| {
             let [high, low] = floats(bytes::<16>(row, part.at).as_chunks().0);
-            (row[part.flag] == 1).then(|| high + low)
+            (row[part.flag] == 1).then_some(high + low)
         });
         return if output == &DataType::Float64 { Ok(values) } else { Ok(cast(&values, output)?) };
     }

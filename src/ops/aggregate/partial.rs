@@ -18,11 +18,11 @@
 //! full pages are written out, those of the largest partitions first. A group whose row is larger than a page goes to
 //! scratch at once.
 
+use super::Shared;
 use super::cells::{Cells, Location, location};
 use super::input::Input;
 use super::plan::Plan;
 use super::table::{Slot, Table};
-use super::{Shared, plan::TextPart};
 use crate::batch::Batch;
 use crate::config::Tuning;
 use crate::error::{Error, Result};
@@ -147,7 +147,10 @@ impl Partial {
         if self.reduction.bypass > 0 {
             return self.append();
         }
-        if self.shared.plan.groups.is_empty() && self.shared.plan.texts.is_empty() && !self.fill.is_empty() {
+        if self.shared.plan.groups.is_empty()
+            && self.shared.plan.texts.is_empty()
+            && self.fill.first().is_some_and(|f| f.rows > 0)
+        {
             self.locations.resize(self.rows - self.at, location(0, 0));
             self.at = self.rows;
             return Stop::End;
@@ -203,7 +206,6 @@ impl Partial {
             };
             if let Some(at) = found {
                 if texts && let Some((part, bytes)) = plan.offer(cells.row_mut(at), &self.inputs, i) {
-                    let part = part.at;
                     self.at = i;
                     return Stop::Slot(at, part, bytes);
                 }
@@ -317,7 +319,6 @@ impl Partial {
     fn enlarge(&mut self, group: Location, part: usize, bytes: usize, cx: &Cx) -> Result<Option<Flow>> {
         let shared = self.shared.clone();
         let plan = &shared.plan;
-        let Some(part) = plan.texts.iter().find(|t| t.at == part) else { return Ok(None) };
         let i = self.at;
         let row = self.larger(group, part, bytes)?;
         if row.len() > cx.memory.pool.page_bytes() {
@@ -338,7 +339,7 @@ impl Partial {
         Ok(None)
     }
 
-    fn larger(&mut self, group: Location, part: &TextPart, bytes: usize) -> Result<Vec<u8>> {
+    fn larger(&mut self, group: Location, part: usize, bytes: usize) -> Result<Vec<u8>> {
         let cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let row = cells.row(group);
         self.shared.plan.enlarged(&row[..row_bytes(row)], part, bytes)

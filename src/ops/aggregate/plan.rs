@@ -146,17 +146,18 @@ impl Plan {
     #[inline(always)]
     pub(super) fn row_bytes(&self, key: &[u8], inputs: &[Input], index: usize) -> usize {
         let slots = |t: &TextPart| text::slot(inputs[t.input].text(index).map_or(0, <[u8]>::len));
-        key.len() + self.prefix.len() + self.texts.iter().map(slots).sum::<usize>()
+        let own = key.len() + self.prefix.len();
+        if self.texts.is_empty() { own } else { own + self.texts.iter().map(slots).sum::<usize>() }
     }
 
     /// Writes a new group's row, of which `to` has the length.
     #[inline(always)]
     pub(super) fn write(&self, to: &mut [u8], hash: u64, key: &[u8], inputs: &[Input], index: usize) {
         let (head, cells) = (self.row.head_bytes(), self.row.cells_at());
-        to[..head].copy_from_slice(&key[..head]);
-        to[head..cells].copy_from_slice(&self.prefix);
+        copy_words(&mut to[..head], &key[..head]);
+        copy_words(&mut to[head..cells], &self.prefix);
         to[head..head + 8].copy_from_slice(&hash.to_le_bytes());
-        to[cells..cells + key.len() - head].copy_from_slice(&key[head..]);
+        copy_words(&mut to[cells..cells + key.len() - head], &key[head..]);
         let length = to.len() as u32;
         to[..4].copy_from_slice(&length.to_le_bytes());
         let mut slot = cells + key.len() - head;
@@ -167,34 +168,46 @@ impl Plan {
         }
     }
 
-    /// Offers the texts of row `index` of a batch to the group at `row`; the first that needs a larger slot.
-    pub(super) fn offer(&self, row: &mut [u8], inputs: &[Input], index: usize) -> Option<(&TextPart, usize)> {
+    /// Offers the texts of row `index` of a batch to the group at `row`; the place of the first that needs a larger slot,
+    /// and its length.
+    pub(super) fn offer(&self, row: &mut [u8], inputs: &[Input], index: usize) -> Option<(usize, usize)> {
         for part in &self.texts {
             if let Some(value) = inputs[part.input].text(index)
                 && !text::offer(row, part.at, value, part.most)
             {
-                return Some((part, value.len()));
+                return Some((part.at, value.len()));
             }
         }
         None
     }
 
-    /// Offers the texts of the group in `other`; the first that needs a larger slot.
-    pub(super) fn offer_row(&self, row: &mut [u8], other: &[u8]) -> Option<(&TextPart, usize)> {
+    /// Offers the texts of the group in `other`; the place of the first that needs a larger slot, and its length.
+    pub(super) fn offer_row(&self, row: &mut [u8], other: &[u8]) -> Option<(usize, usize)> {
         for part in &self.texts {
             if let Some(value) = text::value(other, part.at)
                 && !text::offer(row, part.at, value, part.most)
             {
-                return Some((part, value.len()));
+                return Some((part.at, value.len()));
             }
         }
         None
     }
 
-    /// The row with a larger slot for one of its texts.
-    pub(super) fn enlarged(&self, row: &[u8], part: &TextPart, length: usize) -> Result<Vec<u8>> {
+    /// The row with a larger slot for the text whose state is at `part`.
+    pub(super) fn enlarged(&self, row: &[u8], part: usize, length: usize) -> Result<Vec<u8>> {
         let slots = self.text_places.first().map_or(row.len(), |at| text::slot_offset(row, *at));
-        text::enlarged(row, part.at, length, &self.text_places, slots)
+        text::enlarged(row, part, length, &self.text_places, slots)
+    }
+}
+
+/// Copies a few 8-byte words: for these lengths a loop is cheaper than a call.
+#[inline(always)]
+pub(super) fn copy_words(to: &mut [u8], from: &[u8]) {
+    if from.len() > 64 {
+        return to.copy_from_slice(from);
+    }
+    for (to, from) in to.as_chunks_mut::<8>().0.iter_mut().zip(from.as_chunks::<8>().0) {
+        *to = *from;
     }
 }
 

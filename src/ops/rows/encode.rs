@@ -28,6 +28,7 @@ impl EncodedRows {
     }
 
     /// The bytes of a row.
+    #[inline(always)]
     pub fn row(&self, index: usize) -> &[u8] {
         &self.bytes[self.starts[index] as usize..self.starts[index + 1] as usize]
     }
