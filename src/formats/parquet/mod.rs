@@ -66,8 +66,8 @@ impl Format for Parquet {
         Ok(Box::new(scan))
     }
 
-    fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, held: usize) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(write::Encoder::new(schema, &options::WriteOptions::parse(options)?, held)?))
+    fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, _held: usize) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(write::Encoder::new(schema, &options::WriteOptions::parse(options)?)?))
     }
 
     fn assembler(

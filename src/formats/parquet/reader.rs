@@ -52,7 +52,7 @@ enum Group {
     /// Only rows are counted.
     Count(usize),
     /// Columns are decoded.
-    Decode(Decode),
+    Decode(Box<Decode>),
 }
 
 struct Decode {
@@ -110,7 +110,7 @@ impl Reader {
         if let Some(filter) = filter.filter(|_| pick.rows > 0 && self.shared.tally.pays()) {
             pick = self.filtered(pick, &meta, filter)?;
         }
-        Ok(if pick.rows == 0 { None } else { Some(Group::Decode(self.decode(&meta, pick)?)) })
+        Ok(if pick.rows == 0 { None } else { Some(Group::Decode(Box::new(self.decode(&meta, pick)?))) })
     }
 
     fn bloom_filters_allow(&self, meta: &ArrowReaderMetadata) -> bool {

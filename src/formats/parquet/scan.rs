@@ -168,7 +168,7 @@ impl Tally {
     pub(super) fn pays(&self) -> bool {
         let asked = self.asked.fetch_add(1, Relaxed);
         let (seen, kept) = (self.seen.load(Relaxed), self.kept.load(Relaxed));
-        is_selective(seen as usize, kept as usize) || asked % TRY_AGAIN == 0
+        is_selective(seen as usize, kept as usize) || asked.is_multiple_of(TRY_AGAIN)
     }
 }
 

@@ -102,7 +102,7 @@ fn mix(x: u64) -> u64 {
 }
 
 fn some<T>(row: usize, value: T) -> Option<T> {
-    (mix(row as u64) % 7 != 0).then_some(value)
+    (!mix(row as u64).is_multiple_of(7)).then_some(value)
 }
 
 /// Rows of every type that we carry, a seventh of the values null.

@@ -64,16 +64,15 @@ pub(super) struct Encoder {
     done: Vec<u8>,
     done_rows: usize,
     groups: Vec<Vec<Chunk>>,
-    limit: usize,
 }
 
 impl Encoder {
-    /// An encoder that closes its row group early rather than hold more than `limit` bytes.
-    pub(super) fn new(schema: &SchemaRef, options: &WriteOptions, limit: usize) -> Result<Encoder> {
+    /// An encoder whose row groups end with its pieces, or at `row_group_size` rows. The caller bounds what it holds.
+    pub(super) fn new(schema: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
         let layout = Layout::new(schema, options)?;
         let factory = ArrowRowGroupWriterFactory::new(&layout.file(io::sink())?, schema.clone());
         let (writers, done, groups) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Encoder { layout, factory, writers, rows: 0, done, done_rows: 0, groups, limit })
+        Ok(Encoder { layout, factory, writers, rows: 0, done, done_rows: 0, groups })
     }
 
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -164,7 +163,7 @@ impl Encode for Encoder {
             let take = (rows.num_rows() - at).min(self.layout.row_group_size - self.rows);
             self.write(&rows.slice(at, take))?;
             at += take;
-            if self.rows >= self.layout.row_group_size || self.held() >= self.limit {
+            if self.rows >= self.layout.row_group_size {
                 self.close_group()?;
             }
         }
