@@ -275,6 +275,7 @@ impl JsonReader {
 
     fn bad(&self, bad: Bad, line: usize, window: &Window) -> Error {
         let advice = "set infer => 'full' to look at all of the file before";
+        let bad = self.within_line(bad, line, window);
         let (at, error) = match bad {
             Bad::Malformed(_) if window.bytes().get(line) != Some(&b'{') => {
                 (line, Error::data("this is no JSON object").advise("read other JSON as a bag"))
@@ -289,6 +290,20 @@ impl JsonReader {
             None => error,
         };
         self.error(window, at, error)
+    }
+
+    /// What is wrong behind a line's end is wrong at its end: an object went on there.
+    fn within_line(&self, bad: Bad, line: usize, window: &Window) -> Bad {
+        let rest = window.bytes().get(line..window.filled()).unwrap_or_default();
+        let end = line + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        match bad {
+            Bad::Malformed(at) | Bad::Misfit(at) | Bad::Key(at) | Bad::Twice(at)
+                if at > end && self.layout == Layout::Lines =>
+            {
+                Bad::Malformed(end)
+            }
+            bad => bad,
+        }
     }
 
     fn misfit(&self) -> Error {

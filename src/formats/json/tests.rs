@@ -48,7 +48,7 @@ fn every_split_gives_the_same_objects() {
     same_at_every_split(
         "{\"u\":{\"id\":\"x\",\"n\":[1,2]},\"t\":[]}\r\n{ \"t\" : [\"a\", null] , \"u\" : null }\r\n{}\n",
     );
-    same_at_every_split("{\"a\":\"\\u00e9\\n\\\"\",\"f\":1.5}\n{\"a\":\"\\ud83d\\ude00 and some more\",\"f\":2}\n");
+    same_at_every_split("{\"a\":\"\\u00e9\\n\\\"\",\"f\":1.5}\n{\"a\":\"\\ud83d\\ude00 and some more\",\"f\":2.5}\n");
     same_at_every_split("{\"l\":[{\"k\":1},{\"k\":2,\"m\":true}]}\n{\"l\":[{\"m\":false}]}\n{\"x\":1e3}\n");
 }
 
@@ -191,7 +191,7 @@ fn any_value() -> impl proptest::strategy::Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        (-1e9..1e9f64).prop_map(Value::from),
+        any::<i32>().prop_map(|i| Value::from(f64::from(i) / 64.0)), // serde_json reads others inexactly
         "\\PC{0,20}".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
