@@ -51,10 +51,10 @@ impl JsonScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
         let layouts: Vec<Layout> = table.files.iter().map(layout).collect::<Result<_>>()?;
         let (mut splits, kinds) = tiles(&table.files, split_bytes, false)?;
-        for (file, layout) in layouts.iter().enumerate().filter(|(_, l)| **l == Layout::Document) {
-            let _ = layout;
+        for (file, _) in layouts.iter().enumerate().filter(|(_, l)| **l == Layout::Document) {
+            let size = table.files.get(file).map_or(0, |f| f.size);
             splits.retain(|s| s.file != file || s.range.start == 0);
-            splits.iter_mut().filter(|s| s.file == file).for_each(|s| s.range.end = u64::MAX);
+            splits.iter_mut().filter(|s| s.file == file).for_each(|s| s.range.end = size);
         }
         let of_filter = spec.filter.as_ref().map(|f| f.columns.clone()).unwrap_or_default();
         let mut decoded = Vec::new();
@@ -147,7 +147,8 @@ impl JsonReader {
         };
         let object = Object::new(fields, &scan.decoded, scan.strict, &guessed)?;
         let (window, stop) = match kind {
-            Compression::None => (align(scan, &file, split)?, split.range.end),
+            Compression::None if layout == Layout::Lines => (align(scan, &file, split)?, split.range.end),
+            Compression::None => (align(scan, &file, split)?, u64::MAX),
             kind => (Some(Window::stream(&file, kind, scan.spares.clone())?), u64::MAX),
         };
         let mut reader = JsonReader { scan: scan.clone(), file, layout, window, stop, object, rows: 0 };
