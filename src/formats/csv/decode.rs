@@ -100,19 +100,18 @@ impl Decoder<'_> {
         parse: impl Fn(&[u8], usize, usize) -> Option<T::Native>,
     ) -> Result<PrimitiveArray<T>, Bad> {
         let bytes = self.rows.bytes;
-        let mut values: Vec<T::Native> = Vec::with_capacity(rows.len());
+        let mut values = vec![T::Native::default(); rows.len()];
         let mut nulls = Vec::new();
-        for row in rows {
+        for (i, (row, slot)) in rows.zip(values.iter_mut()).enumerate() {
             let (at, end) = self.rows.field(row, column);
             let plain = if self.nulls.is_empty() && at < end { parse(bytes, at, end) } else { None };
-            let value = match plain {
-                Some(value) => Some(value),
-                None => self.unusual(row, column, &parse)?,
-            };
-            values.push(value.unwrap_or_else(|| {
-                nulls.push(values.len());
-                T::Native::default()
-            }));
+            match plain {
+                Some(value) => *slot = value,
+                None => match self.unusual(row, column, &parse)? {
+                    Some(value) => *slot = value,
+                    None => nulls.push(i),
+                },
+            }
         }
         let nulls = nulls_at(&nulls, values.len());
         Ok(PrimitiveArray::new(values.into(), nulls))

@@ -107,10 +107,10 @@ impl<'a> Seen<'a> {
 
     /// Takes the rows of a piece, but for the first `skip`; false where they do not fit the columns.
     fn take(&mut self, bytes: &[u8], piece: Piece, skip: usize, count: bool) -> bool {
-        let mut found = std::mem::take(&mut self.found);
+        let (mut found, mut spare) = (std::mem::take(&mut self.found), Vec::new());
         let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok();
         let fits = ok
-            && match Rows::new(bytes, &found, self.kinds.len(), self.dialect.trim_cr()) {
+            && match Rows::new(bytes, &found, &mut spare, self.kinds.len(), self.dialect.trim_cr()) {
                 Ok(rows) => {
                     self.rows(&rows, skip, count);
                     true

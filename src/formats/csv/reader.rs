@@ -91,7 +91,8 @@ impl CsvReader {
         let Some((window, _)) = &self.input else { return Ok(None) };
         let scan = &*self.scan;
         let columns = scan.dialect.names.len();
-        let rows = Rows::new(window.bytes(), &self.found, columns, scan.dialect.trim_cr())
+        let mut spare = Vec::new();
+        let rows = Rows::new(window.bytes(), &self.found, &mut spare, columns, scan.dialect.trim_cr())
             .map_err(|r| ragged(r, window, scan, &self.file))?;
         if rows.len() == 0 {
             return Ok(None);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub(super) struct Rows<'a> {
     /// The text, with padding.
     pub(super) bytes: &'a [u8],
-    spans: Cow<'a, [u32]>,
+    spans: &'a [u32],
     stride: usize,
     columns: usize,
     rows: usize,
@@ -27,11 +27,17 @@ pub(super) struct Ragged {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a scan. Blank lines are left out, but for tables of one column.
+    /// The rows of a scan. Blank lines are left out, but for tables of one column; then the places go to `spare`.
     ///
     /// # Errors
     /// The first row that has not `columns` fields.
-    pub(super) fn new(bytes: &'a [u8], found: &'a Structure, columns: usize, trim_cr: bool) -> Result<Self, Ragged> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        found: &'a Structure,
+        spare: &'a mut Vec<u32>,
+        columns: usize,
+        trim_cr: bool,
+    ) -> Result<Self, Ragged> {
         let mut before = 0;
         let mut regular = true;
         for end in &found.row_ends {
@@ -39,27 +45,11 @@ impl<'a> Rows<'a> {
             before = *end;
         }
         if regular {
-            let spans = Cow::Borrowed(found.spans.as_slice());
-            return Ok(Rows { bytes, spans, stride: columns, columns, rows: found.row_ends.len(), trim_cr });
+            let rows = found.row_ends.len();
+            return Ok(Rows { bytes, spans: &found.spans, stride: columns, columns, rows, trim_cr });
         }
-        Self::without_blanks(bytes, found, columns, trim_cr)
-    }
-
-    fn without_blanks(bytes: &'a [u8], found: &Structure, columns: usize, trim_cr: bool) -> Result<Self, Ragged> {
-        let (mut spans, mut rows, mut before) = (Vec::new(), 0, 0);
-        for r in 0..found.row_ends.len() {
-            let end = found.row_ends.get(r).copied().unwrap_or(before);
-            let fields = (end - before) as usize;
-            let of_row = found.spans.get(before as usize..=end as usize).unwrap_or_default();
-            before = end;
-            if fields == columns {
-                spans.extend_from_slice(of_row);
-                rows += 1;
-            } else if !is_blank(bytes, found.row_start(r), found.row_end(r)) {
-                return Err(Ragged { at: found.row_start(r), end: found.row_end(r), fields });
-            }
-        }
-        Ok(Rows { bytes, spans: Cow::Owned(spans), stride: columns + 1, columns, rows, trim_cr })
+        let rows = without_blanks(bytes, found, columns, spare)?;
+        Ok(Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr })
     }
 
     /// How many rows.
@@ -92,6 +82,24 @@ impl<'a> Rows<'a> {
             n => (self.field(0, 0).0, self.field(n - 1, self.columns - 1).1),
         }
     }
+}
+
+/// Copies the places of the rows that are not blank, each with its beginning; answers with their number.
+fn without_blanks(bytes: &[u8], found: &Structure, columns: usize, spans: &mut Vec<u32>) -> Result<usize, Ragged> {
+    let (mut rows, mut before) = (0, 0);
+    for r in 0..found.row_ends.len() {
+        let end = found.row_ends.get(r).copied().unwrap_or(before);
+        let fields = (end - before) as usize;
+        let of_row = found.spans.get(before as usize..=end as usize).unwrap_or_default();
+        before = end;
+        if fields == columns {
+            spans.extend_from_slice(of_row);
+            rows += 1;
+        } else if !is_blank(bytes, found.row_start(r), found.row_end(r)) {
+            return Err(Ragged { at: found.row_start(r), end: found.row_end(r), fields });
+        }
+    }
+    Ok(rows)
 }
 
 /// Whether a line has no bytes but for a `\r`.

@@ -100,7 +100,7 @@ impl Structure {
     /// Drops rows that are not wanted.
     fn cut(&mut self, piece: Piece) {
         self.row_ends.truncate(piece.max_rows);
-        while self.row_ends.len() > 0 && self.row_start(self.row_ends.len() - 1) >= piece.stop {
+        while !self.row_ends.is_empty() && self.row_start(self.row_ends.len() - 1) >= piece.stop {
             self.row_ends.pop();
         }
     }

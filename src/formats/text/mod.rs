@@ -5,9 +5,11 @@ mod narrow;
 mod place;
 mod stats;
 mod tiles;
+mod write;
 
 pub(super) use declared::Declared;
 pub(super) use narrow::{base_type, narrow};
 pub(super) use place::{check_utf8, line_at, shorten};
 pub(super) use stats::Distinct;
 pub(super) use tiles::tiles;
+pub(super) use write::{RowWriter, TextAssembler, encoder_of, json_value, plain_value};

@@ -68,10 +68,6 @@ impl TextBuilder {
         self.views.push(0);
     }
 
-    pub(in crate::formats) fn len(&self) -> usize {
-        self.views.len()
-    }
-
     /// The column. All text must be UTF-8, which the caller has checked: what is in the input by validating it, what was
     /// copied because it was made of checked text.
     ///

@@ -1,0 +1,411 @@
+//! Objects to arrays: one walk over the text, values straight into typed builders.
+
+use super::cursor::{MAX_DEPTH, Malformed, Text};
+use super::shape::is_json;
+use crate::error::{Error, Result};
+use crate::formats::text::{base_type, narrow};
+use crate::formats::values::{
+    TextBuilder, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp,
+};
+use arrow::array::{
+    ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray,
+    StructArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use std::sync::Arc;
+
+/// Why an object could not be taken.
+#[derive(Debug)]
+pub(super) enum Bad {
+    /// It is no JSON, from this place on.
+    Malformed(usize),
+    /// The value at this place is not of its column's type.
+    Misfit(usize),
+    /// The key at this place is not in the schema.
+    Key(usize),
+    /// The key at this place is there already.
+    Twice(usize),
+}
+
+impl From<Malformed> for Bad {
+    fn from(m: Malformed) -> Self {
+        Bad::Malformed(m.0)
+    }
+}
+
+type Taken = Result<usize, Bad>;
+
+/// Builds one column.
+pub(super) struct Column {
+    /// Where nulls are.
+    nulls: Vec<usize>,
+    len: usize,
+    values: Values,
+    /// The type in the schema.
+    wanted: DataType,
+}
+
+enum Values {
+    Bool(BooleanBufferBuilder),
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+    Decimal(Vec<i128>, u8, i8),
+    Date(Vec<i32>),
+    Timestamp(Vec<i64>, Option<Arc<str>>),
+    Text(TextBuilder, Lenience),
+    List(Vec<i32>, FieldRef, Box<Column>),
+    Struct(Fields, Object),
+}
+
+/// What a text column does with values that are no strings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lenience {
+    /// They do not fit.
+    Strings,
+    /// They are taken as the text of their JSON: the column was declared as text.
+    Both,
+    /// All values, strings too, are taken as the text of their JSON.
+    Json,
+}
+
+/// The keys of an object and the columns of those that are wanted.
+pub(super) struct Object {
+    keys: Vec<Key>,
+    pub(super) columns: Vec<Column>,
+    /// Whether a key that is not in the schema is an error.
+    strict: bool,
+    rows: usize,
+    /// The key whose value is being taken.
+    current: Option<usize>,
+}
+
+struct Key {
+    /// The key with its quotes and colon: `"id":`.
+    written: Vec<u8>,
+    name: String,
+    /// Its column, if it is wanted.
+    column: Option<usize>,
+}
+
+impl Object {
+    /// All keys of `fields`; columns for those that `wanted` numbers, in that order.
+    pub(super) fn new(
+        fields: &Fields,
+        wanted: &[usize],
+        strict: bool,
+        guessed: &dyn Fn(usize) -> bool,
+    ) -> Result<Self> {
+        let key = |(place, f): (usize, &FieldRef)| Key {
+            written: format!("{}:", serde_json::Value::from(f.name().as_str())).into_bytes(),
+            name: f.name().clone(),
+            column: wanted.iter().position(|w| *w == place),
+        };
+        let column = |place: &usize| match fields.get(*place) {
+            Some(f) => Column::new(f, guessed(*place)),
+            None => Err(Error::internal("no such column")),
+        };
+        let columns = wanted.iter().map(column).collect::<Result<_>>()?;
+        Ok(Object { keys: fields.iter().enumerate().map(key).collect(), columns, strict, rows: 0, current: None })
+    }
+
+    /// Takes the object at `at`.
+    pub(super) fn take(&mut self, text: Text<'_>, at: usize, depth: usize) -> Taken {
+        let mut at = text.space(text.expect(at, b'{')?);
+        let mut next = 0; // the key that is expected
+        let mut filled = 0;
+        if text.at(at) != b'}' {
+            loop {
+                let key_at = at;
+                let (key, value_at) = self.key(text, at, next)?;
+                at = match key.and_then(|k| self.keys.get(k)) {
+                    Some(Key { column: Some(column), .. }) => {
+                        filled += 1;
+                        let rows = self.rows;
+                        self.current = key;
+                        match self.columns.get_mut(*column) {
+                            Some(column) if column.len == rows => column.take(text, value_at, depth + 1)?,
+                            _ => return Err(Bad::Twice(key_at)),
+                        }
+                    }
+                    Some(_) => text.skip(value_at)?,
+                    None if self.strict => return Err(Bad::Key(key_at)),
+                    None => text.skip(value_at)?,
+                };
+                self.current = None;
+                next = key.map_or(next, |k| k + 1);
+                at = text.space(at);
+                match text.at(at) {
+                    b',' => at = text.space(at + 1),
+                    b'}' => break,
+                    _ => return Err(Bad::Malformed(at)),
+                }
+            }
+        }
+        self.rows += 1;
+        if filled < self.columns.len() {
+            self.fill();
+        }
+        Ok(at + 1)
+    }
+
+    /// Columns whose key was missing get a null.
+    fn fill(&mut self) {
+        let rows = self.rows;
+        self.columns.iter_mut().filter(|c| c.len < rows).for_each(Column::null);
+    }
+
+    /// The number of the key at `at`, if it is in the schema, and the place of its value.
+    #[inline(always)]
+    fn key(&self, text: Text<'_>, at: usize, next: usize) -> Result<(Option<usize>, usize), Bad> {
+        let expected = self.keys.get(next).map(|k| k.written.as_slice()).unwrap_or_default();
+        let rest = text.bytes.get(at..).unwrap_or_default();
+        if !expected.is_empty() && rest.starts_with(expected) {
+            return Ok((Some(next), text.space(at + expected.len())));
+        }
+        self.other_key(text, at, next)
+    }
+
+    fn other_key(&self, text: Text<'_>, at: usize, next: usize) -> Result<(Option<usize>, usize), Bad> {
+        let start = text.expect(at, b'"')?;
+        let (end, escaped) = text.string_end(start)?;
+        let value = text.space(text.expect(text.space(end + 1), b':')?);
+        let raw = text.bytes.get(start..end).unwrap_or_default();
+        let mut copy = Vec::new();
+        let name = match escaped {
+            true => {
+                text.unescape(start, end, &mut copy)?;
+                copy.as_slice()
+            }
+            false => raw,
+        };
+        // Keys tend to come in one order: look behind the expected one first.
+        let (before, behind) = self.keys.split_at(next.min(self.keys.len()));
+        let found = behind.iter().position(|k| k.name.as_bytes() == name).map(|p| p + before.len());
+        Ok((found.or_else(|| before.iter().position(|k| k.name.as_bytes() == name)), value))
+    }
+
+    fn null(&mut self) {
+        self.rows += 1;
+        self.fill();
+    }
+
+    /// The columns, which share `buffer`; the object is empty again.
+    pub(super) fn finish(&mut self, buffer: &Buffer) -> Result<Vec<ArrayRef>> {
+        self.rows = 0;
+        self.columns.iter_mut().map(|c| c.finish(buffer)).collect()
+    }
+
+    /// The name of the column that was being built when something went wrong.
+    pub(super) fn unfinished(&self) -> Option<&str> {
+        self.current.and_then(|k| self.keys.get(k)).map(|k| k.name.as_str())
+    }
+}
+
+impl Column {
+    /// A column for the values of `field`; `guessed` says that its type was.
+    pub(super) fn new(field: &Field, guessed: bool) -> Result<Self> {
+        let values = match field.data_type() {
+            DataType::List(item) => Values::List(vec![0], item.clone(), Box::new(Column::new(item, guessed)?)),
+            DataType::Struct(fields) => {
+                let all: Vec<usize> = (0..fields.len()).collect();
+                Values::Struct(fields.clone(), Object::new(fields, &all, guessed, &|_| guessed)?)
+            }
+            other => Values::of(&base_type(other)?, is_json(field), guessed)?,
+        };
+        Ok(Column { nulls: Vec::new(), len: 0, values, wanted: field.data_type().clone() })
+    }
+
+    /// Takes the value at `at`.
+    #[inline(always)]
+    fn take(&mut self, text: Text<'_>, at: usize, depth: usize) -> Taken {
+        let first = text.at(at);
+        if first == b'n' {
+            let end = text.word_end(at)?;
+            self.null();
+            return Ok(end);
+        }
+        let end = match &mut self.values {
+            Values::Text(b, lenience) => take_text(b, *lenience, text, at)?,
+            Values::Int(list) => {
+                let end = number(text, at)?;
+                list.push(parse_int(text.bytes, at, end).ok_or(Bad::Misfit(at))?);
+                end
+            }
+            Values::Float(list) => {
+                let end = number(text, at)?;
+                list.push(parse_float(text.bytes, at, end).ok_or(Bad::Misfit(at))?);
+                end
+            }
+            _ => self.take_other(text, at, depth)?,
+        };
+        self.len += 1;
+        Ok(end)
+    }
+
+    fn take_other(&mut self, text: Text<'_>, at: usize, depth: usize) -> Taken {
+        if depth > MAX_DEPTH {
+            return Err(Bad::Malformed(at));
+        }
+        let first = text.at(at);
+        match &mut self.values {
+            Values::Bool(bits) if matches!(first, b't' | b'f') => {
+                bits.append(first == b't');
+                Ok(text.word_end(at)?)
+            }
+            Values::Decimal(list, precision, scale) => {
+                let end = number(text, at)?;
+                let digits = text.bytes.get(at..end).unwrap_or_default();
+                let limit = 10i128.pow(u32::from(*precision).min(38));
+                let value = parse_decimal(digits, (*scale).max(0) as usize).filter(|v| v.abs() < limit);
+                list.push(value.ok_or(Bad::Misfit(at))?);
+                Ok(end)
+            }
+            Values::Date(list) if first == b'"' => {
+                let (end, _) = text.string_end(at + 1)?;
+                list.push(parse_date(text.bytes, at + 1, end).ok_or(Bad::Misfit(at))?);
+                Ok(end + 1)
+            }
+            Values::Timestamp(list, zone) if first == b'"' => {
+                let (end, _) = text.string_end(at + 1)?;
+                list.push(timestamp(text.bytes, at + 1, end, zone.is_some()).ok_or(Bad::Misfit(at))?);
+                Ok(end + 1)
+            }
+            Values::Struct(_, object) if first == b'{' => object.take(text, at, depth),
+            Values::List(offsets, _, item) if first == b'[' => take_list(offsets, item, text, at, depth),
+            _ => {
+                text.skip(at)?;
+                Err(Bad::Misfit(at))
+            }
+        }
+    }
+
+    fn null(&mut self) {
+        self.nulls.push(self.len);
+        self.len += 1;
+        match &mut self.values {
+            Values::Bool(bits) => bits.append(false),
+            Values::Int(list) => list.push(0),
+            Values::Float(list) => list.push(0.0),
+            Values::Decimal(list, ..) => list.push(0),
+            Values::Date(list) => list.push(0),
+            Values::Timestamp(list, _) => list.push(0),
+            Values::Text(b, _) => b.null(),
+            Values::List(offsets, ..) => offsets.push(offsets.last().copied().unwrap_or(0)),
+            Values::Struct(_, object) => object.null(),
+        }
+    }
+
+    /// The column, its views into `buffer`; the builder is empty again.
+    fn finish(&mut self, buffer: &Buffer) -> Result<ArrayRef> {
+        let len = std::mem::take(&mut self.len);
+        let nulls = nulls_at(&std::mem::take(&mut self.nulls), len);
+        let array: ArrayRef = match &mut self.values {
+            Values::Bool(bits) => Arc::new(BooleanArray::new(bits.finish(), nulls)),
+            Values::Int(list) => Arc::new(Int64Array::new(take_all(list).into(), nulls)),
+            Values::Float(list) => Arc::new(Float64Array::new(take_all(list).into(), nulls)),
+            Values::Decimal(list, precision, scale) => {
+                let array = Decimal128Array::new(take_all(list).into(), nulls);
+                Arc::new(array.with_precision_and_scale(*precision, *scale)?)
+            }
+            Values::Date(list) => Arc::new(Date32Array::new(take_all(list).into(), nulls)),
+            Values::Timestamp(list, zone) => {
+                let array = TimestampMicrosecondArray::new(take_all(list).into(), nulls);
+                Arc::new(array.with_timezone_opt(zone.clone()))
+            }
+            Values::Text(b, _) => {
+                // The nulls are the builder's own, the same ones.
+                let next = TextBuilder::with_capacity(len);
+                std::mem::replace(b, next).finish(buffer.clone())?
+            }
+            Values::List(offsets, item, values) => {
+                let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
+                Arc::new(ListArray::try_new(item.clone(), offsets, values.finish(buffer)?, nulls)?)
+            }
+            Values::Struct(fields, object) => {
+                let columns = object.finish(buffer)?;
+                Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, len)?)
+            }
+        };
+        narrow(array, &self.wanted)
+    }
+}
+
+impl Values {
+    fn of(data_type: &DataType, json: bool, guessed: bool) -> Result<Self> {
+        Ok(match data_type {
+            DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
+            DataType::Int64 => Values::Int(Vec::new()),
+            DataType::Float64 => Values::Float(Vec::new()),
+            DataType::Decimal128(precision, scale) => Values::Decimal(Vec::new(), *precision, *scale),
+            DataType::Date32 => Values::Date(Vec::new()),
+            DataType::Timestamp(_, zone) => Values::Timestamp(Vec::new(), zone.clone()),
+            DataType::Utf8View if json => Values::Text(TextBuilder::default(), Lenience::Json),
+            DataType::Utf8View if guessed => Values::Text(TextBuilder::default(), Lenience::Strings),
+            DataType::Utf8View => Values::Text(TextBuilder::default(), Lenience::Both),
+            other => return Err(Error::unsupported(format!("reading JSON as {other}"))),
+        })
+    }
+}
+
+/// The list, leaving an empty one of the same capacity.
+fn take_all<T>(list: &mut Vec<T>) -> Vec<T> {
+    let next = Vec::with_capacity(list.len());
+    std::mem::replace(list, next)
+}
+
+/// Behind the number at `at`; another sound value is a misfit.
+#[inline(always)]
+fn number(text: Text<'_>, at: usize) -> Taken {
+    match text.at(at) {
+        b'-' | b'0'..=b'9' => Ok(text.number_end(at)?),
+        _ => {
+            text.skip(at)?;
+            Err(Bad::Misfit(at))
+        }
+    }
+}
+
+#[inline(always)]
+fn take_text(builder: &mut TextBuilder, lenience: Lenience, text: Text<'_>, at: usize) -> Taken {
+    if text.at(at) != b'"' || lenience == Lenience::Json {
+        let end = text.skip(at)?;
+        if lenience == Lenience::Strings {
+            return Err(Bad::Misfit(at));
+        }
+        builder.view(text.bytes, at, end);
+        return Ok(end);
+    }
+    let (end, escaped) = text.string_end(at + 1)?;
+    if !escaped {
+        builder.view(text.bytes, at + 1, end);
+        return Ok(end + 1);
+    }
+    let mut done = Ok(());
+    builder.copy(|to| done = text.unescape(at + 1, end, to));
+    done?;
+    Ok(end + 1)
+}
+
+fn take_list(offsets: &mut Vec<i32>, item: &mut Column, text: Text<'_>, at: usize, depth: usize) -> Taken {
+    let mut at = text.space(at + 1);
+    let mut more = text.at(at) != b']';
+    while more {
+        at = text.space(item.take(text, at, depth + 1)?);
+        match text.at(at) {
+            b',' => at = text.space(at + 1),
+            b']' => more = false,
+            _ => return Err(Bad::Malformed(at)),
+        }
+    }
+    offsets.push(i32::try_from(item.len).map_err(|_| Bad::Malformed(at))?);
+    Ok(at + 1)
+}
+
+/// A timestamp; without an offset in the column's type, a date is its midnight.
+fn timestamp(bytes: &[u8], at: usize, end: usize, with_offset: bool) -> Option<i64> {
+    if end - at == 10 && !with_offset {
+        return Some(i64::from(parse_date(bytes, at, end)?) * 86_400_000_000);
+    }
+    parse_timestamp(bytes, at, end).filter(|(_, offset)| *offset == with_offset).map(|(micros, _)| micros)
+}

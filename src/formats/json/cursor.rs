@@ -1,0 +1,242 @@
+//! Walks over JSON text: where strings, numbers and values end.
+//!
+//! All functions take the whole buffer and a place, and answer with the place behind. Text that is no JSON is `Err` with
+//! the place; text that ends too early too, its place being the end.
+
+use crate::formats::values::load8;
+
+/// The place at which the text is no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed(pub(super) usize);
+
+pub(super) type Walk<T> = Result<T, Malformed>;
+
+/// Deepest nesting.
+pub(super) const MAX_DEPTH: usize = 64;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// JSON text up to `bytes.len()`.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    #[inline(always)]
+    pub(super) fn at(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    /// Behind white space.
+    #[inline(always)]
+    pub(super) fn space(&self, mut at: usize) -> usize {
+        while matches!(self.at(at), b' ' | b'\n' | b'\r' | b'\t') {
+            at += 1;
+        }
+        at
+    }
+
+    /// Behind `byte`, which must come.
+    #[inline(always)]
+    pub(super) fn expect(&self, at: usize, byte: u8) -> Walk<usize> {
+        if self.at(at) == byte { Ok(at + 1) } else { Err(Malformed(at)) }
+    }
+
+    /// The end of the string whose content begins at `at` (the place of the closing quote), and whether it has escapes.
+    #[inline(always)]
+    pub(super) fn string_end(&self, mut at: usize) -> Walk<(usize, bool)> {
+        let mut escaped = false;
+        loop {
+            let x = load8(self.bytes, at);
+            let special = zeros(x ^ (ONES * b'"' as u64)) | zeros(x ^ (ONES * b'\\' as u64)) | controls(x);
+            if special == 0 {
+                at += 8;
+                continue;
+            }
+            at += special.trailing_zeros() as usize / 8;
+            match self.at(at) {
+                b'"' => return Ok((at, escaped)),
+                b'\\' if at + 1 < self.bytes.len() => {
+                    escaped = true;
+                    at += 2;
+                }
+                _ => return Err(Malformed(at.min(self.bytes.len()))),
+            }
+        }
+    }
+
+    /// Behind the number that begins at `at`.
+    #[inline(always)]
+    pub(super) fn number_end(&self, at: usize) -> Walk<usize> {
+        let mut end = at;
+        while matches!(self.at(end), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+            end += 1;
+        }
+        let digits = at + usize::from(self.at(at) == b'-');
+        let leading_zero = self.at(digits) == b'0' && self.at(digits + 1).is_ascii_digit();
+        let sound = self.at(digits).is_ascii_digit() && !leading_zero && self.at(end.wrapping_sub(1)).is_ascii_digit();
+        if sound { Ok(end) } else { Err(Malformed(at)) }
+    }
+
+    /// Behind `true`, `false` or `null`.
+    pub(super) fn word_end(&self, at: usize) -> Walk<usize> {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let word = [&b"true"[..], b"false", b"null"].into_iter().find(|w| rest.starts_with(w));
+        word.map(|w| at + w.len()).ok_or(Malformed(at))
+    }
+
+    /// Behind the value that begins at `at`.
+    #[inline(always)]
+    pub(super) fn skip(&self, at: usize) -> Walk<usize> {
+        match self.at(at) {
+            b'"' => Ok(self.string_end(at + 1)?.0 + 1),
+            b'-' | b'0'..=b'9' => self.number_end(at),
+            b'{' | b'[' => self.skip_nested(at, 0),
+            _ => self.word_end(at),
+        }
+    }
+
+    fn skip_nested(&self, at: usize, depth: usize) -> Walk<usize> {
+        if depth > MAX_DEPTH {
+            return Err(Malformed(at));
+        }
+        let (object, close) = (self.at(at) == b'{', if self.at(at) == b'{' { b'}' } else { b']' });
+        let mut at = self.space(at + 1);
+        if self.at(at) == close {
+            return Ok(at + 1);
+        }
+        loop {
+            if object {
+                at = self.expect(at, b'"')?;
+                at = self.space(self.string_end(at)?.0 + 1);
+                at = self.space(self.expect(at, b':')?);
+            }
+            at = match self.at(at) {
+                b'{' | b'[' => self.skip_nested(at, depth + 1)?,
+                _ => self.skip(at)?,
+            };
+            at = self.space(at);
+            match self.at(at) {
+                b',' => at = self.space(at + 1),
+                b if b == close => return Ok(at + 1),
+                _ => return Err(Malformed(at)),
+            }
+        }
+    }
+
+    /// The content of a string in `at..end`, its escapes resolved, appended to `to`.
+    pub(super) fn unescape(&self, at: usize, end: usize, to: &mut Vec<u8>) -> Walk<()> {
+        let mut at = at;
+        while at < end {
+            let rest = self.bytes.get(at..end).unwrap_or_default();
+            let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+            to.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            at += plain;
+            if at < end {
+                at = self.escape(at, to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One escape; `at` is the place of its backslash.
+    fn escape(&self, at: usize, to: &mut Vec<u8>) -> Walk<usize> {
+        let simple = match self.at(at + 1) {
+            b @ (b'"' | b'\\' | b'/') => b,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => return self.unicode(at, to),
+            _ => return Err(Malformed(at)),
+        };
+        to.push(simple);
+        Ok(at + 2)
+    }
+
+    fn unicode(&self, at: usize, to: &mut Vec<u8>) -> Walk<usize> {
+        let first = self.hex(at + 2).ok_or(Malformed(at))?;
+        let (code, end) = match first {
+            0xD800..=0xDBFF if self.at(at + 6) == b'\\' && self.at(at + 7) == b'u' => {
+                let second = self.hex(at + 8).filter(|s| (0xDC00..=0xDFFF).contains(s)).ok_or(Malformed(at))?;
+                (0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), at + 12)
+            }
+            _ => (first, at + 6),
+        };
+        let c = char::from_u32(code).ok_or(Malformed(at))?;
+        to.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(end)
+    }
+
+    fn hex(&self, at: usize) -> Option<u32> {
+        let digits = self.bytes.get(at..at + 4)?;
+        digits.iter().try_fold(0, |n, b| Some(n * 16 + char::from(*b).to_digit(16)?))
+    }
+}
+
+/// The high bit of each byte that is zero (and perhaps of bytes above the lowest such).
+#[inline(always)]
+fn zeros(x: u64) -> u64 {
+    x.wrapping_sub(ONES) & !x & HIGH
+}
+
+/// The high bit of each byte below 0x20 (and perhaps of bytes above the lowest such).
+#[inline(always)]
+fn controls(x: u64) -> u64 {
+    x.wrapping_sub(ONES * 0x20) & !x & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn skips_what_serde_reads(text in "[{}\\[\\]:,\"a0-9.eE+\\\\utrlsfn -]{0,24}") {
+            let t = Text { bytes: text.as_bytes() };
+            let start = t.space(0);
+            let ours = t.skip(start).is_ok_and(|end| t.space(end) == text.len());
+            if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
+                assert!(ours, "{text}");
+            }
+        }
+
+        #[test]
+        fn unescapes_as_serde(content in "\\PC{0,30}") {
+            for text in [serde_json::to_string(&content).unwrap(), format!("\"{}\"", escaped(&content))] {
+                let t = Text { bytes: text.as_bytes() };
+                let (end, _) = t.string_end(1).unwrap();
+                let mut to = Vec::new();
+                t.unescape(1, end, &mut to).unwrap();
+                assert_eq!((to, end + 1), (content.clone().into_bytes(), text.len()));
+            }
+        }
+    }
+
+    fn escaped(text: &str) -> String {
+        text.encode_utf16().map(|u| format!("\\u{u:04x}")).collect()
+    }
+
+    #[test]
+    fn broken_text_is_told_with_its_place() {
+        for (text, at) in [
+            ("\"a", 2),
+            ("\"a\nb\"", 2),
+            ("01", 0),
+            ("-", 0),
+            ("1.", 0),
+            ("nul", 0),
+            ("[1,]", 3),
+            ("{\"a\"1}", 4),
+            ("[1", 2),
+        ] {
+            assert_eq!(Text { bytes: text.as_bytes() }.skip(0), Err(Malformed(at)), "{text}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(Text { bytes: deep.as_bytes() }.skip(0).is_err());
+        assert!(Text { bytes: b"\\ud800" }.unescape(0, 6, &mut Vec::new()).is_err());
+    }
+}

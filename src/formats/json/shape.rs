@@ -1,0 +1,168 @@
+//! What JSON values have in common: the guess that samples are joined into.
+
+use super::cursor::{MAX_DEPTH, Malformed, Text, Walk};
+use crate::formats::values::Kind;
+use arrow::datatypes::{DataType, Field};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Structs with more keys than this are maps in disguise: they stay the text of their JSON.
+const MAX_KEYS: usize = 1000;
+
+/// The mark of a text column that holds the JSON of its values (Arrow's canonical extension type).
+const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+
+/// What was seen of the values at one place.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Shape {
+    /// Only nulls.
+    #[default]
+    Null,
+    /// Numbers or booleans.
+    Plain(Kind),
+    /// Strings, perhaps all of them dates or timestamps.
+    Quoted(Kind),
+    /// Arrays.
+    List(Box<Shape>),
+    /// Objects.
+    Struct(Keys),
+    /// Values with nothing in common.
+    Mixed,
+}
+
+/// The keys of objects, in the order of their first appearance.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    pub(super) list: Vec<(String, Shape)>,
+    places: HashMap<String, usize>,
+}
+
+impl Keys {
+    fn shape(&mut self, key: String) -> Option<&mut Shape> {
+        let place = *self.places.entry(key).or_insert_with_key(|key| {
+            self.list.push((key.clone(), Shape::Null));
+            self.list.len() - 1
+        });
+        self.list.get_mut(place).map(|(_, shape)| shape)
+    }
+}
+
+impl Shape {
+    /// Takes the value at `at` into account; answers with the place behind it.
+    pub(super) fn observe(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+        if depth > MAX_DEPTH {
+            return Err(Malformed(at));
+        }
+        match text.at(at) {
+            b'{' => self.observe_object(text, at, depth),
+            b'[' => self.observe_array(text, at, depth),
+            _ => self.observe_scalar(text, at),
+        }
+    }
+
+    fn observe_scalar(&mut self, text: Text<'_>, at: usize) -> Walk<usize> {
+        let end = text.skip(at)?;
+        let value = text.bytes.get(at..end).unwrap_or_default();
+        let seen = match value {
+            b"null" => return Ok(end),
+            [b'"', inner @ .., b'"'] => match Kind::of(inner) {
+                kind @ (Kind::Date | Kind::Timestamp | Kind::TimestampTz) => Shape::Quoted(kind),
+                _ => Shape::Quoted(Kind::Text),
+            },
+            _ => match Kind::of(value) {
+                Kind::Text => return Err(Malformed(at)),
+                kind => Shape::Plain(kind),
+            },
+        };
+        self.join_scalar(seen);
+        Ok(end)
+    }
+
+    fn join_scalar(&mut self, seen: Shape) {
+        *self = match (std::mem::take(self), seen) {
+            (Shape::Null, seen) => seen,
+            (Shape::Quoted(a), Shape::Quoted(b)) => Shape::Quoted(a.join(b)),
+            (Shape::Plain(a), Shape::Plain(b)) => match a.join(b) {
+                Kind::Text => Shape::Mixed,
+                kind => Shape::Plain(kind),
+            },
+            _ => Shape::Mixed,
+        };
+    }
+
+    fn observe_object(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+        if matches!(self, Shape::Null) {
+            *self = Shape::Struct(Keys::default());
+        }
+        let Shape::Struct(keys) = self else {
+            *self = Shape::Mixed;
+            return text.skip(at);
+        };
+        let mut at = text.space(at + 1);
+        if text.at(at) == b'}' {
+            return Ok(at + 1);
+        }
+        loop {
+            at = text.expect(at, b'"')?;
+            let (end, _) = text.string_end(at)?;
+            let mut key = Vec::new();
+            text.unescape(at, end, &mut key)?;
+            let key = String::from_utf8(key).map_err(|_| Malformed(at))?;
+            at = text.space(text.expect(text.space(end + 1), b':')?);
+            let shape = keys.shape(key).ok_or(Malformed(at))?;
+            at = text.space(shape.observe(text, at, depth + 1)?);
+            match text.at(at) {
+                b',' => at = text.space(at + 1),
+                b'}' => break,
+                _ => return Err(Malformed(at)),
+            }
+        }
+        if depth > 0 && keys.list.len() > MAX_KEYS {
+            *self = Shape::Mixed;
+        }
+        Ok(at + 1)
+    }
+
+    fn observe_array(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+        if matches!(self, Shape::Null) {
+            *self = Shape::List(Box::default());
+        }
+        let Shape::List(item) = self else {
+            *self = Shape::Mixed;
+            return text.skip(at);
+        };
+        let mut at = text.space(at + 1);
+        if text.at(at) == b']' {
+            return Ok(at + 1);
+        }
+        loop {
+            at = text.space(item.observe(text, at, depth + 1)?);
+            match text.at(at) {
+                b',' => at = text.space(at + 1),
+                b']' => return Ok(at + 1),
+                _ => return Err(Malformed(at)),
+            }
+        }
+    }
+
+    /// The column of this shape.
+    pub(super) fn field(&self, name: &str) -> Field {
+        let (data_type, json) = match self {
+            Shape::Null => (DataType::Utf8View, false),
+            Shape::Plain(kind) | Shape::Quoted(kind) => (kind.data_type(), false),
+            Shape::List(item) => (DataType::List(Arc::new(item.field("item"))), false),
+            Shape::Struct(keys) if !keys.list.is_empty() => {
+                (DataType::Struct(keys.list.iter().map(|(k, s)| s.field(k)).collect()), false)
+            }
+            Shape::Struct(_) | Shape::Mixed => (DataType::Utf8View, true),
+        };
+        let field = Field::new(name, data_type, true);
+        let (key, value) = EXTENSION;
+        if json { field.with_metadata(HashMap::from([(key.to_string(), value.to_string())])) } else { field }
+    }
+}
+
+/// Whether a text column holds the JSON of its values.
+pub(super) fn is_json(field: &Field) -> bool {
+    field.metadata().get(EXTENSION.0).is_some_and(|v| v == EXTENSION.1)
+}
