@@ -39,7 +39,12 @@ impl Frame {
     }
 
     pub(super) fn then(self, step: impl FnOnce(LogicalPlan) -> PlanResult<LogicalPlan>) -> Result<Frame> {
-        Ok(Frame { plan: step(self.plan).map_err(from_datafusion)?, session: self.session, names: None, statement: None })
+        Ok(Frame {
+            plan: step(self.plan).map_err(from_datafusion)?,
+            session: self.session,
+            names: None,
+            statement: None,
+        })
     }
 
     /// One column for each expression.
@@ -61,8 +66,7 @@ impl Frame {
             let names: Vec<String> = new.iter().map(|e| e.schema_name().to_string()).collect();
             let old = plan.schema().columns();
             let mut exprs: Vec<Expr> = Vec::with_capacity(old.len() + new.len());
-            let mut left: BTreeMap<&str, Expr> =
-                names.iter().map(String::as_str).zip(new.iter().cloned()).collect();
+            let mut left: BTreeMap<&str, Expr> = names.iter().map(String::as_str).zip(new.iter().cloned()).collect();
             exprs.extend(old.into_iter().map(|c| left.remove(c.name.as_str()).unwrap_or(Expr::Column(c))));
             exprs.extend(names.iter().filter_map(|name| left.remove(name.as_str())));
             LogicalPlanBuilder::from(plan).project(exprs)?.build()

@@ -34,7 +34,12 @@ pub(super) struct Inner {
 
 impl Inner {
     /// A queue for the rows of one query, and its reader.
-    pub(super) fn queue(&self, schema: SchemaRef, skip: usize, fetch: Option<usize>) -> Result<(TurnQueue, TurnReader)> {
+    pub(super) fn queue(
+        &self,
+        schema: SchemaRef,
+        skip: usize,
+        fetch: Option<usize>,
+    ) -> Result<(TurnQueue, TurnReader)> {
         let bytes = self.limits.tuning.result_queue_bytes.min(self.limits.memory / 32);
         let options = TurnOptions {
             schema,
@@ -163,7 +168,11 @@ impl Session {
         let rows = sink.result().ok_or_else(|| Error::internal("a table without rows at rest"))?;
         let named = execute::result_schema(query);
         let count = rows.rows as usize;
-        self.0.front.register(name, TableRef::Stored(Arc::new(rows.with_schema(named.clone())), named, Some(count)), or_replace)?;
+        self.0.front.register(
+            name,
+            TableRef::Stored(Arc::new(rows.with_schema(named.clone())), named, Some(count)),
+            or_replace,
+        )?;
         Ok(Outcome::Done(format!("table {name} created with {count} rows")))
     }
 

@@ -90,7 +90,8 @@ enum Stop {
 impl Partial {
     pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
         let plan = &shared.plan;
-        let reservation = cx.memory.budget.require("aggregate", floor(plan, cx.memory.pool.page_bytes(), &cx.tuning), true)?;
+        let reservation =
+            cx.memory.budget.require("aggregate", floor(plan, cx.memory.pool.page_bytes(), &cx.tuning), true)?;
         let table = Table::new(slots(&cx.tuning), &cx.memory, &reservation);
         Ok(Partial {
             encoder: RowEncoder::new(&plan.key)?,

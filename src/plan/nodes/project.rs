@@ -21,20 +21,10 @@ pub fn lower(lowering: &mut Lowering, node: &Projection) -> Result<Pipe> {
 }
 
 /// Adds a projection of `exprs` over `input` to the pipeline.
-pub fn add(
-    lowering: &Lowering,
-    pipe: &mut Pipe,
-    exprs: &[Expr],
-    input: &DFSchema,
-    schema: SchemaRef,
-) -> Result<()> {
+pub fn add(lowering: &Lowering, pipe: &mut Pipe, exprs: &[Expr], input: &DFSchema, schema: SchemaRef) -> Result<()> {
     let compiled = exprs.iter().map(|e| lowering.compile(pipe, e, input)).collect::<Result<Vec<_>>>()?;
     let detail: Vec<String> = exprs.iter().map(ToString::to_string).collect();
-    pipe.push(
-        Arc::new(ProjectOp { exprs: compiled.into(), schema }),
-        "project",
-        shorten(&detail.join(", "), 200),
-    );
+    pipe.push(Arc::new(ProjectOp { exprs: compiled.into(), schema }), "project", shorten(&detail.join(", "), 200));
     Ok(())
 }
 

@@ -6,10 +6,10 @@ use crate::formats::{ScanSpec, Table};
 use crate::front::{Source, TableRef};
 use crate::graph::Fixed;
 use crate::ops::collect::{Collected, CollectedOp, From};
-use crate::ops::scan::ScanOp;
-use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::limit, nodes::project, shorten};
 use crate::ops::expr::from_datafusion;
 use crate::ops::filter::FilterOp;
+use crate::ops::scan::ScanOp;
+use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::limit, nodes::project, shorten};
 use datafusion_common::DFSchema;
 use datafusion_expr::utils::conjunction;
 use datafusion_expr::{Expr, TableScan};
@@ -66,13 +66,7 @@ fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Re
     Ok(pipe)
 }
 
-fn pipe(
-    name: String,
-    source: Arc<dyn crate::ops::SourceOp>,
-    detail: String,
-    layout: Arc<Fixed>,
-    tasks: usize,
-) -> Pipe {
+fn pipe(name: String, source: Arc<dyn crate::ops::SourceOp>, detail: String, layout: Arc<Fixed>, tasks: usize) -> Pipe {
     let meter = Arc::new(Meter::default());
     let top = Described::new("scan", shorten(&detail, 200), meter.clone(), Vec::new());
     let inlet = Inlet { name, source, meter, layout, tasks: Some(tasks), after: Vec::new(), transforms: Vec::new() };

@@ -16,11 +16,7 @@ use std::sync::Arc;
 /// No row, or one row without columns for a select without a table.
 pub fn lower_empty(_lowering: &mut Lowering, node: &EmptyRelation) -> Result<Pipe> {
     let schema = batch_schema(&node.schema);
-    let batch = if node.produce_one_row {
-        one_row(&schema)?
-    } else {
-        RecordBatch::new_empty(schema)
-    };
+    let batch = if node.produce_one_row { one_row(&schema)? } else { RecordBatch::new_empty(schema) };
     Ok(pipe(vec![batch], "one row"))
 }
 
