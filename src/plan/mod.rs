@@ -43,11 +43,6 @@ impl Limits {
         self.tuning.page_size(self.memory)
     }
 
-    /// Bytes that no reservation holds at least: the process itself and what is in flight outside of floors.
-    pub fn outside(&self) -> usize {
-        (self.memory / 8).min(16 << 20)
-    }
-
     /// The size of a split of a text file that readers aim at: what all workers read at one time is at most an eighth
     /// of the budget.
     pub fn split_bytes(&self) -> usize {

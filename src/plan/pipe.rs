@@ -42,6 +42,8 @@ pub struct Inlet {
     pub layout: Arc<dyn Layout>,
     /// The number of tasks, where it is known before anything runs.
     pub tasks: Option<usize>,
+    /// Bytes that a task has in flight outside of reservations: buffers of its reader, batches.
+    pub in_flight: usize,
     /// What it waits for.
     pub after: Vec<StageId>,
     /// What happens to its rows.
@@ -141,8 +143,9 @@ impl Pipe {
                 transforms: inlet.transforms,
                 sink: sink.clone(),
                 ordinals: numbers,
+                in_flight: inlet.in_flight,
             };
-            let layout = Arc::new(WithFloor { inner: inlet.layout, more: self.floor + sink_floor });
+            let layout = Arc::new(WithFloor { inner: inlet.layout, more: inlet.in_flight + self.floor + sink_floor });
             laid.push(stages.add(inlet.name, after, layout, Arc::new(feed)));
         }
         laid

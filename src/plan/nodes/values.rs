@@ -55,6 +55,7 @@ fn pipe(batches: Vec<RecordBatch>, detail: &str) -> Pipe {
         source: Arc::new(ValuesOp { batches: batches.into() }),
         meter,
         layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
+        in_flight: 0,
         tasks: Some(1),
         after: Vec::new(),
         transforms: Vec::new(),
