@@ -205,7 +205,9 @@ impl Ledger {
     fn grow(&mut self, id: ReservationId, bytes: usize, force: bool) -> bool {
         let Some(claim) = self.claims.get(&id).copied() else { return force };
         let more = (claim.held + bytes).max(claim.floor) - claim.held.max(claim.floor);
-        if more > 0 && !force && !self.fits(more) {
+        // What cannot be asked back leaves room for what may yet come from outside.
+        let spare = if claim.revocable { 0 } else { (self.limit - self.usable()) * 8 };
+        if more > 0 && !force && !self.fits(more + spare) {
             return false;
         }
         self.committed += more;
