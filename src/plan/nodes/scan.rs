@@ -69,6 +69,15 @@ fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Re
 fn pipe(name: String, source: Arc<dyn crate::ops::SourceOp>, detail: String, layout: Arc<Fixed>, tasks: usize) -> Pipe {
     let meter = Arc::new(Meter::default());
     let top = Described::new("scan", shorten(&detail, 200), meter.clone(), Vec::new());
-    let inlet = Inlet { name, source, meter, layout, tasks: Some(tasks), after: Vec::new(), transforms: Vec::new() };
+    let inlet = Inlet {
+        name,
+        source,
+        meter,
+        layout,
+        tasks: Some(tasks),
+        after: Vec::new(),
+        transforms: Vec::new(),
+        settles: Vec::new(),
+    };
     Pipe::from(inlet, top)
 }
