@@ -287,3 +287,6 @@ impl Work for tables::MakeTables {
 pub fn partition_bits(tuning: &Tuning, limit: usize) -> u32 {
     tuning.partition_bits(limit)
 }
+
+#[cfg(test)]
+mod tests;
