@@ -30,6 +30,7 @@ pub mod deliver;
 pub mod expr;
 pub mod filter;
 pub mod hash;
+pub mod join;
 pub mod limit;
 pub mod pipeline;
 pub mod project;
@@ -158,6 +159,11 @@ pub trait Source: Send {
 pub trait TransformOp: Send + Sync {
     /// A worker's own copy. It is used by one task at a time, for many tasks.
     fn local(&self, cx: &Cx) -> Result<Box<dyn Transform>>;
+
+    /// All local copies were finished: says what they left at rest, a partition each.
+    fn sizes(&self) -> Sizes {
+        Sizes::default()
+    }
 }
 
 /// A worker's copy of a step in the middle of a pipeline.

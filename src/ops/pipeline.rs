@@ -413,7 +413,12 @@ impl Work for Finish {
     }
 
     fn sizes(&self) -> Sizes {
-        self.sink.as_ref().map_or_else(Sizes::default, |sink| lock(&sink.sizes).clone())
+        let sink = self.sink.as_ref().map_or_else(Sizes::default, |sink| lock(&sink.sizes).clone());
+        let left = self.transforms.iter().map(|slots| slots.op.sizes());
+        left.fold(sink, |mut all, one| {
+            all.parts.extend(one.parts);
+            all
+        })
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {

@@ -61,6 +61,8 @@ pub struct Lowering {
     scope: Scope,
     /// The scalar subqueries of the plan, each with the stage after which its value is set.
     subqueries: Vec<(Subquery, StageId)>,
+    /// How many joins there are, which share memory for their tables.
+    joins: usize,
 }
 
 /// A query that can run: stages whose last one is the result.
@@ -75,7 +77,7 @@ impl Lowering {
     /// Nothing laid yet; expressions see `options`.
     pub fn new(limits: Limits, options: Arc<ConfigOptions>) -> Self {
         let scope = Scope::new(options, Vec::new());
-        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new() }
+        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new(), joins: 1 }
     }
 
     /// Lowers `plan`, ending in `outlet`.
@@ -84,6 +86,7 @@ impl Lowering {
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        self.joins = nodes::join::count(plan)?.max(1);
         scalar::lower_all(&mut self, plan)?;
         let pipe = self.lower(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
@@ -97,6 +100,7 @@ impl Lowering {
             LogicalPlan::Filter(node) => nodes::filter::lower(self, node),
             LogicalPlan::Projection(node) => nodes::project::lower(self, node),
             LogicalPlan::Aggregate(node) => nodes::aggregate::lower(self, node),
+            LogicalPlan::Join(node) => nodes::join::lower(self, node),
             LogicalPlan::Limit(node) => nodes::limit::lower(self, node),
             LogicalPlan::Union(node) => nodes::union::lower(self, node),
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),

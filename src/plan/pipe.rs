@@ -48,6 +48,9 @@ pub struct Inlet {
     pub after: Vec<StageId>,
     /// What happens to its rows.
     pub transforms: Vec<Arc<TransformSlots>>,
+    /// Transforms of the inlets before it which left rows for it: it waits until those inlets have ended and these
+    /// transforms were finished.
+    pub settles: Vec<Arc<TransformSlots>>,
 }
 
 /// Where a pipeline ends.
@@ -128,6 +131,11 @@ impl Pipe {
         let mut counted = Some(0);
         for inlet in self.inlets.drain(..) {
             let mut after = inlet.after;
+            if !inlet.settles.is_empty() {
+                let work = Arc::new(Finish { transforms: inlet.settles, sink: None });
+                let layout = Arc::new(Fixed { tasks: 1, floor: 0 });
+                after.push(stages.add(format!("{}: settle", inlet.name), laid.clone(), layout, work));
+            }
             let numbers = match (counted, laid.last()) {
                 (Some(base), _) => Ordinals::from(base),
                 (None, before) => {

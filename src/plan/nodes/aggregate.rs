@@ -43,6 +43,7 @@ pub fn lower(lowering: &mut Lowering, node: &Aggregate) -> Result<Pipe> {
         tasks: None,
         after: vec![combined],
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Ok(Pipe::from(inlet, top))
 }

@@ -49,6 +49,7 @@ pub fn lower(lowering: &mut Lowering, node: &Limit) -> Result<Pipe> {
         tasks: Some(1),
         after: vec![stage],
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Ok(Pipe::from(inlet, top))
 }

@@ -75,7 +75,16 @@ fn pipe(name: String, source: Arc<dyn crate::ops::SourceOp>, detail: String, in_
     let layout = Arc::new(Fixed { tasks, floor: 0 });
     let meter = Arc::new(Meter::default());
     let top = Described::new("scan", shorten(&detail, 200), meter.clone(), Vec::new());
-    let inlet =
-        Inlet { name, source, meter, layout, in_flight, tasks: Some(tasks), after: Vec::new(), transforms: Vec::new() };
+    let inlet = Inlet {
+        name,
+        source,
+        meter,
+        layout,
+        in_flight,
+        tasks: Some(tasks),
+        after: Vec::new(),
+        transforms: Vec::new(),
+        settles: Vec::new(),
+    };
     Pipe::from(inlet, top)
 }

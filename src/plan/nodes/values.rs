@@ -59,6 +59,7 @@ fn pipe(batches: Vec<RecordBatch>, detail: &str) -> Pipe {
         tasks: Some(1),
         after: Vec::new(),
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Pipe::from(inlet, top)
 }
