@@ -5,5 +5,6 @@ pub mod filter;
 pub mod limit;
 pub mod project;
 pub mod scan;
+pub mod sort;
 pub mod union;
 pub mod values;

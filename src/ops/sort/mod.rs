@@ -1,0 +1,5 @@
+//! ORDER BY.
+
+mod keys;
+
+pub use keys::{KeyEncoder, POSITION, SortKey};
