@@ -1,9 +1,9 @@
 //! Sort: keys that are no plain columns are computed behind the input's columns first; rows are put out without them.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::Meter;
 use crate::graph::Fixed;
-use crate::ops::sort::SortKey;
+use crate::ops::sort::{SortKey, SortOp, SortSpec};
 use crate::ops::topk::{self, TopKOp};
 use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
 use arrow::compute::SortOptions;
@@ -22,7 +22,7 @@ pub fn lower(lowering: &mut Lowering, node: &Sort) -> Result<Pipe> {
     }
     match node.fetch.filter(|k| is_small(*k, &columns.schema, lowering)) {
         Some(fetch) => top_k(lowering, pipe, node, columns, fetch),
-        None => Err(Error::unsupported("sort is not supported yet")),
+        None => external(lowering, pipe, node, columns),
     }
 }
 
@@ -52,6 +52,32 @@ fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fet
         layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
         tasks: Some(1),
         after: vec![stage],
+        transforms: Vec::new(),
+    };
+    Ok(Pipe::from(inlet, top))
+}
+
+fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) -> Result<Pipe> {
+    let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
+    let page = limits.page();
+    let spec =
+        SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
+    let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
+    let outlet =
+        Outlet { op: op.clone(), name: "sort", detail: described(node), floor: SortOp::floor(page), meter: below };
+    let (combined, below) = lowering.close(pipe, outlet);
+    let (passes, work) = op.passes();
+    let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
+
+    let meter = Arc::new(Meter::default());
+    let top = Described::new("merge", "", meter.clone(), vec![below]);
+    let inlet = Inlet {
+        name: "sort: merge".into(),
+        layout: Arc::new(op.layout()),
+        source: op,
+        meter,
+        tasks: None,
+        after: vec![passes],
         transforms: Vec::new(),
     };
     Ok(Pipe::from(inlet, top))
