@@ -26,8 +26,13 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Bytes that a worker's state holds at least.
-pub const FLOOR: usize = 1 << 20;
+/// Bytes of what waits that a worker does not select early for.
+const LARGE: usize = 1 << 20;
+
+/// Bytes that a worker's state holds at least, with pages of `page` bytes.
+pub fn floor(page: usize) -> usize {
+    4 * page
+}
 
 /// The first `fetch` rows in an order. Cheap to clone: a sink, and the source that reads what it kept.
 #[derive(Clone)]
@@ -166,7 +171,7 @@ impl SinkOp for TopKOp {
         drop(rest);
         Ok(Box::new(TopK {
             encoder: KeyEncoder::new(&self.0.keys, &self.0.input)?,
-            reservation: cx.memory.budget.require("top-k", FLOOR, false)?,
+            reservation: cx.memory.budget.require("top-k", floor(cx.memory.pool.page_bytes()), false)?,
             charged: 0,
             best: Candidates::default(),
             selected: 0,
@@ -214,7 +219,7 @@ impl Sink for TopK {
         self.best.add(compact_batch(&data)?, &self.encoder, &survivors);
         let fetch = self.shared.fetch;
         let many = self.best.rows.len() >= fetch.saturating_mul(2).max(cx.tuning.batch_rows);
-        let large = self.best.rows.len() > fetch && self.best.bytes() > 2 * self.selected.max(FLOOR);
+        let large = self.best.rows.len() > fetch && self.best.bytes() > 2 * self.selected.max(LARGE);
         if many || large {
             self.best.select(fetch)?;
             self.selected = self.best.bytes();

@@ -209,8 +209,7 @@ impl Merged {
         cursors.retain(|cursor| !cursor.ended);
         let heads = cursors.iter().map(|c| row::head(c.row())).collect();
         let losers = vec![usize::MAX; cursors.len()];
-        let mut merged =
-            Merged { cursors, heads, losers, winner: 0, memory: memory.clone(), owner: owner.clone() };
+        let mut merged = Merged { cursors, heads, losers, winner: 0, memory: memory.clone(), owner: owner.clone() };
         (0..merged.cursors.len()).rev().for_each(|run| merged.play(run));
         Ok(merged)
     }

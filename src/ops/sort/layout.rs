@@ -146,8 +146,7 @@ impl Layout for MergeLayout {
 mod tests {
     use super::*;
 
-    const SHARE: Share =
-        Share { bytes: 40_960, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false };
+    const SHARE: Share = Share { bytes: 40_960, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false };
 
     fn measured(runs: &[u64]) -> Measured {
         Measured { runs: runs.to_vec(), resident: 0, largest: 100 }

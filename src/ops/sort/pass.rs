@@ -92,8 +92,10 @@ impl Pass {
 fn lacks(floor: usize, cx: &Cx) -> Error {
     let (free, limit) = (ByteSize(cx.memory.budget.free()), ByteSize(cx.memory.budget.limit()));
     let floor = ByteSize(floor);
-    Error::resources(format!("sort: pass needs at least {floor}, but only {free} of the memory budget of {limit} is free"))
-        .advise("raise --memory or lower --threads")
+    Error::resources(format!(
+        "sort: pass needs at least {floor}, but only {free} of the memory budget of {limit} is free"
+    ))
+    .advise("raise --memory or lower --threads")
 }
 
 impl Task for Pass {

@@ -35,7 +35,14 @@ fn session(run: Run) -> Session {
         preaggregate_slots: 64,
         ..Tuning::default()
     };
-    Session::builder().memory(run.memory).unwrap().threads(run.threads).tuning(tuning).inline(run.inline).build().unwrap()
+    Session::builder()
+        .memory(run.memory)
+        .unwrap()
+        .threads(run.threads)
+        .tuning(tuning)
+        .inline(run.inline)
+        .build()
+        .unwrap()
 }
 
 /// Numbers from a seed.
@@ -126,12 +133,36 @@ fn ids(batches: &[RecordBatch]) -> Vec<i64> {
 }
 
 /// Nulls where they belong, values by `compare`.
-fn order<T>(a: &Option<T>, b: &Option<T>, descending: bool, nulls_first: bool, compare: fn(&T, &T) -> Ordering) -> Ordering {
+fn order<T>(
+    a: &Option<T>,
+    b: &Option<T>,
+    descending: bool,
+    nulls_first: bool,
+    compare: fn(&T, &T) -> Ordering,
+) -> Ordering {
     match (a, b) {
         (None, None) => Ordering::Equal,
-        (None, _) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-        (_, None) => if nulls_first { Ordering::Greater } else { Ordering::Less },
-        (Some(a), Some(b)) => if descending { compare(b, a) } else { compare(a, b) },
+        (None, _) => {
+            if nulls_first {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        }
+        (_, None) => {
+            if nulls_first {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        }
+        (Some(a), Some(b)) => {
+            if descending {
+                compare(b, a)
+            } else {
+                compare(a, b)
+            }
+        }
     }
 }
 
@@ -196,7 +227,7 @@ fn agree(run: Run, count: usize, long: usize) -> u64 {
         let answer = session.sql(&sql(keys)).unwrap().collect().unwrap_or_else(|e| panic!("{run:?} {keys:?}: {e}"));
         assert_eq!(ids(&answer), expected(&rows, keys), "{run:?} {keys:?}");
     }
-    session.stats().scratch.written
+    session.stats().scratch_written
 }
 
 #[test]

@@ -41,8 +41,8 @@ fn width(data_type: &DataType) -> usize {
 fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fetch: usize) -> Result<Pipe> {
     let op = Arc::new(TopKOp::new(columns.schema, columns.plain, columns.keys.into(), fetch)?);
     let detail = format!("{fetch} rows by {}", described(node));
-    let (stage, below) =
-        lowering.close(pipe, Outlet { detail, ..Outlet::new(op.clone(), "top-k", topk::FLOOR) });
+    let floor = topk::floor(lowering.limits.page());
+    let (stage, below) = lowering.close(pipe, Outlet { detail, ..Outlet::new(op.clone(), "top-k", floor) });
     let meter = Arc::new(Meter::default());
     let top = Described::new("read", "", meter.clone(), vec![below]);
     let inlet = Inlet {
@@ -60,8 +60,7 @@ fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fet
 fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) -> Result<Pipe> {
     let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
     let page = limits.page();
-    let spec =
-        SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
+    let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
     let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
     let outlet =
         Outlet { op: op.clone(), name: "sort", detail: described(node), floor: SortOp::floor(page), meter: below };
