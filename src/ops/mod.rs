@@ -37,6 +37,8 @@ pub mod project;
 pub mod rows;
 pub mod scalar;
 pub mod scan;
+pub mod sort;
+pub mod topk;
 pub mod values;
 pub mod write;
 

@@ -102,6 +102,7 @@ impl Lowering {
             LogicalPlan::Aggregate(node) => nodes::aggregate::lower(self, node),
             LogicalPlan::Join(node) => nodes::join::lower(self, node),
             LogicalPlan::Limit(node) => nodes::limit::lower(self, node),
+            LogicalPlan::Sort(node) => nodes::sort::lower(self, node),
             LogicalPlan::Union(node) => nodes::union::lower(self, node),
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
             LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),

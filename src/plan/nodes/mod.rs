@@ -6,5 +6,6 @@ pub mod join;
 pub mod limit;
 pub mod project;
 pub mod scan;
+pub mod sort;
 pub mod union;
 pub mod values;
