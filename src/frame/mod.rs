@@ -24,7 +24,7 @@ mod outcome;
 mod session;
 mod write;
 
-pub use batches::Batches;
+pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
 pub use frame::{Frame, IntoExprs};
 pub use group_by::GroupBy;
