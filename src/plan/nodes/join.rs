@@ -57,7 +57,8 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         columns: columns(node, side),
         output: batch_schema(&node.schema),
         bits,
-        share: limits.memory.saturating_sub(limits.outside()) / 8 * 5 / lowering.joins,
+        // An eighth is left for the process itself and what is in flight.
+        share: limits.memory / 8 * 7 / 8 * 5 / lowering.joins,
     };
     let op = Arc::new(JoinOp::new(wanted, below.clone())?);
     let page = limits.page();
@@ -76,6 +77,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         meter: slots.meter.clone(),
         layout: Arc::new(op.deferred_layout(page)),
         tasks: None,
+        in_flight: 2 * limits.tuning.batch_bytes,
         after: Vec::new(),
         transforms: Vec::new(),
         settles: vec![slots],

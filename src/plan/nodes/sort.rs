@@ -53,6 +53,8 @@ fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fet
         tasks: Some(1),
         after: vec![stage],
         transforms: Vec::new(),
+        settles: Vec::new(),
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
     };
     Ok(Pipe::from(inlet, top))
 }
@@ -78,6 +80,8 @@ fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) 
         tasks: None,
         after: vec![passes],
         transforms: Vec::new(),
+        settles: Vec::new(),
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
     };
     Ok(Pipe::from(inlet, top))
 }
