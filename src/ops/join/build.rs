@@ -99,7 +99,7 @@ impl Build {
     }
 
     /// Whether the rows so far and one of `length` bytes are more than one partition should have.
-    fn is_large(&mut self, length: usize, cx: &Cx) -> bool {
+    fn is_large(&self, length: usize, cx: &Cx) -> bool {
         let page = cx.memory.pool.page_bytes();
         let most = (cx.tuning.broadcast_bytes / cx.threads.max(1)).min(undivided_pages(&self.shared.plan) * page);
         self.sealed[0].held() + page.max(length) + self.open[0].as_ref().map_or(0, |_| page) > most.max(page)

@@ -110,6 +110,8 @@ pub(super) struct Deferred {
     shared: Arc<Shared>,
     tables: Arc<Reservation>,
     reading: Arc<Reservation>,
+    /// Who is charged for the bits of rows seen; apart, so that they take nothing from the floors.
+    bits: Arc<Reservation>,
     prober: Prober,
     decoder: RowDecoder,
     writer: Option<SpillWriter>,
@@ -125,6 +127,7 @@ impl Deferred {
         Ok(Deferred {
             tables: shared.reserve("join: table", tables_floor(page) + 2 * largest, false, cx)?,
             reading: shared.reserve("join: reading", reading_floor(page) + largest, false, cx)?,
+            bits: cx.memory.budget.require("join: rows seen", 0, false)?,
             prober: Prober::new(shared.clone())?,
             decoder: RowDecoder::new(&shared.plan.probe.layout)?,
             writer: None,
@@ -198,7 +201,7 @@ impl Deferred {
         if !active.last && active.seen.is_empty() && plan.join.kind.probe != Alone::No {
             let rows: u64 = active.probe.iter().map(Chunk::rows).sum();
             active.seen = vec![0; (rows as usize).div_ceil(64).max(1)];
-            self.tables.grow_anyway(active.seen.len() * 8);
+            self.bits.grow_anyway(active.seen.len() * 8);
         }
         (active.chunk, active.offset, active.ordinal, active.reading) = (0, 0, 0, None);
         active.phase = Phase::Probe;
@@ -298,7 +301,7 @@ impl Deferred {
             return Ok(Pull::Batch(Batch::new(data, Position::default())));
         }
         if active.last {
-            self.tables.shrink(active.seen.len() * 8);
+            self.bits.shrink(active.seen.len() * 8);
             self.active = None;
         } else {
             active.phase = Phase::Load;

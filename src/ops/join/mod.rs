@@ -33,7 +33,6 @@ mod transform;
 pub use layout::{DeferredLayout, TablesLayout};
 pub use plan::{Alone, From, Input, Join, Kind, Residual};
 
-use crate::config::Tuning;
 use crate::error::Result;
 use crate::events::Meter;
 use crate::graph::{PartSize, Sizes};
@@ -281,11 +280,6 @@ impl Work for tables::MakeTables {
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
         self.0.spill(bytes, cx)
     }
-}
-
-/// log2 of the number of partitions of a large build side.
-pub fn partition_bits(tuning: &Tuning, limit: usize) -> u32 {
-    tuning.partition_bits(limit)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::config::Tuning;
 use crate::error::ErrorKind;
-use crate::frame::Session;
+use crate::frame::{Outcome, Session};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::ArrowWriter;
@@ -117,6 +117,7 @@ impl Tables {
             found.len(),
             expected.len()
         );
+        assert!(!run.spills || session.stats().scratch_written > 0, "{sql} with {run:?} did not need scratch");
     }
 }
 
@@ -130,6 +131,8 @@ struct Run {
     recursion: u32,
     threads: usize,
     inline: bool,
+    /// Whether scratch must be needed.
+    spills: bool,
 }
 
 const ROOMY: Run = Run {
@@ -141,6 +144,7 @@ const ROOMY: Run = Run {
     recursion: 6,
     threads: 2,
     inline: true,
+    spills: false,
 };
 
 /// The text of a key, where both sides' are not null; equal texts are equal keys.
@@ -242,15 +246,33 @@ fn equal_hashes_are_told_apart() {
     }
 }
 
+const STARVED: Run = Run { memory: 640 << 10, broadcast: 0, batch: 512, spills: true, ..ROOMY };
+
+/// Large sides, with many keys or with one giant key on the side that is built.
+fn large(giant: bool) -> Tables {
+    Tables::new(rows(5, 8000, 3000, giant), rows(6, 9000, 3000, false))
+}
+
 #[test]
 fn every_kind_from_scratch() {
-    let starved = Run { memory: 640 << 10, broadcast: 0, batch: 512, ..ROOMY };
-    for (i, giant) in [false, true].into_iter().enumerate() {
-        let keys = if giant { 3000 } else { 4000 };
-        let tables = Tables::new(rows(5, if giant { 400 } else { 9000 }, keys, giant), rows(6, 9000, keys, false));
-        check_kinds(&tables, &starved, 2, i == 1);
-        check_kinds(&tables, &Run { recursion: 0, ..starved.clone() }, 3, i == 0);
-        check_kinds(&tables, &Run { inline: false, ..starved.clone() }, 0, i == 0);
+    for giant in [false, true] {
+        let tables = large(giant);
+        check_kinds(&tables, &STARVED, 2, giant);
+        check_kinds(&tables, &Run { recursion: 0, bits: 0, ..STARVED }, 3, !giant);
+        check_kinds(&tables, &Run { inline: false, bits: 0, ..STARVED }, 0, !giant);
+        check_kinds(&tables, &Run { threads: 1, bits: 0, ..STARVED }, 1, giant);
+    }
+}
+
+#[test]
+fn large_partitions_are_divided() {
+    for (giant, mask) in [(false, u64::MAX), (true, u64::MAX), (false, 0)] {
+        let session = large(giant).session(&Run { bits: 0, mask, ..STARVED });
+        let statements =
+            session.statements("explain analyze select count(l.s), count(r.s) from l join r on l.s = r.s").unwrap();
+        let Outcome::Rows(plan) = session.run(&statements[0]).unwrap() else { panic!("a plan has rows") };
+        let plan: Vec<String> = plan.map(|b| format!("{:?}", b.unwrap())).collect();
+        assert!(plan.concat().contains("divided again"), "{plan:?}");
     }
 }
 

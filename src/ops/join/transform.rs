@@ -160,14 +160,15 @@ impl Transform for Probe {
         Some(&self.waiting.reservation)
     }
 
-    fn spill(&mut self, bytes: usize, _cx: &Cx) -> Result<usize> {
+    fn spill(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
         let waiting = &mut self.waiting;
+        let writer = waiting.writer.get_or_insert_with(|| cx.scratch.writer());
         let (mut given, mut written) = (0, 0);
         for (open, part) in waiting.open.iter_mut().zip(&mut waiting.parts) {
             if given >= bytes {
                 break;
             }
-            if let (Some(mut page), Some(writer)) = (open.take(), &mut waiting.writer) {
+            if let Some(mut page) = open.take() {
                 written += page.used;
                 given += page.bytes();
                 part.push(page.write(writer)?);
