@@ -123,10 +123,10 @@ impl SortOp {
         })))
     }
 
-    /// Bytes that one worker's state holds at least, with pages of `page` bytes.
-    pub fn floor(page: usize) -> usize {
+    /// Bytes that one worker's state holds at least.
+    pub fn floor(&self) -> usize {
         // The first worker also needs the page that runs at rest are written from.
-        build::floor(page) + page
+        self.0.share.build_floor() + self.0.share.page
     }
 
     /// The stage between sink and source.
