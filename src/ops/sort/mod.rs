@@ -318,6 +318,9 @@ fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
 
 impl SinkOp for SortOp {
     fn local(&self, cx: &Cx) -> Result<Box<dyn Sink>> {
+        // All that rests is held by reservations that are made here: opening a task can be tried again, later things cannot.
+        self.0.holder(cx)?;
+        self.0.lists(cx)?;
         let mut rest = self.0.lock();
         if rest.spare.is_none() {
             let bytes = cx.memory.pool.page_bytes();
