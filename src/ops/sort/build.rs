@@ -3,8 +3,10 @@
 //! Life of a row: key and columns are encoded with its batch; it is copied into the worker's pages; when a page is refused,
 //! or memory is asked back, all of the worker's rows are sorted and written as one run.
 //!
-//! Memory: the floor is a page of rows, a page's worth of index, and the page in which blocks of a run are gathered, which
-//! is held from the beginning. A row for which there is no memory though nothing else is held is a run of its own.
+//! Memory: the floor is a few pages of rows with their index, and the page in which blocks of a run are gathered, which is
+//! held from the beginning. A worker that holds no more than its floor cannot be asked by others: when a page is refused a
+//! second time it writes its rows by itself. A row for which there is no memory though nothing else is held is a run of
+//! its own.
 
 use super::keys::KeyEncoder;
 use super::row;
@@ -17,11 +19,6 @@ use crate::ops::rows::{EncodedRows, RowEncoder};
 use crate::ops::{Cx, Flow, Sink, Starved};
 use crate::store::SpillWriter;
 use std::sync::Arc;
-
-/// Bytes that a worker needs at least, with pages of `page` bytes.
-pub(super) fn floor(page: usize) -> usize {
-    4 * page
-}
 
 /// A worker's state of the first phase.
 pub(super) struct Build {
@@ -36,11 +33,13 @@ pub(super) struct Build {
     spare: Page,
     writer: Option<SpillWriter>,
     runs: Vec<Run>,
+    /// Whether the last growth was refused.
+    refused: bool,
 }
 
 impl Build {
     pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
-        let reservation = cx.memory.budget.require("sort", floor(cx.memory.pool.page_bytes()), true)?;
+        let reservation = cx.memory.budget.require("sort", shared.share.build_floor(), true)?;
         Ok(Build {
             keys: KeyEncoder::new(&shared.keys, &shared.input)?,
             encoder: RowEncoder::new(&shared.layout)?,
@@ -50,6 +49,7 @@ impl Build {
             spare: cx.memory.page(&reservation).ok_or_else(no_memory)?,
             writer: None,
             runs: Vec::new(),
+            refused: false,
             reservation,
             shared,
         })
@@ -66,10 +66,19 @@ impl Build {
             match self.run.room(bytes, &cx.memory) {
                 Some(to) => row::write(to, key, self.keys.position(self.at), payload),
                 None if alone => self.write_through(bytes, cx)?,
-                None => return Ok(Flow::Starved(Starved { reservation: self.reservation.id(), bytes })),
+                None if self.refused && self.reservation.held() <= self.reservation.floor() => {
+                    self.spill(0, cx)?;
+                    continue;
+                }
+                None => {
+                    self.refused = true;
+                    let bytes = bytes.max(cx.memory.pool.page_bytes());
+                    return Ok(Flow::Starved(Starved { reservation: self.reservation.id(), bytes }));
+                }
             }
             self.at += 1;
         }
+        self.refused = false;
         Ok(Flow::Ready)
     }
 
@@ -117,6 +126,7 @@ impl Sink for Build {
         self.shared.meter.add_spilled(run.bytes as usize);
         self.runs.push(Run::Scratch(run));
         self.run = MemoryRun::new(&self.reservation);
+        self.refused = false;
         Ok(given)
     }
 

@@ -10,6 +10,8 @@ use crate::graph::{Facts, Layout, PartSize, Round, Sizes};
 /// A range is at least so many bytes, and so many blocks of each run: else reading the blocks at its ends dominates.
 const RANGE: u64 = 24 << 20;
 const RANGE_BLOCKS: u64 = 8;
+/// A worker's floor, where the budget has room for it.
+const FLOOR: usize = 2 << 20;
 /// Fewer bytes are one range.
 const SMALL: u64 = 4 << 20;
 
@@ -62,6 +64,11 @@ impl Share {
     /// Bytes of an open run, whose largest block has `largest`.
     pub(super) fn block(&self, largest: usize) -> usize {
         largest.next_multiple_of(4096).max(self.page)
+    }
+
+    /// Bytes that a worker gathers rows in at least: runs are not much smaller.
+    pub(super) fn build_floor(&self) -> usize {
+        (self.bytes / 8).min(FLOOR).max(5 * self.page)
     }
 
     fn most(&self, largest: usize) -> usize {

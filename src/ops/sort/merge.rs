@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Merge {
     shared: Arc<Shared>,
     index: usize,
-    /// Asks for memory before there is a reservation with a floor.
+    /// In whose name memory is asked for, before there is a reservation with a floor.
     asking: Arc<Reservation>,
     /// `None` before the first row is wanted.
     rows: Option<Merged>,
@@ -30,7 +30,7 @@ pub(super) struct Merge {
 impl Merge {
     pub(super) fn new(shared: Arc<Shared>, index: usize, cx: &Cx) -> Result<Self> {
         Ok(Merge {
-            asking: cx.memory.budget.require("sort: merge", 0, false)?,
+            asking: shared.lists(cx)?,
             decoder: RowDecoder::new(&shared.layout)?,
             rows: None,
             out: Vec::new(),

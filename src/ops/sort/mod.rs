@@ -123,10 +123,10 @@ impl SortOp {
         })))
     }
 
-    /// Bytes that one worker's state holds at least, with pages of `page` bytes.
-    pub fn floor(page: usize) -> usize {
+    /// Bytes that one worker's state holds at least.
+    pub fn floor(&self) -> usize {
         // The first worker also needs the page that runs at rest are written from.
-        build::floor(page) + page
+        self.0.share.build_floor() + self.0.share.page
     }
 
     /// The stage between sink and source.
@@ -318,6 +318,9 @@ fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
 
 impl SinkOp for SortOp {
     fn local(&self, cx: &Cx) -> Result<Box<dyn Sink>> {
+        // All that rests is held by reservations that are made here: opening a task can be tried again, later things cannot.
+        self.0.holder(cx)?;
+        self.0.lists(cx)?;
         let mut rest = self.0.lock();
         if rest.spare.is_none() {
             let bytes = cx.memory.pool.page_bytes();

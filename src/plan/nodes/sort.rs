@@ -64,8 +64,7 @@ fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) 
     let page = limits.page();
     let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
     let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
-    let outlet =
-        Outlet { op: op.clone(), name: "sort", detail: described(node), floor: SortOp::floor(page), meter: below };
+    let outlet = Outlet { op: op.clone(), name: "sort", detail: described(node), floor: op.floor(), meter: below };
     let (combined, below) = lowering.close(pipe, outlet);
     let (passes, work) = op.passes();
     let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
