@@ -39,9 +39,11 @@ pub fn lower(lowering: &mut Lowering, node: &Aggregate) -> Result<Pipe> {
         source: op,
         meter,
         layout,
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
         tasks: None,
         after: vec![combined],
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Ok(Pipe::from(inlet, top))
 }

@@ -2,8 +2,10 @@
 
 pub mod aggregate;
 pub mod filter;
+pub mod join;
 pub mod limit;
 pub mod project;
 pub mod scan;
+pub mod sort;
 pub mod union;
 pub mod values;
