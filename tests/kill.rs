@@ -18,7 +18,7 @@ impl Room {
     fn new() -> Room {
         let dir = tempfile::tempdir().unwrap();
         let mut text = String::from("id,num,text\n");
-        for row in 0..300_000_u64 {
+        for row in 0..600_000_u64 {
             let x = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
             writeln!(text, "{},{},text {x:020} {:020}", x >> 20, x % 1000, x ^ (x >> 13)).unwrap();
         }
@@ -42,7 +42,7 @@ impl Room {
     }
 
     fn writing(&self) -> Command {
-        let mut command = self.command(SPILLING, "24MiB");
+        let mut command = self.command(SPILLING, "64MiB");
         command.arg("-o").arg(self.path("out/o.parquet"));
         command
     }

@@ -92,9 +92,13 @@ impl Setting {
         (!self.starved).then(|| self.open(tables, 256 << 20).unwrap())
     }
 
-    /// The rows of the answer. Starved, with the smallest budget (a power of two) whose floor admits the query.
-    pub fn answer(&self, session: Option<&Session>, tables: &Tables, sql: &str) -> Result<Vec<Row>> {
-        let ask = |session: &Session| rows(&session.sql(sql)?.collect()?);
+    /// The rows of the answer, and whether scratch was written. Starved, with the smallest budget (a power of two) whose
+    /// floor admits the query.
+    pub fn answer(&self, session: Option<&Session>, tables: &Tables, sql: &str) -> Result<(Vec<Row>, bool)> {
+        let ask = |session: &Session| {
+            let rows = rows(&session.sql(sql)?.collect()?)?;
+            Ok((rows, session.stats().scratch_written > 0))
+        };
         if let Some(session) = session {
             return ask(session);
         }

@@ -90,7 +90,7 @@ impl Table {
 }
 
 fn row(random: &mut Random, id: i64, giant: bool, nan: bool) -> Row {
-    let mut or_null = |value: Value, random: &mut Random| if random.one_in(8) { Value::Null } else { value };
+    let or_null = |value: Value, random: &mut Random| if random.one_in(8) { Value::Null } else { value };
     let k = random.below(12) as i64 - 3;
     let g = if giant && !random.one_in(10) { 7 } else { random.below(1000) as i64 };
     let f = match random.below(12) {
