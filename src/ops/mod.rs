@@ -36,6 +36,8 @@ pub mod project;
 pub mod rows;
 pub mod scalar;
 pub mod scan;
+pub mod spread;
+pub mod tee;
 pub mod values;
 pub mod write;
 
