@@ -19,7 +19,7 @@ fn rows(n: u64) -> Vec<Row> {
     };
     let mut row = || {
         let key = if next() % 3 == 0 { 0 } else { next() % 50 };
-        ((key), (next() % 6 != 0).then(|| (next() % 700) as i64), (next() % 4000) as f64 / 16.0)
+        (key, (next() % 6 != 0).then(|| (next() % 700) as i64), (next() % 4000) as f64 / 16.0)
     };
     (0..n).map(|_| row()).collect()
 }
@@ -40,6 +40,13 @@ fn median(mut list: Vec<f64>) -> f64 {
     (list[(list.len() - 1) / 2] + list[list.len() / 2]) / 2.0
 }
 
+fn quarter(mut list: Vec<f64>) -> f64 {
+    list.sort_by(f64::total_cmp);
+    let at = 0.25 * (list.len() - 1) as f64;
+    let (low, high) = (list[at.floor() as usize], list[at.ceil() as usize]);
+    low + (high - low) * at.fract()
+}
+
 fn expected(rows: &[&Row]) -> Vec<f64> {
     let v: Vec<i64> = rows.iter().filter_map(|r| r.1).collect();
     let distinct: BTreeSet<i64> = v.iter().copied().collect();
@@ -56,13 +63,13 @@ fn expected(rows: &[&Row]) -> Vec<f64> {
         high.len() as f64,
         median(x.clone()),
         x.iter().sum::<f64>() / x.len() as f64,
-        x.iter().copied().fold(f64::MIN, f64::max),
+        quarter(x),
         rows.iter().filter(|r| r.0 > 5).count() as f64,
     ]
 }
 
 const SELECT: &str = "count(*), count(k), sum(v), count(distinct v), sum(distinct v), count(distinct t), \
-    count(distinct v) filter (where x > 100), median(x), avg(x), quantile_cont(x, 1.0), count(k) filter (where k > 5)";
+    count(distinct v) filter (where x > 100), median(x), avg(x), percentile_cont(x, 0.25), count(k) filter (where k > 5)";
 
 fn ask(session: &Session, sql: &str) -> Vec<Vec<f64>> {
     let batches = session.sql(sql).unwrap().collect().unwrap();
@@ -109,7 +116,7 @@ fn distinct_and_quantiles_beside_other_aggregates() {
         let starved = Session::builder().memory("3MiB").unwrap().threads(2).inline(inline).tuning(small.clone());
         let starved = starved.build().unwrap();
         agree(&starved, path, &rows);
-        assert!(format!("{:?}", starved.stats()).contains("spill"), "stats tell of spilling");
+        assert!(starved.stats().scratch_written > 0, "nothing was spilled");
     }
 }
 
@@ -119,6 +126,6 @@ fn nothing_and_nulls() {
     let none = "(select 1 as a, 2.0 as x) t where a > 1";
     let got = ask(&session, &format!("select count(*), count(distinct a), sum(distinct a + 1), median(x) from {none}"));
     assert!(got.len() == 1 && got[0][..2] == [0.0, 0.0] && got[0][2].is_nan() && got[0][3].is_nan(), "{got:?}");
-    let e = session.sql("select quantile_cont(x, 1.5) from (values (1.0)) v(x)").and_then(|f| f.collect()).err();
+    let e = session.sql("select percentile_cont(x, 1.5) from (values (1.0)) v(x)").and_then(|f| f.collect()).err();
     assert!(e.is_some(), "a share above 1");
 }

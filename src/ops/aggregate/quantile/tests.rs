@@ -12,13 +12,8 @@ use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use std::collections::BTreeMap;
 
-const LISTED: [(usize, Rank); 5] = [
-    (1, Rank::Median),
-    (1, Rank::Continuous(0.9)),
-    (2, Rank::Median),
-    (3, Rank::Median),
-    (1, Rank::Continuous(0.0)),
-];
+const LISTED: [(usize, Rank); 5] =
+    [(1, Rank::Median), (1, Rank::Continuous(0.9)), (2, Rank::Median), (3, Rank::Median), (1, Rank::Continuous(0.0))];
 
 /// Columns: 0 key, 1 float, 2 int, 3 decimal. A share of rows in tenths has key 0.
 fn data(rows: usize, groups: u64, giant: u64) -> RecordBatch {
@@ -47,13 +42,8 @@ fn data(rows: usize, groups: u64, giant: u64) -> RecordBatch {
 }
 
 fn cx(limit: usize, mask: u64) -> Cx {
-    let tuning = Tuning {
-        batch_rows: 100,
-        radix_bits: Some(2),
-        preaggregate_slots: 64,
-        hash_mask: mask,
-        ..Tuning::default()
-    };
+    let tuning =
+        Tuning { batch_rows: 100, radix_bits: Some(2), preaggregate_slots: 64, hash_mask: mask, ..Tuning::default() };
     Cx {
         tuning: Arc::new(tuning),
         memory: Memory { budget: Budget::new(limit), pool: PagePool::new(4096) },
@@ -67,7 +57,8 @@ fn cx(limit: usize, mask: u64) -> Cx {
 /// The result by key, and the bytes spilled and whether anything was divided.
 fn run(data: &RecordBatch, groups: Vec<usize>, limit: usize, mask: u64) -> (BTreeMap<String, Vec<String>>, u64, bool) {
     let (cx, meter) = (cx(limit, mask), Arc::new(Meter::default()));
-    let list: Vec<Quantile> = LISTED.iter().map(|(argument, rank)| Quantile { argument: *argument, rank: *rank }).collect();
+    let list: Vec<Quantile> =
+        LISTED.iter().map(|(argument, rank)| Quantile { argument: *argument, rank: *rank }).collect();
     let fields = groups.iter().chain(LISTED.iter().map(|(c, _)| c)).map(|c| data.schema().field(*c).clone());
     let output = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
     let keys = groups.len();
