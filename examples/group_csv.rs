@@ -1,6 +1,6 @@
 //! Sums a CSV file of any size by one column, within a budget.
 //!
-//!     cargo run --release --example group_csv -- testdata/sales.csv region amount
+//!     cargo run --release --example group_csv -- testdata/sales.csv region quantity
 
 use partita::prelude::*;
 

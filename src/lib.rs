@@ -50,3 +50,8 @@ pub mod prelude {
     pub use datafusion_functions::expr_fn::*;
     pub use datafusion_functions_aggregate::expr_fn::*;
 }
+
+/// The programs of README.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

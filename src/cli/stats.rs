@@ -35,8 +35,6 @@ mod tests {
             budget: 64 * MIB,
             peak_account: 30 * MIB,
             peak_anonymous: 40 * MIB,
-            scratch_written: 0,
-            scratch_peak: 0,
             ..SessionStats::default()
         };
         let text = "\

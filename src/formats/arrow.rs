@@ -17,6 +17,7 @@ use super::parquet::fault::{guard, read_arrow};
 use super::parquet::options::unknown;
 use super::parquet::schema::{agree, bare, columns_of, viewed};
 use super::parquet::source::{Cursor, Source};
+use super::sieve::Sieve;
 use super::{
     Assemble, ColumnStats, Encode, FileRef, Format, Output, Piece, Scan, ScanSpec, Split, SplitReader, Table, TableDef,
     TableStats,
@@ -224,7 +225,10 @@ fn viewed_schema(own: &Schema) -> Schema {
 struct ArrowScan {
     files: Vec<FileRef>,
     table: SchemaRef,
-    schema: SchemaRef,
+    /// The schema of what is decoded: what is wanted, then what only the filter wants.
+    decoded: SchemaRef,
+    columns: Vec<usize>,
+    sieve: Option<Arc<Sieve>>,
     spec: ScanSpec,
     splits: Vec<Split>,
     containers: Vec<bool>,
@@ -237,7 +241,15 @@ const TIMES: u64 = 3;
 
 impl ArrowScan {
     fn plan(files: Vec<FileRef>, table: SchemaRef, spec: ScanSpec, split_bytes: usize) -> Result<ArrowScan> {
-        let schema = Arc::new(table.project(&spec.projection)?);
+        let wanted = Arc::new(table.project(&spec.projection)?);
+        let (columns, sieve) = match &spec.filter {
+            Some(filter) => {
+                let (columns, sieve) = Sieve::new(&spec.projection, &wanted, filter, &table)?;
+                (columns, Some(Arc::new(sieve)))
+            }
+            None => (spec.projection.clone(), None),
+        };
+        let decoded = Arc::new(table.project(&columns)?);
         let (mut splits, mut containers, mut largest) = (Vec::new(), Vec::new(), 0);
         for (index, file) in files.iter().enumerate() {
             let layout = guard(&file.path, || layout(&Source::open(file)?))?;
@@ -250,7 +262,7 @@ impl ArrowScan {
             };
             splits.extend(ranges.into_iter().map(|range| Split { file: index, range }));
         }
-        Ok(ArrowScan { files, table, schema, spec, splits, containers, largest })
+        Ok(ArrowScan { files, table, decoded, columns, sieve, spec, splits, containers, largest })
     }
 }
 
@@ -285,9 +297,10 @@ impl Scan for ArrowScan {
             let source = Source::open(file)?;
             let decoder = Decoder::open(&source, is_container, split.range.clone())?;
             let all = columns_of(&self.table, &viewed_schema(&decoder.schema()), &file.path)?;
-            let columns = self.spec.projection.iter().filter_map(|column| all.get(*column).copied()).collect();
-            let (schema, spec, path) = (self.schema.clone(), self.spec.clone(), file.path.clone());
-            Ok(Box::new(Reader { path, decoder, columns, schema, spec, current: None }) as Box<dyn SplitReader>)
+            let columns = self.columns.iter().filter_map(|column| all.get(*column).copied()).collect();
+            let (schema, spec, path) = (self.decoded.clone(), self.spec.clone(), file.path.clone());
+            let sieve = self.sieve.clone();
+            Ok(Box::new(Reader { path, decoder, columns, schema, sieve, spec, current: None }) as Box<dyn SplitReader>)
         })
     }
 
@@ -342,7 +355,9 @@ struct Reader {
     decoder: Decoder,
     /// Where the wanted columns are in the file.
     columns: Vec<usize>,
+    /// Of what is decoded.
     schema: SchemaRef,
+    sieve: Option<Arc<Sieve>>,
     spec: ScanSpec,
     current: Option<Slices>,
 }
@@ -362,7 +377,11 @@ impl Reader {
                 if left > 0 {
                     let slice = slices.batch.slice(slices.at, left.min(slices.rows));
                     slices.at += slice.num_rows();
-                    return self.view(&slice).map(Some);
+                    let rows = self.view(&slice)?;
+                    return match &self.sieve {
+                        Some(sieve) => sieve.pass(&rows).map(Some),
+                        None => Ok(Some(rows)),
+                    };
                 }
                 self.current = None;
             }

@@ -14,10 +14,13 @@ mod json;
 mod options;
 mod parquet;
 mod sample;
+mod sieve;
 mod table;
 mod text;
 mod values;
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod testing;
 

@@ -27,7 +27,7 @@ mod write;
 #[cfg(test)]
 mod holistic_tests;
 
-pub use batches::Batches;
+pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
 pub use frame::{Frame, IntoExprs};
 pub use group_by::GroupBy;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
-use crate::memory::{Memory, default_limit};
+use crate::memory::{Memory, anonymous_bytes, default_limit};
 use crate::ops::collect::CollectOp;
 use crate::ops::deliver::DeliverOp;
 use crate::plan::{Limits, Lowering, batch_schema, explain, explain_analyzed};
@@ -82,7 +82,9 @@ impl Session {
         let limits = Limits { tuning: Arc::new(settings.tuning.clone()), memory, threads };
         let scratch = Scratch::new(settings.scratch, settings.scratch_limit, settings.tuning.scratch_write_bytes)?;
         let memory = Memory::new(limits.memory, limits.page());
-        memory.budget.set_outside(limits.outside());
+        if settings.whole_process {
+            memory.budget.set_base(anonymous_bytes().unwrap_or(0));
+        }
         let pool: Arc<dyn Pool> = match inline {
             true => Arc::new(InlinePool::new()),
             false => Arc::new(RayonPool::new(threads)?),
@@ -94,7 +96,7 @@ impl Session {
             scratch: scratch.clone(),
             tuning: limits.tuning.clone(),
             events: Events::to(observers),
-            probe: if settings.whole_process { Probe::on(limits.outside()) } else { Probe::off() },
+            probe: if settings.whole_process { Probe::on() } else { Probe::off() },
             story: None,
         });
         let front = Front::new()?;

@@ -9,7 +9,6 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, Result, TableReference};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner};
-use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_expr::{LogicalPlan, planner::TypePlanner};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
@@ -111,19 +110,19 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.functions.registry.udf(name).ok()
+        self.functions.scalar(name)
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.functions.registry.higher_order_function(name).ok()
+        self.functions.higher_order(name)
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.functions.registry.udaf(name).ok()
+        self.functions.aggregate(name)
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.functions.registry.udwf(name).ok()
+        self.functions.window(name)
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -135,18 +134,22 @@ impl ContextProvider for Context<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.functions.registry.udfs().into_iter().collect()
+        let [names, _, _, _] = self.functions.names_by_kind();
+        names
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.functions.registry.higher_order_function_names().into_iter().collect()
+        let [_, names, _, _] = self.functions.names_by_kind();
+        names
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.functions.registry.udafs().into_iter().collect()
+        let [_, _, names, _] = self.functions.names_by_kind();
+        names
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        self.functions.registry.udwfs().into_iter().collect()
+        let [_, _, _, names] = self.functions.names_by_kind();
+        names
     }
 }

@@ -131,6 +131,8 @@ pub(super) fn mark_arrows(tokens: &mut [TokenWithSpan]) {
     for token in tokens.iter_mut() {
         match &token.token {
             Token::Whitespace(_) => continue,
+            // The parser takes E'..' of other dialects only; the escapes are resolved already.
+            Token::EscapedStringLiteral(text) => token.token = Token::SingleQuotedString(text.clone()),
             Token::LParen => {
                 let named = matches!(&before[0], Some(Token::Word(w)) if takes_lambdas(&w.value));
                 open.push(named);

@@ -7,29 +7,67 @@ use datafusion_common::alias::AliasGenerator;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::registry::{FunctionRegistry, MemoryFunctionRegistry};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 use datafusion_optimizer::OptimizerConfig;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Functions, operators and options: what stays the same through a session.
 pub(super) struct Functions {
-    pub(super) registry: MemoryFunctionRegistry,
+    registry: MemoryFunctionRegistry,
+    also: Aliases,
     pub(super) planners: Vec<Arc<dyn ExprPlanner>>,
     pub(super) options: Arc<ConfigOptions>,
     alias: Arc<AliasGenerator>,
 }
 
+/// Functions by their other names: DataFusion's registry knows only one.
+#[derive(Default)]
+struct Aliases {
+    scalar: HashMap<String, Arc<ScalarUDF>>,
+    higher_order: HashMap<String, Arc<HigherOrderUDF>>,
+    aggregate: HashMap<String, Arc<AggregateUDF>>,
+    window: HashMap<String, Arc<WindowUDF>>,
+}
+
 impl Functions {
     pub(super) fn new() -> Result<Functions> {
         let options = options();
-        let registry = registry(&options)?;
-        Ok(Functions { registry, planners: planners(), options: Arc::new(options), alias: Arc::default() })
+        let (registry, mut also) = registry(&options)?;
+        also.add(&registry);
+        Ok(Functions { registry, also, planners: planners(), options: Arc::new(options), alias: Arc::default() })
     }
 
-    /// The names of all functions that return a value a row, a group or a window.
+    pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.registry.udf(name).ok().or_else(|| self.also.scalar.get(name).cloned())
+    }
+
+    pub(super) fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.registry.higher_order_function(name).ok().or_else(|| self.also.higher_order.get(name).cloned())
+    }
+
+    pub(super) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.registry.udaf(name).ok().or_else(|| self.also.aggregate.get(name).cloned())
+    }
+
+    pub(super) fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.registry.udwf(name).ok().or_else(|| self.also.window.get(name).cloned())
+    }
+
+    /// The names of all scalar functions, of functions of functions, of aggregates, and of window functions.
+    pub(super) fn names_by_kind(&self) -> [Vec<String>; 4] {
+        let (r, also) = (&self.registry, &self.also);
+        [
+            r.udfs().into_iter().chain(also.scalar.keys().cloned()).collect(),
+            r.higher_order_function_names().into_iter().chain(also.higher_order.keys().cloned()).collect(),
+            r.udafs().into_iter().chain(also.aggregate.keys().cloned()).collect(),
+            r.udwfs().into_iter().chain(also.window.keys().cloned()).collect(),
+        ]
+    }
+
+    /// The names of all functions, sorted.
     pub(super) fn names(&self) -> Vec<String> {
-        let r = &self.registry;
-        let mut names: Vec<String> = r.udfs().into_iter().chain(r.udafs()).chain(r.udwfs()).collect();
-        names.extend(r.higher_order_function_names());
+        let mut names: Vec<String> = self.names_by_kind().into_iter().flatten().collect();
         names.sort();
         names.dedup();
         names
@@ -46,25 +84,30 @@ fn options() -> ConfigOptions {
     options
 }
 
-fn registry(options: &ConfigOptions) -> Result<MemoryFunctionRegistry> {
+fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)> {
     let mut registry = MemoryFunctionRegistry::new();
+    let mut also = Aliases::default();
     let plain = datafusion_functions::all_default_functions();
     let nested = datafusion_functions_nested::all_default_nested_functions();
     for f in plain.into_iter().chain(nested).chain(json::functions()) {
         // now() and to_timestamp() hold the time zone.
-        registry.register_udf(f.inner().with_updated_config(options).map(Arc::new).unwrap_or(f))?;
+        let f = f.inner().with_updated_config(options).map(Arc::new).unwrap_or(f);
+        also.scalar.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
+        registry.register_udf(f)?;
     }
     for f in datafusion_functions_nested::all_default_higher_order_functions() {
+        also.higher_order.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_higher_order_function(f)?;
     }
     for f in datafusion_functions_aggregate::all_default_aggregate_functions() {
+        also.aggregate.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_udaf(f)?;
     }
     for f in datafusion_functions_window::all_default_window_functions() {
+        also.window.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_udwf(f)?;
     }
-    aliases(&mut registry)?;
-    Ok(registry)
+    Ok((registry, also))
 }
 
 /// Names that people who come from DuckDB, Polars or pandas type.
@@ -73,10 +116,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("date_part", "datepart"),
     ("date_trunc", "datetrunc"),
     ("regexp_like", "regexp_matches"),
-    ("split_part", "splitpart"),
-    ("strpos", "position"),
     ("levenshtein", "edit_distance"),
-    ("array_to_string", "list_aggr_string"),
     ("random", "rand"),
 ];
 
@@ -92,18 +132,20 @@ const AGGREGATE_ALIASES: &[(&str, &str)] = &[
     ("bool_and", "every"),
 ];
 
-fn aliases(registry: &mut MemoryFunctionRegistry) -> Result<()> {
-    for (name, alias) in ALIASES {
-        if let (Ok(f), Err(_)) = (registry.udf(name), registry.udf(alias)) {
-            registry.register_udf(Arc::new(f.as_ref().clone().with_aliases([*alias])))?;
+impl Aliases {
+    /// The names that DataFusion does not know, where it does not mean something else by them.
+    fn add(&mut self, registry: &MemoryFunctionRegistry) {
+        for (name, alias) in ALIASES {
+            if let (Ok(f), Err(_)) = (registry.udf(name), registry.udf(alias)) {
+                self.scalar.entry(alias.to_string()).or_insert(f);
+            }
+        }
+        for (name, alias) in AGGREGATE_ALIASES {
+            if let (Ok(f), Err(_)) = (registry.udaf(name), registry.udaf(alias)) {
+                self.aggregate.entry(alias.to_string()).or_insert(f);
+            }
         }
     }
-    for (name, alias) in AGGREGATE_ALIASES {
-        if let (Ok(f), Err(_)) = (registry.udaf(name), registry.udaf(alias)) {
-            registry.register_udaf(Arc::new(f.as_ref().clone().with_aliases([*alias])))?;
-        }
-    }
-    Ok(())
 }
 
 /// In the order that DataFusion's own session asks them, ours first.

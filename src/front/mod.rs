@@ -47,7 +47,6 @@ use catalog::Catalog;
 use context::Context;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, TableReference};
-use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowUDF};
 use datafusion_sql::sqlparser::ast;
 use functions::Functions;
@@ -169,17 +168,17 @@ impl Front {
 
     /// A scalar function by name, for Frame expressions.
     pub fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.functions.registry.udf(name).ok()
+        self.functions.scalar(name)
     }
 
     /// An aggregate function by name, for Frame expressions.
     pub fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.functions.registry.udaf(name).ok()
+        self.functions.aggregate(name)
     }
 
     /// A window function by name, for Frame expressions.
     pub fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.functions.registry.udwf(name).ok()
+        self.functions.window(name)
     }
 
     /// The names of all functions.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ids::ReservationId;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, MIB};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -22,8 +22,12 @@ struct Shared {
 
 struct Ledger {
     limit: usize,
-    /// Bytes that no reservation holds: the process itself, batches in flight.
-    outside: usize,
+    /// Bytes of the process itself: what it had before the first query.
+    base: usize,
+    /// Bytes announced for what is in flight outside of reservations: batches, buffers of readers.
+    in_flight: usize,
+    /// Bytes that the process was seen to have outside of reservations.
+    seen: usize,
     /// Sum over reservations of max(held, floor).
     committed: usize,
     held: usize,
@@ -57,7 +61,9 @@ impl Budget {
     pub fn with_refusal(limit: usize, refuse: Option<Box<Refusal>>) -> Self {
         let ledger = Ledger {
             limit,
-            outside: 0,
+            base: 0,
+            in_flight: 0,
+            seen: 0,
             committed: 0,
             held: 0,
             peak: 0,
@@ -102,21 +108,38 @@ impl Budget {
     pub fn require(&self, name: &str, floor: usize, revocable: bool) -> Result<Arc<Reservation>> {
         self.reserve(name, floor, revocable).ok_or_else(|| {
             let (limit, free) = (self.limit(), self.free());
-            Error::resources(format!(
-                "{name} needs at least {}, but only {} of the memory budget of {} is free",
-                ByteSize(floor),
-                ByteSize(free),
-                ByteSize(limit)
-            ))
-            .advise("raise --memory or lower --threads")
+            too_little(name, floor, free, limit)
         })
     }
 
-    /// Changes what the budget sees as held by nobody in particular, in bytes.
-    pub fn set_outside(&self, bytes: usize) {
+    /// Announces `bytes` that will be in flight outside of reservations until the guard is dropped.
+    ///
+    /// # Errors
+    /// `Resources`, with both sizes, where they do not fit.
+    pub fn in_flight(&self, name: &str, bytes: usize) -> Result<InFlight> {
         let mut ledger = self.ledger();
-        ledger.outside = bytes;
-        ledger.see_peak();
+        let more = ledger.base + ledger.in_flight + bytes;
+        if more > ledger.outside() && !ledger.fits(more - ledger.outside()) {
+            let (limit, free) = (ledger.limit, ledger.free());
+            drop(ledger);
+            return Err(too_little(name, bytes, free, limit));
+        }
+        ledger.in_flight += bytes;
+        Ok(InFlight { budget: self.clone(), bytes })
+    }
+
+    /// Sets what the process had before the first query, in bytes.
+    pub fn set_base(&self, bytes: usize) {
+        self.ledger().base = bytes;
+    }
+
+    /// Tells what the process was seen to have outside of reservations, in bytes. What it had at most is forgotten only
+    /// slowly, since it is likely to come again. Returns by how much everything together is over the limit.
+    pub fn see_outside(&self, bytes: usize) -> usize {
+        let mut ledger = self.ledger();
+        ledger.seen = bytes.max(ledger.seen - ledger.seen / 64);
+        ledger.peak = ledger.peak.max(bytes + ledger.held);
+        (bytes + ledger.held).saturating_sub(ledger.limit)
     }
 
     /// The limit in bytes.
@@ -126,8 +149,7 @@ impl Budget {
 
     /// Bytes that could be committed now.
     pub fn free(&self) -> usize {
-        let ledger = self.ledger();
-        ledger.limit.saturating_sub(ledger.outside + ledger.committed)
+        self.ledger().free()
     }
 
     /// Bytes that reservations hold now.
@@ -146,20 +168,46 @@ impl Budget {
     }
 }
 
+fn too_little(name: &str, floor: usize, free: usize, limit: usize) -> Error {
+    Error::resources(format!(
+        "{name} needs at least {}, but only {} of the memory budget of {} is free",
+        ByteSize(floor),
+        ByteSize(free),
+        ByteSize(limit)
+    ))
+    .advise("raise --memory or lower --threads")
+}
+
 impl Ledger {
+    /// What no reservation holds: as announced, or as seen if that is more.
+    fn outside(&self) -> usize {
+        self.seen.max(self.base + self.in_flight)
+    }
+
+    /// What the limit leaves for commitments: a little stays free, since what is outside is seen only now and then.
+    fn usable(&self) -> usize {
+        if self.limit < MIB { self.limit } else { self.limit - self.limit / 64 }
+    }
+
     fn fits(&self, more: usize) -> bool {
-        self.outside.saturating_add(self.committed).saturating_add(more) <= self.limit
+        self.outside().saturating_add(self.committed).saturating_add(more) <= self.usable()
+    }
+
+    fn free(&self) -> usize {
+        self.usable().saturating_sub(self.outside() + self.committed)
     }
 
     fn see_peak(&mut self) {
-        self.peak = self.peak.max(self.outside + self.held);
+        self.peak = self.peak.max(self.base + self.held);
     }
 
     /// Changes what `id` holds; `force` goes over the limit rather than refuse.
     fn grow(&mut self, id: ReservationId, bytes: usize, force: bool) -> bool {
         let Some(claim) = self.claims.get(&id).copied() else { return force };
         let more = (claim.held + bytes).max(claim.floor) - claim.held.max(claim.floor);
-        if more > 0 && !force && !self.fits(more) {
+        // What cannot be asked back leaves room for what may yet come from outside.
+        let spare = if claim.revocable { 0 } else { (self.limit - self.usable()) * 8 };
+        if more > 0 && !force && !self.fits(more + spare) {
             return false;
         }
         self.committed += more;
@@ -176,6 +224,18 @@ impl Ledger {
         claim.held -= bytes;
         self.committed -= less;
         self.held -= bytes;
+    }
+}
+
+/// Bytes announced for what is in flight outside of reservations.
+pub struct InFlight {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.budget.ledger().in_flight -= self.bytes;
     }
 }
 
@@ -301,8 +361,16 @@ mod tests {
     fn what_is_outside_counts() {
         let budget = Budget::new(100);
         let a = budget.reserve("a", 0, true).unwrap();
-        budget.set_outside(80);
-        assert!(!a.try_grow(21) && a.try_grow(20));
+        budget.set_base(30);
+        let flying = budget.in_flight("b", 40).unwrap();
+        assert!(budget.in_flight("c", 31).is_err());
+        assert!(!a.try_grow(31) && a.try_grow(30));
+        drop(flying);
+        assert_eq!(budget.free(), 40);
+        assert_eq!(budget.see_outside(80), 10, "80 and 30 are over by 10");
+        assert_eq!(budget.free(), 0);
+        (0..200).for_each(|_| drop(budget.see_outside(10)));
+        assert_eq!(budget.free(), 7, "what was seen is forgotten slowly; below 64 it stays");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! limit  >=  outside + sum over reservations of max(held, floor)
 //!            |         |
 //!            |         a floor is committed when the reservation is made: growth below it cannot fail
-//!            the process's own memory, batches in flight: a fixed allowance, corrected by the probe
+//!            the process's own memory and what tasks announce as in flight; in the command, what the probe sees
 //! ```
 //!
 //! A refused holder does not loop or fail: it returns `Starved`, and the scheduler decides who gives memory back; that
@@ -18,7 +18,7 @@ mod budget;
 mod page;
 mod probe;
 
-pub use budget::{Budget, Claim, Reservation};
+pub use budget::{Budget, Claim, InFlight, Reservation};
 pub use page::{Page, PagePool};
 pub use probe::{anonymous_bytes, default_limit};
 

@@ -30,14 +30,17 @@ pub mod deliver;
 pub mod expr;
 pub mod filter;
 pub mod hash;
+pub mod join;
 pub mod limit;
 pub mod pipeline;
 pub mod project;
 pub mod rows;
 pub mod scalar;
 pub mod scan;
+pub mod sort;
 pub mod spread;
 pub mod tee;
+pub mod topk;
 pub mod values;
 pub mod write;
 
@@ -160,6 +163,11 @@ pub trait Source: Send {
 pub trait TransformOp: Send + Sync {
     /// A worker's own copy. It is used by one task at a time, for many tasks.
     fn local(&self, cx: &Cx) -> Result<Box<dyn Transform>>;
+
+    /// All local copies were finished: says what they left at rest, a partition each.
+    fn sizes(&self) -> Sizes {
+        Sizes::default()
+    }
 }
 
 /// A worker's copy of a step in the middle of a pipeline.

@@ -17,6 +17,7 @@ use crate::batch::Position;
 use crate::error::{Error, Result};
 use crate::events::Meter;
 use crate::graph::Sizes;
+use crate::memory::InFlight;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
@@ -162,10 +163,13 @@ pub struct Feed {
     pub sink: Arc<SinkSlots>,
     /// How the pieces are numbered.
     pub ordinals: Arc<Ordinals>,
+    /// Bytes that a task has in flight outside of reservations: buffers of its reader, batches.
+    pub in_flight: usize,
 }
 
 impl Work for Feed {
     fn open(&self, round: u32, index: usize, cx: &Cx) -> Result<Box<dyn Task>> {
+        let in_flight = cx.memory.budget.in_flight("a task", self.in_flight)?;
         let mut transforms = Vec::with_capacity(self.transforms.len());
         for slots in &self.transforms {
             transforms.push(Local { it: slots.take(cx)?, slots: slots.clone() });
@@ -179,6 +183,7 @@ impl Work for Feed {
             level: 0,
             sink_is_ready: true,
             phase: Phase::Begin,
+            _in_flight: in_flight,
         }))
     }
 
@@ -237,6 +242,7 @@ struct PipelineTask {
     level: usize,
     sink_is_ready: bool,
     phase: Phase,
+    _in_flight: InFlight,
 }
 
 /// Counts the time and the rows of one call.
@@ -407,7 +413,12 @@ impl Work for Finish {
     }
 
     fn sizes(&self) -> Sizes {
-        self.sink.as_ref().map_or_else(Sizes::default, |sink| lock(&sink.sizes).clone())
+        let sink = self.sink.as_ref().map_or_else(Sizes::default, |sink| lock(&sink.sizes).clone());
+        let left = self.transforms.iter().map(|slots| slots.op.sizes());
+        left.fold(sink, |mut all, one| {
+            all.parts.extend(one.parts);
+            all
+        })
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {

@@ -43,11 +43,6 @@ impl Limits {
         self.tuning.page_size(self.memory)
     }
 
-    /// Bytes that no reservation holds at least: the process itself and what is in flight outside of floors.
-    pub fn outside(&self) -> usize {
-        (self.memory / 8).min(16 << 20)
-    }
-
     /// The size of a split of a text file that readers aim at: what all workers read at one time is at most an eighth
     /// of the budget.
     pub fn split_bytes(&self) -> usize {
@@ -66,6 +61,8 @@ pub struct Lowering {
     scope: Scope,
     /// The scalar subqueries of the plan, each with the stage after which its value is set.
     subqueries: Vec<(Subquery, StageId)>,
+    /// How many joins there are, which share memory for their tables.
+    joins: usize,
 }
 
 /// A query that can run: stages whose last one is the result.
@@ -80,7 +77,7 @@ impl Lowering {
     /// Nothing laid yet; expressions see `options`.
     pub fn new(limits: Limits, options: Arc<ConfigOptions>) -> Self {
         let scope = Scope::new(options, Vec::new());
-        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new() }
+        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new(), joins: 1 }
     }
 
     /// Lowers `plan`, ending in `outlet`.
@@ -89,6 +86,7 @@ impl Lowering {
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        self.joins = nodes::join::count(plan)?.max(1);
         scalar::lower_all(&mut self, plan)?;
         let pipe = self.lower(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
@@ -102,7 +100,9 @@ impl Lowering {
             LogicalPlan::Filter(node) => nodes::filter::lower(self, node),
             LogicalPlan::Projection(node) => nodes::project::lower(self, node),
             LogicalPlan::Aggregate(node) => nodes::aggregate::lower(self, node),
+            LogicalPlan::Join(node) => nodes::join::lower(self, node),
             LogicalPlan::Limit(node) => nodes::limit::lower(self, node),
+            LogicalPlan::Sort(node) => nodes::sort::lower(self, node),
             LogicalPlan::Union(node) => nodes::union::lower(self, node),
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
             LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),

@@ -42,10 +42,15 @@ pub struct Inlet {
     pub layout: Arc<dyn Layout>,
     /// The number of tasks, where it is known before anything runs.
     pub tasks: Option<usize>,
+    /// Bytes that a task has in flight outside of reservations: buffers of its reader, batches.
+    pub in_flight: usize,
     /// What it waits for.
     pub after: Vec<StageId>,
     /// What happens to its rows.
     pub transforms: Vec<Arc<TransformSlots>>,
+    /// Transforms of the inlets before it which left rows for it: it waits until those inlets have ended and these
+    /// transforms were finished.
+    pub settles: Vec<Arc<TransformSlots>>,
 }
 
 /// Where a pipeline ends.
@@ -126,6 +131,11 @@ impl Pipe {
         let mut counted = Some(0);
         for inlet in self.inlets.drain(..) {
             let mut after = inlet.after;
+            if !inlet.settles.is_empty() {
+                let work = Arc::new(Finish { transforms: inlet.settles, sink: None });
+                let layout = Arc::new(Fixed { tasks: 1, floor: 0 });
+                after.push(stages.add(format!("{}: settle", inlet.name), laid.clone(), layout, work));
+            }
             let numbers = match (counted, laid.last()) {
                 (Some(base), _) => Ordinals::from(base),
                 (None, before) => {
@@ -141,8 +151,9 @@ impl Pipe {
                 transforms: inlet.transforms,
                 sink: sink.clone(),
                 ordinals: numbers,
+                in_flight: inlet.in_flight,
             };
-            let layout = Arc::new(WithFloor { inner: inlet.layout, more: self.floor + sink_floor });
+            let layout = Arc::new(WithFloor { inner: inlet.layout, more: inlet.in_flight + self.floor + sink_floor });
             laid.push(stages.add(inlet.name, after, layout, Arc::new(feed)));
         }
         laid

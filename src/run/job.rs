@@ -56,7 +56,10 @@ fn steps(engine: &Inner, query: &Query, doing: &mut Doing) -> Result<Step> {
     let cx = &query.cx;
     loop {
         cx.cancel.check()?;
-        engine.probe.tick(&engine.memory.budget);
+        let over = engine.probe.tick(&engine.memory.budget);
+        if over > 0 {
+            engine.signal(Signal::Over { bytes: over, claims: engine.memory.budget.claims() });
+        }
         let step = guarded(|| match &mut doing.task {
             Some(task) => task.step(cx),
             None => open(query, doing),

@@ -123,6 +123,13 @@ pub enum Signal {
         /// Every reservation of the session at that moment.
         claims: Vec<Claim>,
     },
+    /// The process has more memory than the budget says.
+    Over {
+        /// By how many bytes.
+        bytes: usize,
+        /// Every reservation of the session at that moment.
+        claims: Vec<Claim>,
+    },
     /// A running task gave memory back that it was asked for, and goes on.
     Freed {
         /// Of which query.

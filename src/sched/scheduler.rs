@@ -52,6 +52,7 @@ impl Scheduler {
             Signal::Starved { query, task, reservation, bytes, claims } => {
                 self.starves(query, task, reservation, bytes, claims, out)
             }
+            Signal::Over { bytes, claims } => self.over(bytes, &claims, out),
             Signal::Freed { bytes, .. } => self.gave(None, bytes, out),
             Signal::Gave { reservation, bytes } => self.gave(Some(reservation), bytes, out),
             Signal::Lent => self.lent += 1,
@@ -213,6 +214,14 @@ impl Scheduler {
         self.slots.set_hunger(slot, again);
         self.slots.set(slot, State::Starved);
         self.relieve(slot, out);
+    }
+
+    /// Whoever holds most above its floor gives back what is too much.
+    fn over(&self, bytes: usize, claims: &[Claim], out: &mut Vec<Action>) {
+        let Some(query) = self.queries.first().map(|q| q.id) else { return };
+        if let Choice::Other(reservation) = victim(claims, super::NOBODY, &[]) {
+            out.push(Action::Spill { query, reservation, bytes });
+        }
     }
 
     fn gave(&mut self, from: Option<ReservationId>, bytes: usize, out: &mut Vec<Action>) {

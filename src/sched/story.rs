@@ -116,6 +116,10 @@ impl fmt::Display for Signal {
                 write!(f, "starved {query} {task} {reservation} bytes {bytes}")?;
                 claims.iter().try_for_each(|claim| write_claim(f, claim))
             }
+            Signal::Over { bytes, claims } => {
+                write!(f, "over bytes {bytes}")?;
+                claims.iter().try_for_each(|claim| write_claim(f, claim))
+            }
             Signal::Freed { query, task, bytes } => write!(f, "freed {query} {task} bytes {bytes}"),
             Signal::Lent => f.write_str("lent"),
             Signal::Returned => f.write_str("returned"),
@@ -186,6 +190,10 @@ pub fn parse_signal(line: &str) -> Option<Signal> {
             let claims = parts.by_ref().map(parse_claim).collect::<Option<_>>();
             let (query, task, reservation) = (w.query()?, w.task()?, w.reservation()?);
             Signal::Starved { query, task, reservation, bytes: w.size("bytes")?, claims: claims? }
+        }
+        "over" => {
+            let claims = parts.by_ref().map(parse_claim).collect::<Option<_>>();
+            Signal::Over { bytes: w.size("bytes")?, claims: claims? }
         }
         "freed" => Signal::Freed { query: w.query()?, task: w.task()?, bytes: w.size("bytes")? },
         "lent" => Signal::Lent,

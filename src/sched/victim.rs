@@ -15,14 +15,17 @@ pub enum Choice {
 }
 
 /// The revocable reservation that holds most above its floor, of equal ones the oldest; those in `tried` were asked
-/// already and gave nothing since.
+/// already and gave nothing since. A floor is not taken from others, but who starves on its own floor may have full pages
+/// there that it can write out.
 pub fn victim(claims: &[Claim], starving: ReservationId, tried: &[ReservationId]) -> Choice {
     let above = |c: &Claim| c.held.saturating_sub(c.floor);
     let best = claims
         .iter()
         .filter(|c| c.revocable && above(c) > 0 && !tried.contains(&c.id))
         .min_by_key(|c| (std::cmp::Reverse(above(c)), c.id));
+    let own = claims.iter().any(|c| c.id == starving && c.revocable && c.held > 0) && !tried.contains(&starving);
     match best {
+        None if own => Choice::Oneself,
         None => Choice::Nobody,
         Some(c) if c.id == starving => Choice::Oneself,
         Some(c) => Choice::Other(c.id),
@@ -55,6 +58,9 @@ mod tests {
 
     #[test]
     fn a_floor_is_never_taken() {
-        assert_eq!(victim(&[claim(0, 10, 10, true), claim(1, 3, 9, true)], ReservationId(0), &[]), Choice::Nobody);
+        let claims = [claim(0, 10, 10, true), claim(1, 3, 9, true)];
+        assert_eq!(victim(&claims, ReservationId(2), &[]), Choice::Nobody);
+        assert_eq!(victim(&claims, ReservationId(0), &[]), Choice::Oneself, "its own floor it may use anew");
+        assert_eq!(victim(&claims, ReservationId(0), &[ReservationId(0)]), Choice::Nobody);
     }
 }

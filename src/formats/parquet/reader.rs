@@ -4,10 +4,11 @@
 //! 1. Its part of the footer is cut out; its page index is read where bounds or a filter can use it.
 //! 2. Bloom filters and page ranges leave out what they can.
 //! 3. Where the filter has been selective, its own columns are decoded and it is evaluated: a mask of one bit a row.
-//!    When few rows remain only they are decoded from the other columns; when many, the mask is forgotten: the rows are
-//!    filtered above anyway.
+//!    When few rows remain only they are decoded from the other columns; when many, the mask is forgotten.
 //! 4. Batches are decoded page by page: the crate holds one page and one dictionary a column, and text points into them.
 //!    Sparse rows are decoded in small batches and copied together, so that a batch never keeps many pages alive.
+//! 5. Where the filter was not evaluated first, its columns are decoded beside the others, it is evaluated batch by batch
+//!    and its columns are dropped: what is yielded always has exactly the rows that the filter keeps.
 
 use super::prune::bloom_may_hold;
 use super::scan::{Footer, Shared, is_selective};
@@ -16,9 +17,10 @@ use super::split::Unit;
 use super::stats::{flat_leaf, leaves};
 use super::{fault, footer, schema, selection};
 use crate::error::{Error, Result};
+use crate::formats::sieve::Sieve;
 use crate::formats::{RowFilter, SplitReader};
-use arrow::array::{Array, BooleanBufferBuilder};
-use arrow::compute::{BatchCoalescer, prep_null_mask_filter};
+use arrow::array::BooleanBufferBuilder;
+use arrow::compute::BatchCoalescer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use parquet::arrow::ProjectionMask;
@@ -57,6 +59,8 @@ enum Group {
 
 struct Decode {
     rows: Columns,
+    /// Which rows of each batch are kept; `None` where all that are decoded are.
+    sieve: Option<Sieve>,
     /// Gathers sparse rows into full batches.
     gather: Option<BatchCoalescer>,
     /// Rows still to come; the row group must hold what it promised.
@@ -93,11 +97,11 @@ impl Reader {
     /// Begins a row group; `None` where no row of it is wanted.
     fn begin(&self, group: usize) -> Result<Option<Group>> {
         let part = self.unit.part.as_ref();
-        if self.shared.spec.projection.is_empty() {
+        if self.shared.spec.projection.is_empty() && self.shared.spec.filter.is_none() {
             let rows = self.footer.meta.row_group(group).num_rows() as usize;
             return Ok(Some(Group::Count(part.map_or(rows, |part| part.len()))));
         }
-        let filter = self.shared.spec.filter.as_ref().filter(|_| self.shared.filters_first());
+        let filter = self.shared.spec.filter.as_ref();
         let indexed = part.is_some() || filter.is_some() || !self.shared.pruner.is_empty();
         let one = footer::one_group(&self.source, &self.footer.meta, group, indexed)?;
         let meta = schema::decoded(one)?;
@@ -107,10 +111,16 @@ impl Reader {
         let columns = &self.footer.columns;
         let mut pick = Pick::all(selection::rows_to_read(&meta, &self.shared.pruner, columns, part)?, &meta)?;
         self.check_pages(&meta)?;
-        if let Some(filter) = filter.filter(|_| pick.rows > 0 && self.shared.tally.pays()) {
-            pick = self.filtered(pick, &meta, filter)?;
+        let mut left = filter;
+        if let Some(filter) =
+            filter.filter(|_| self.shared.filters_first() && pick.rows > 0 && self.shared.tally.pays())
+        {
+            (pick, left) = match self.filtered(&pick, &meta, filter)? {
+                Some(few) => (few, None),
+                None => (pick, left),
+            };
         }
-        Ok(if pick.rows == 0 { None } else { Some(Group::Decode(Box::new(self.decode(&meta, pick)?))) })
+        Ok(if pick.rows == 0 { None } else { Some(Group::Decode(Box::new(self.decode(&meta, pick, left)?))) })
     }
 
     fn bloom_filters_allow(&self, meta: &ArrowReaderMetadata) -> bool {
@@ -134,18 +144,13 @@ impl Reader {
         Ok(())
     }
 
-    /// Evaluates the filter on its own columns; picks what it keeps where that is little.
-    fn filtered(&self, pick: Pick, meta: &ArrowReaderMetadata, filter: &RowFilter) -> Result<Pick> {
+    /// Evaluates the filter on its own columns; picks what it keeps where that is little, else `None`.
+    fn filtered(&self, pick: &Pick, meta: &ArrowReaderMetadata, filter: &RowFilter) -> Result<Option<Pick>> {
         let schema = Arc::new(self.shared.table.project(&filter.columns)?);
-        let mut rows = self.columns(meta, &filter.columns, schema, &pick)?;
+        let mut rows = self.columns(meta, &filter.columns, schema, pick)?;
         let mut mask = BooleanBufferBuilder::new(pick.rows);
         while let Some(batch) = rows.next()? {
-            let kept = (filter.eval)(&batch)?;
-            let kept = if kept.null_count() > 0 { prep_null_mask_filter(&kept) } else { kept };
-            if kept.len() != batch.num_rows() {
-                return Err(Error::internal("a filter answered for another number of rows"));
-            }
-            mask.append_buffer(kept.values());
+            mask.append_buffer(filter.kept(&batch)?.values());
         }
         if mask.len() != pick.rows {
             return Err(short(pick.rows - mask.len().min(pick.rows)));
@@ -154,25 +159,32 @@ impl Reader {
         let kept = mask.count_set_bits();
         self.shared.tally.add(pick.rows, kept);
         if !is_selective(pick.rows, kept) {
-            return Ok(pick);
+            return Ok(None);
         }
         let span = self.batch_rows(meta, &self.shared.spec.projection);
         let batch = selection::batch_of(&mask, span.saturating_mul(SPAN), span);
         let masked = kept.saturating_mul(MASK_BELOW) > pick.rows;
         let own = RowSelection::from_boolean_buffer(mask);
-        let all = match pick.selection {
+        let all = match &pick.selection {
             Some(before) => before.and_then(&own),
             None => own,
         };
-        Ok(Pick { selection: Some(all), rows: kept, batch: Some(batch), masked })
+        Ok(Some(Pick { selection: Some(all), rows: kept, batch: Some(batch), masked }))
     }
 
-    fn decode(&self, meta: &ArrowReaderMetadata, pick: Pick) -> Result<Decode> {
-        let rows = self.columns(meta, &self.shared.spec.projection, self.shared.schema.clone(), &pick)?;
-        let full = self.batch_rows(meta, &self.shared.spec.projection);
+    /// Decodes what is picked; `filter` is what is left to be evaluated.
+    fn decode(&self, meta: &ArrowReaderMetadata, pick: Pick, filter: Option<&Arc<RowFilter>>) -> Result<Decode> {
+        let Shared { spec, schema, table, .. } = &*self.shared;
+        if let Some(filter) = filter {
+            let (columns, sieve) = Sieve::new(&spec.projection, schema, filter, table)?;
+            let rows = self.columns(meta, &columns, Arc::new(table.project(&columns)?), &pick)?;
+            return Ok(Decode { rows, sieve: Some(sieve), gather: None, expected: pick.rows });
+        }
+        let rows = self.columns(meta, &spec.projection, schema.clone(), &pick)?;
+        let full = self.batch_rows(meta, &spec.projection);
         let is_sparse = pick.batch.is_some_and(|batch| batch < full);
         let gather = is_sparse.then(|| BatchCoalescer::new(self.shared.schema.clone(), full));
-        Ok(Decode { rows, gather, expected: pick.rows })
+        Ok(Decode { rows, sieve: None, gather, expected: pick.rows })
     }
 
     /// Decodes some columns of the table, in the order given.
@@ -284,9 +296,10 @@ impl Decode {
                     self.expected = self.expected.checked_sub(batch.num_rows()).ok_or_else(|| {
                         Error::data("the file is corrupt: a row group holds more rows than it promises")
                     })?;
-                    match &mut self.gather {
-                        Some(gather) => gather.push_batch(batch)?,
-                        None => return Ok(Some(batch)),
+                    match (&mut self.gather, &self.sieve) {
+                        (Some(gather), _) => gather.push_batch(batch)?,
+                        (None, Some(sieve)) => return sieve.pass(&batch).map(Some),
+                        (None, None) => return Ok(Some(batch)),
                     }
                 }
                 None if self.expected > 0 => return Err(short(self.expected)),

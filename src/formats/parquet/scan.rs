@@ -108,12 +108,10 @@ impl Scan for ParquetScan {
 }
 
 impl Shared {
-    /// Columns of the table that are read at all: wanted, or needed by the filter where it is evaluated here.
+    /// Columns of the table that are read at all: wanted, or needed by the filter.
     pub(super) fn columns_read(&self) -> Vec<usize> {
         let mut read = self.spec.projection.clone();
-        if self.filters_first() {
-            read.extend(self.spec.filter.iter().flat_map(|filter| filter.columns.iter().copied()));
-        }
+        read.extend(self.spec.filter.iter().flat_map(|filter| filter.columns.iter().copied()));
         read.sort_unstable();
         read.dedup();
         read

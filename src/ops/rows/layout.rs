@@ -1,6 +1,6 @@
 //! Where each cell of a row is.
 
-use super::cell::Cell;
+use super::cell::{Canonical, Cell};
 use arrow::datatypes::DataType;
 
 /// The places of cells in rows of some columns. See the module's head for the picture.
@@ -39,6 +39,18 @@ impl RowLayout {
         RowLayout { types: types.to_vec(), cells, places, head, prefix, fixed }
     }
 
+    /// As [`with_prefix`](Self::with_prefix), but only the first `keys` columns are compared: floats of the others keep
+    /// their bits.
+    pub fn with_keys(types: &[DataType], keys: usize, prefix: usize) -> Self {
+        let mut layout = Self::with_prefix(types, prefix);
+        for cell in layout.cells.iter_mut().skip(keys) {
+            if let Cell::Fixed(width, _) = *cell {
+                *cell = Cell::Fixed(width, Canonical::Already);
+            }
+        }
+        layout
+    }
+
     /// The types of the columns.
     pub fn types(&self) -> &[DataType] {
         &self.types
@@ -69,7 +81,7 @@ impl RowLayout {
         (!self.cells.iter().any(|c| c.is_var())).then_some(self.cells_at() + self.fixed)
     }
 
-    pub(super) fn cells(&self) -> impl Iterator<Item = (Cell, usize)> + '_ {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (Cell, usize)> + '_ {
         self.cells.iter().copied().zip(self.places.iter().copied())
     }
 

@@ -51,9 +51,11 @@ fn finish(lowering: &mut Lowering, pipe: Pipe, op: AggregateOp, below: Arc<Meter
         source: op,
         meter,
         layout,
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
         tasks: None,
         after: vec![combined],
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Pipe::from(inlet, top)
 }

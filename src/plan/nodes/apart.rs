@@ -83,8 +83,10 @@ pub fn lower(
         source: branch.source,
         meter: branch.meter,
         layout: branch.layout,
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
         tasks: None,
         after: vec![combined],
+        settles: Vec::new(),
     };
     Ok(Pipe { inlets: branches.into_iter().map(inlet).collect(), top, floor: 0 })
 }

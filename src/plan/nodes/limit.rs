@@ -45,9 +45,11 @@ pub fn lower(lowering: &mut Lowering, node: &Limit) -> Result<Pipe> {
         source: Arc::new(CollectedOp { from: From::Sink(sink) }),
         meter,
         layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
         tasks: Some(1),
         after: vec![stage],
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Ok(Pipe::from(inlet, top))
 }

@@ -3,8 +3,10 @@
 pub mod aggregate;
 pub mod apart;
 pub mod filter;
+pub mod join;
 pub mod limit;
 pub mod project;
 pub mod scan;
+pub mod sort;
 pub mod union;
 pub mod values;

@@ -38,21 +38,26 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
     };
     let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
     let tasks = scan.splits().len();
-    let layout = Arc::new(Fixed { tasks, floor: scan.floor() + 2 * limits.tuning.batch_bytes });
+    let in_flight = scan.floor() + 2 * limits.tuning.batch_bytes;
     let detail = match conjunction(node.filters.clone()) {
         Some(filter) => format!("{} where {filter}", node.table_name),
         None => node.table_name.to_string(),
     };
     let schema = batch_schema(&node.projected_schema);
     let name = format!("scan {}", node.table_name);
-    Ok(pipe(name, Arc::new(ScanOp { scan, schema }), detail, layout, tasks))
+    Ok(pipe(name, Arc::new(ScanOp { scan, schema }), detail, in_flight, tasks))
 }
 
 fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Result<Pipe> {
     let rows = rows.ok_or_else(|| Error::internal("a stored table of an unknown kind"))?.clone();
-    let layout = Arc::new(Fixed { tasks: 1, floor: 0 });
     let source = Arc::new(CollectedOp { from: From::Stored(rows) });
-    let mut pipe = pipe(format!("read {}", node.table_name), source, node.table_name.to_string(), layout, 1);
+    let mut pipe = pipe(
+        format!("read {}", node.table_name),
+        source,
+        node.table_name.to_string(),
+        2 * lowering.limits.tuning.batch_bytes,
+        1,
+    );
     let all = node.source.schema();
     let whole = DFSchema::try_from_qualified_schema(node.table_name.clone(), &all).map_err(from_datafusion)?;
     if let Some(filter) = conjunction(node.filters.clone()) {
@@ -66,9 +71,20 @@ fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Re
     Ok(pipe)
 }
 
-fn pipe(name: String, source: Arc<dyn crate::ops::SourceOp>, detail: String, layout: Arc<Fixed>, tasks: usize) -> Pipe {
+fn pipe(name: String, source: Arc<dyn crate::ops::SourceOp>, detail: String, in_flight: usize, tasks: usize) -> Pipe {
+    let layout = Arc::new(Fixed { tasks, floor: 0 });
     let meter = Arc::new(Meter::default());
     let top = Described::new("scan", shorten(&detail, 200), meter.clone(), Vec::new());
-    let inlet = Inlet { name, source, meter, layout, tasks: Some(tasks), after: Vec::new(), transforms: Vec::new() };
+    let inlet = Inlet {
+        name,
+        source,
+        meter,
+        layout,
+        in_flight,
+        tasks: Some(tasks),
+        after: Vec::new(),
+        transforms: Vec::new(),
+        settles: Vec::new(),
+    };
     Pipe::from(inlet, top)
 }

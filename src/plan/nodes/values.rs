@@ -55,9 +55,11 @@ fn pipe(batches: Vec<RecordBatch>, detail: &str) -> Pipe {
         source: Arc::new(ValuesOp { batches: batches.into() }),
         meter,
         layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
+        in_flight: 0,
         tasks: Some(1),
         after: Vec::new(),
         transforms: Vec::new(),
+        settles: Vec::new(),
     };
     Pipe::from(inlet, top)
 }

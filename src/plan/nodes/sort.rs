@@ -1,0 +1,132 @@
+//! Sort: keys that are no plain columns are computed behind the input's columns first; rows are put out without them.
+
+use crate::error::Result;
+use crate::events::Meter;
+use crate::graph::Fixed;
+use crate::ops::sort::{SortKey, SortOp, SortSpec};
+use crate::ops::topk::{self, TopKOp};
+use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
+use arrow::compute::SortOptions;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::DFSchema;
+use datafusion_expr::{Expr, ExprSchemable, Sort};
+use std::sync::Arc;
+
+/// All rows in order, or the first ones.
+pub fn lower(lowering: &mut Lowering, node: &Sort) -> Result<Pipe> {
+    let mut pipe = lowering.lower(&node.input)?;
+    let input = node.input.schema();
+    let columns = Columns::new(node, input)?;
+    if columns.exprs.len() > columns.plain {
+        project::add(lowering, &mut pipe, &columns.exprs, input, columns.schema.clone())?;
+    }
+    match node.fetch.filter(|k| is_small(*k, &columns.schema, lowering)) {
+        Some(fetch) => top_k(lowering, pipe, node, columns, fetch),
+        None => external(lowering, pipe, node, columns),
+    }
+}
+
+/// Whether each worker may keep so many rows: of plain width they take at most a sixteenth of the budget together.
+fn is_small(fetch: usize, schema: &SchemaRef, lowering: &Lowering) -> bool {
+    let limits = &lowering.limits;
+    let width: usize = schema.fields().iter().map(|f| width(f.data_type())).sum();
+    fetch.saturating_mul(2 * width) <= limits.memory / 16 / limits.threads.max(1)
+}
+
+/// Bytes that a value takes about.
+fn width(data_type: &DataType) -> usize {
+    data_type.primitive_width().unwrap_or(if data_type == &DataType::Boolean { 1 } else { 48 })
+}
+
+fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fetch: usize) -> Result<Pipe> {
+    let op = Arc::new(TopKOp::new(columns.schema, columns.plain, columns.keys.into(), fetch)?);
+    let detail = format!("{fetch} rows by {}", described(node));
+    let floor = topk::floor(lowering.limits.page());
+    let (stage, below) = lowering.close(pipe, Outlet { detail, ..Outlet::new(op.clone(), "top-k", floor) });
+    let meter = Arc::new(Meter::default());
+    let top = Described::new("read", "", meter.clone(), vec![below]);
+    let inlet = Inlet {
+        name: "top-k: read".into(),
+        source: op,
+        meter,
+        layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
+        tasks: Some(1),
+        after: vec![stage],
+        transforms: Vec::new(),
+        settles: Vec::new(),
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
+    };
+    Ok(Pipe::from(inlet, top))
+}
+
+fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) -> Result<Pipe> {
+    let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
+    let page = limits.page();
+    let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
+    let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
+    let outlet =
+        Outlet { op: op.clone(), name: "sort", detail: described(node), floor: SortOp::floor(page), meter: below };
+    let (combined, below) = lowering.close(pipe, outlet);
+    let (passes, work) = op.passes();
+    let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
+
+    let meter = Arc::new(Meter::default());
+    let top = Described::new("merge", "", meter.clone(), vec![below]);
+    let inlet = Inlet {
+        name: "sort: merge".into(),
+        layout: Arc::new(op.layout()),
+        source: op,
+        meter,
+        tasks: None,
+        after: vec![passes],
+        transforms: Vec::new(),
+        settles: Vec::new(),
+        in_flight: 2 * lowering.limits.tuning.batch_bytes,
+    };
+    Ok(Pipe::from(inlet, top))
+}
+
+fn described(node: &Sort) -> String {
+    shorten(&node.expr.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "), 200)
+}
+
+/// The columns that are sorted: those of the input, then the keys that must be computed.
+struct Columns {
+    exprs: Vec<Expr>,
+    /// How many are the input's.
+    plain: usize,
+    keys: Vec<SortKey>,
+    schema: SchemaRef,
+}
+
+impl Columns {
+    fn new(node: &Sort, input: &DFSchema) -> Result<Self> {
+        let mut exprs: Vec<Expr> = input.columns().into_iter().map(Expr::Column).collect();
+        let plain = exprs.len();
+        let mut fields: Vec<Field> = batch_schema(input).fields().iter().map(|f| f.as_ref().clone()).collect();
+        let mut keys = Vec::with_capacity(node.expr.len());
+        for sort in &node.expr {
+            let options = SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first };
+            let column = match column(&sort.expr, input) {
+                Some(column) => column,
+                None => {
+                    let data_type = sort.expr.get_type(input).map_err(crate::ops::expr::from_datafusion)?;
+                    fields.push(Field::new(format!("key{}", exprs.len()), data_type, true));
+                    exprs.push(sort.expr.clone());
+                    exprs.len() - 1
+                }
+            };
+            keys.push(SortKey { column, options });
+        }
+        Ok(Columns { exprs, plain, keys, schema: Arc::new(Schema::new(fields)) })
+    }
+}
+
+/// The input's column that `expr` is.
+fn column(expr: &Expr, input: &DFSchema) -> Option<usize> {
+    match expr {
+        Expr::Alias(alias) => column(&alias.expr, input),
+        Expr::Column(column) => input.maybe_index_of_column(column),
+        _ => None,
+    }
+}

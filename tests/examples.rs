@@ -1,0 +1,38 @@
+//! The examples run on testdata, and say what they should. `cargo test` builds them beside the command.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An example with its arguments, and what it prints among other things.
+const EXAMPLES: &[(&str, &[&str], &str)] = &[
+    ("buyers", &["testdata/events.jsonl"], "purchases"),
+    ("convert", &["testdata/*.jsonl", "{dir}/events.parquet"], "120 rows"),
+    ("group_csv", &["testdata/sales.csv", "region", "quantity"], "4 groups"),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn examples_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let built = Path::new(env!("CARGO_BIN_EXE_partita")).parent().unwrap().join("examples");
+    for (name, arguments, said) in EXAMPLES {
+        let arguments = arguments.iter().map(|a| a.replace("{dir}", &dir.path().to_string_lossy()));
+        let output = Command::new(built.join(name)).args(arguments).current_dir(root()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains(said), "{name}: {text}");
+    }
+    assert!(dir.path().join("events.parquet").exists());
+}
+
+#[test]
+fn every_example_is_run() {
+    for entry in std::fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(EXAMPLES.iter().any(|(known, ..)| *known == name), "{name} is not run by this test");
+    }
+}
