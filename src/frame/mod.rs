@@ -24,6 +24,9 @@ mod outcome;
 mod session;
 mod write;
 
+#[cfg(test)]
+mod holistic_tests;
+
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
 pub use frame::{Frame, IntoExprs};

@@ -38,6 +38,8 @@ pub mod rows;
 pub mod scalar;
 pub mod scan;
 pub mod sort;
+pub mod spread;
+pub mod tee;
 pub mod topk;
 pub mod values;
 pub mod write;

@@ -112,6 +112,7 @@ impl InputPlan {
             });
         }
         let columns = self.columns.iter().map(|i| column(*i)).collect::<Result<Vec<_>>>()?;
+        let valid = valid.filter(|v| v.count_set_bits() < v.len());
         Ok(Input { values: values(&self.shape, &columns)?, valid })
     }
 }

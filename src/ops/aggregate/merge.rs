@@ -33,7 +33,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::sync::Arc;
 
 /// log2 of the parts that the rest of a closed unit is divided into.
-const DIVISION: u32 = 4;
+pub(super) const DIVISION: u32 = 4;
 /// Partitions in memory are merged as one unit up to so many rows: groups come out in full batches.
 pub(super) const SMALL: u64 = 4096;
 /// Most slots of a new table; larger ones grow.
@@ -42,6 +42,11 @@ const FIRST_SLOTS: usize = 1 << 16;
 /// Bytes that a task needs at least: see the module's head.
 pub(super) fn floor(page_bytes: usize) -> usize {
     groups_floor(page_bytes) + rest_floor(page_bytes)
+}
+
+/// The floors of what holds groups and of what reads.
+pub(super) fn floors(page_bytes: usize) -> (usize, usize) {
+    (groups_floor(page_bytes), rest_floor(page_bytes))
 }
 
 fn groups_floor(page_bytes: usize) -> usize {
@@ -53,10 +58,10 @@ fn rest_floor(page_bytes: usize) -> usize {
 }
 
 /// Rows to be merged, and how many bits of their hashes are used up.
-struct Unit {
-    chunks: std::vec::IntoIter<Chunk>,
-    rows: u64,
-    used: u32,
+pub(super) struct Unit {
+    pub(super) chunks: std::vec::IntoIter<Chunk>,
+    pub(super) rows: u64,
+    pub(super) used: u32,
 }
 
 /// The page that is being read.
@@ -74,9 +79,18 @@ struct GroupPage {
 }
 
 /// The rest of a closed unit.
-struct Division {
+pub(super) struct Division {
     open: Vec<Option<(Page, usize, u64)>>,
-    parts: Vec<RowPages>,
+    pub(super) parts: Vec<RowPages>,
+}
+
+impl Default for Division {
+    fn default() -> Self {
+        Division {
+            open: (0..1 << DIVISION).map(|_| None).collect(),
+            parts: (0..1 << DIVISION).map(|_| RowPages::default()).collect(),
+        }
+    }
 }
 
 /// The source of one task.
@@ -348,10 +362,7 @@ impl Merge {
     /// Closes the set of groups.
     fn close(&mut self) {
         if self.division.is_none() {
-            self.division = Some(Division {
-                open: (0..1 << DIVISION).map(|_| None).collect(),
-                parts: (0..1 << DIVISION).map(|_| RowPages::default()).collect(),
-            });
+            self.division = Some(Division::default());
             self.shared.meter.note("a partition did not fit its memory and was divided again");
         }
     }
@@ -423,7 +434,7 @@ fn no_memory() -> Error {
 }
 
 /// A region for one large row; pages at rest are written out if need be.
-fn region(bytes: usize, owner: &Arc<Reservation>, shared: &Shared, cx: &Cx) -> Result<Option<Page>> {
+pub(super) fn region(bytes: usize, owner: &Arc<Reservation>, shared: &Shared, cx: &Cx) -> Result<Option<Page>> {
     let region = cx.memory.pool.region(bytes, owner);
     if region.is_some() || shared.spill(bytes, cx)? == 0 {
         return Ok(region);
@@ -432,13 +443,13 @@ fn region(bytes: usize, owner: &Arc<Reservation>, shared: &Shared, cx: &Cx) -> R
 }
 
 impl Unit {
-    fn new(pages: RowPages, used: u32) -> Self {
+    pub(super) fn new(pages: RowPages, used: u32) -> Self {
         Unit { rows: pages.rows(), chunks: pages.into_chunks().into_iter(), used }
     }
 }
 
 impl Division {
-    fn add(
+    pub(super) fn add(
         &mut self,
         row: &[u8],
         part: usize,
@@ -466,7 +477,7 @@ impl Division {
         Ok(())
     }
 
-    fn flush(&mut self, writer: &mut SpillWriter) -> Result<()> {
+    pub(super) fn flush(&mut self, writer: &mut SpillWriter) -> Result<()> {
         for (open, part) in self.open.iter_mut().zip(&mut self.parts) {
             if let Some((page, used, rows)) = open.take() {
                 part.push(Chunk::Spilled(writer.write(&page[..used])?, rows));
@@ -478,14 +489,14 @@ impl Division {
 
 impl Shared {
     /// The bytes of the largest row that is larger than a page; 0 if there is none.
-    fn largest(&self, page_bytes: usize) -> usize {
+    pub(super) fn largest(&self, page_bytes: usize) -> usize {
         let rest = self.lock();
         let sizes = rest.parts.iter().flat_map(|p| p.chunks()).map(Chunk::bytes);
         sizes.filter(|b| *b > page_bytes).max().unwrap_or(0)
     }
 
     /// A floor, for which pages that rest in memory are written out if need be.
-    fn reserve(&self, name: &str, floor: usize, cx: &Cx) -> Result<Arc<Reservation>> {
+    pub(super) fn reserve(&self, name: &str, floor: usize, cx: &Cx) -> Result<Arc<Reservation>> {
         let lacking = floor.saturating_sub(cx.memory.budget.free());
         if lacking > 0 {
             self.spill(lacking, cx)?;
@@ -494,7 +505,7 @@ impl Shared {
     }
 
     /// The next partition that has rows, or a few small ones that are in memory.
-    fn take(&self) -> Option<Unit> {
+    pub(super) fn take(&self) -> Option<Unit> {
         let mut rest = self.lock();
         let rest = &mut *rest;
         let mut taken = RowPages::default();
@@ -524,6 +535,16 @@ impl Shared {
 }
 
 impl Plan {
+    /// Whether two rows with hash and states have the same key.
+    #[inline(always)]
+    pub(super) fn same_key(&self, group: &[u8], row: &[u8]) -> bool {
+        match self.key_words() {
+            1 => same_rows::<1>(self, group, row),
+            2 => same_rows::<2>(self, group, row),
+            _ => same_rows::<0>(self, group, row),
+        }
+    }
+
     /// Where the key of a row ends (or its padding).
     fn end_of_key(&self, row: &[u8]) -> usize {
         self.text_places.first().map_or(row.len(), |at| super::text::slot_offset(row, *at))

@@ -15,8 +15,9 @@
 //!
 //! Without groups there is one group, also of no rows. Without aggregates the groups are the distinct rows.
 //!
-//! Does not cover: aggregates whose state grows (array_agg, median, distinct arguments), and min and max of nested
-//! values. The order of groups is unspecified.
+//! Quantiles, which need all values at once, are in [`quantile`]; distinct arguments are a matter of the plan. Does not
+//! cover: other aggregates whose state grows (array_agg, string_agg), and min and max of nested values. The order of
+//! groups is unspecified.
 
 mod cells;
 mod float;
@@ -26,6 +27,7 @@ mod merge;
 mod output;
 mod partial;
 mod plan;
+pub mod quantile;
 mod state;
 mod table;
 mod text;
@@ -85,7 +87,10 @@ impl AggregateOp {
         limit: usize,
         meter: Arc<Meter>,
     ) -> Result<Self> {
-        let plan = Plan::new(input, groups, aggregates, output, tuning, limit)?;
+        Self::planned(Plan::new(input, groups, aggregates, output, tuning, limit)?, meter)
+    }
+
+    fn planned(plan: Plan, meter: Arc<Meter>) -> Result<Self> {
         crate::ops::rows::RowEncoder::new(&plan.key)?;
         Ok(AggregateOp(Arc::new(Shared { plan, meter, rest: Mutex::default() })))
     }

@@ -108,7 +108,7 @@ impl Partial {
             open: vec![NO_PAGE; plan.partitions()],
             sealed: (0..plan.partitions()).map(|_| RowPages::default()).collect(),
             writer: None,
-            reduction: Reduction::default(),
+            reduction: Reduction { bypass: if plan.each_row { u64::MAX } else { 0 }, ..Reduction::default() },
             reservation,
             shared,
         })

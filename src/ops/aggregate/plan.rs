@@ -82,6 +82,8 @@ pub(super) struct Plan {
     pub(super) text_places: Vec<usize>,
     /// log2 of the partitions.
     pub(super) bits: u32,
+    /// Whether every input row is to stay a row of its own in the first phase.
+    pub(super) each_row: bool,
 }
 
 /// A part with text.
@@ -128,6 +130,7 @@ impl Plan {
             prefix,
             text_places: texts.iter().map(|t| t.at).collect(),
             texts,
+            each_row: false,
         })
     }
 

@@ -110,6 +110,9 @@ impl Part {
     ) -> Result<()> {
         let (at, flag) = (self.at, self.flag);
         let valid = input.valid.as_ref();
+        if valid.is_some_and(|v| v.count_set_bits() == 0) {
+            return Ok(());
+        }
         match (self.kind, &input.values) {
             (Kind::Count, _) => each(range, rows, valid, |_, row| {
                 let state = cells.bytes_mut(row, at);

@@ -1,6 +1,7 @@
 //! One file for each node of the logical plan.
 
 pub mod aggregate;
+pub mod apart;
 pub mod filter;
 pub mod join;
 pub mod limit;
