@@ -264,7 +264,7 @@ struct DeferredOp(Arc<Shared>);
 impl SourceOp for DeferredOp {
     /// Tasks take partitions from one queue, so any number of them yields all rows.
     fn open(&self, _round: u32, _index: usize, cx: &Cx) -> Result<Box<dyn Source>> {
-        Ok(Box::new(deferred::Deferred::new(self.0.clone(), cx)?))
+        Ok(Box::new(deferred::Starting::new(self.0.clone(), cx)?))
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
