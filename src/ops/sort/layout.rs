@@ -55,9 +55,9 @@ impl Measured {
 }
 
 impl Share {
-    /// Half of a budget of `limit` bytes is for blocks, over all tasks.
+    /// A quarter of a budget of `limit` bytes is for blocks, over all tasks.
     pub(super) fn new(tuning: &Tuning, limit: usize, page: usize, threads: usize, limited: bool) -> Self {
-        let bytes = limit / 2 / threads.max(2);
+        let bytes = limit / 4 / threads.max(2);
         Share { bytes, page, fan_in: tuning.merge_fan_in, threads, batch: tuning.batch_bytes, limited }
     }
 
@@ -68,7 +68,7 @@ impl Share {
 
     /// Bytes that a worker gathers rows in at least: runs are not much smaller.
     pub(super) fn build_floor(&self) -> usize {
-        (self.bytes / 8).min(FLOOR).max(5 * self.page)
+        (self.bytes / 4).min(FLOOR).max(5 * self.page)
     }
 
     fn most(&self, largest: usize) -> usize {
