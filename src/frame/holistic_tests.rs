@@ -99,7 +99,7 @@ fn agree(session: &Session, path: &str, rows: &[Row]) {
 
 #[test]
 fn distinct_and_quantiles_beside_other_aggregates() {
-    let rows = rows(30_000);
+    let rows = rows(200_000);
     let file = csv(&rows);
     let path = file.path().to_str().unwrap();
     let small = Tuning {
@@ -107,13 +107,14 @@ fn distinct_and_quantiles_beside_other_aggregates() {
         radix_bits: Some(2),
         preaggregate_slots: 64,
         batch_rows: 500,
+        batch_bytes: 1 << 14,
         split_bytes: 1 << 16,
         ..Tuning::default()
     };
     for inline in [true, false] {
         let roomy = Session::builder().memory("256MiB").unwrap().threads(2).inline(inline).build().unwrap();
         agree(&roomy, path, &rows);
-        let starved = Session::builder().memory("3MiB").unwrap().threads(2).inline(inline).tuning(small.clone());
+        let starved = Session::builder().memory("8MiB").unwrap().threads(2).inline(inline).tuning(small.clone());
         let starved = starved.build().unwrap();
         agree(&starved, path, &rows);
         assert!(starved.stats().scratch_written > 0, "nothing was spilled");
