@@ -7,7 +7,7 @@ use crate::units::{KIB, MIB};
 use std::path::PathBuf;
 
 /// What a user sets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The budget in bytes; `None` means 75 % of the smaller of the machine's memory and the cgroup's limit.
     pub memory: Option<usize>,
@@ -21,19 +21,6 @@ pub struct Settings {
     pub whole_process: bool,
     /// The constants below.
     pub tuning: Tuning,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            memory: None,
-            threads: None,
-            scratch: Vec::new(),
-            scratch_limit: None,
-            whole_process: false,
-            tuning: Tuning::default(),
-        }
-    }
 }
 
 /// The engine's constants. The defaults suit machines from 2 cores and 64 MiB upwards.

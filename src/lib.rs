@@ -44,6 +44,7 @@ pub use units::parse_size;
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
     pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder};
+    pub use crate::front::avg;
     pub use crate::{Error, ErrorKind, Result};
     pub use datafusion_common::{JoinType, ScalarValue};
     pub use datafusion_expr::{Expr, case, cast, col, ident, lit, not, when};

@@ -11,22 +11,25 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A query over the table `t`. Its only row is the same whatever the budget; an answer with floats is rounded.
-const ROWS: &[(&str, &str)] = &[
-    ("count", "SELECT count(*), count(text) FROM t"),
+/// A query over the table `t`. Its only row is the same whatever the budget; an answer with floats is rounded. The number
+/// is the least budget, in MiB, at which the promise is kept today: 64 is the goal, and it may only fall.
+const ROWS: &[(&str, &str, u64)] = &[
+    ("count", "SELECT count(*), count(text) FROM t", 64),
     (
         "few groups",
         "SELECT sum(n), min(m), max(s) FROM (SELECT small, count(*) AS n, min(num) AS m, sum(num) AS s FROM t GROUP BY small)",
+        64,
     ),
     (
         "many groups",
         "SELECT count(*), sum(n), max(s) FROM (SELECT id, count(*) AS n, sum(num) AS s FROM t GROUP BY id)",
+        64,
     ),
-    ("wide text keys", "SELECT count(*), sum(n) FROM (SELECT text, count(*) AS n FROM t GROUP BY text)"),
-    ("distinct", "SELECT count(*), sum(num) FROM (SELECT DISTINCT num, small FROM t)"),
-    ("sort", "SELECT count(*), sum(id) FROM (SELECT id, text FROM t ORDER BY text, id LIMIT 1000000000)"),
-    ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)"),
-    ("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other"),
+    ("wide text keys", "SELECT count(*), sum(n) FROM (SELECT text, count(*) AS n FROM t GROUP BY text)", 64),
+    ("distinct", "SELECT count(*), sum(num) FROM (SELECT DISTINCT num, small FROM t)", 64),
+    ("sort", "SELECT count(*), sum(id) FROM (SELECT id, text FROM t ORDER BY text, id LIMIT 1000000000)", 1024),
+    ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 256),
+    ("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other", 256),
 ];
 
 /// `--memory`, and the most bytes that it means; `None` is the default.
@@ -90,7 +93,7 @@ fn anonymous(child: &Child) -> u64 {
 fn check(path: &Path, scratch: &Path) {
     let mut table = format!("{:<16}{:>10}{:>12}  answer\n", "query", "budget", "peak MiB");
     let mut failed = Vec::new();
-    for (name, sql) in ROWS {
+    for (name, sql, holds) in ROWS {
         let mut first: Option<String> = None;
         for (memory, most) in BUDGETS {
             let budget = memory.unwrap_or("default");
@@ -98,9 +101,9 @@ fn check(path: &Path, scratch: &Path) {
             let shown =
                 answer.as_ref().map_or_else(|e| e.lines().next().unwrap_or("").to_string(), |a| a.trim().into());
             writeln!(table, "{name:<16}{budget:>10}{:>12.1}  {shown}", peak as f64 / (1 << 20) as f64).unwrap();
+            let promised = *most >= *holds << 20;
             match answer {
-                // It switches on by itself.
-                Err(error) if error.contains("not supported yet") => continue,
+                Err(error) if !promised && error.contains("memory budget") => {}
                 Err(error) => failed.push(format!("{name} with {budget}: {error}")),
                 Ok(answer) => {
                     if *first.get_or_insert(answer.clone()) != answer {
@@ -108,7 +111,7 @@ fn check(path: &Path, scratch: &Path) {
                     }
                 }
             }
-            if peak > *most {
+            if promised && peak > *most {
                 failed.push(format!("{name} with {budget}: {peak} bytes of anonymous memory"));
             }
         }

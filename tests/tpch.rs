@@ -70,8 +70,10 @@ fn answers_agree_with_other_engines() {
                 let case = format!("query {query} from {ending} with {memory}");
                 match ask(&data, ending, memory, &sql) {
                     Ok(found) => failed.extend(difference(&expected, &found).map(|wrong| format!("{case}: {wrong}"))),
-                    // It switches on by itself.
-                    Err(error) if error.contains("not supported yet") => eprintln!("{case}: {}", error.trim()),
+                    // Joins are not yet held at 64 MiB at any size: refusing is allowed there, another answer is not.
+                    Err(error) if memory == "64MiB" && error.contains("memory budget") => {
+                        eprintln!("{case}: {}", error.trim());
+                    }
                     Err(error) => failed.push(format!("{case}: {error}")),
                 }
             }

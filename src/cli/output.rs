@@ -1,9 +1,9 @@
 //! Where results go: standard output, or a file that appears under its name when it is complete.
 
+use partita::io::{AtomicFile, Output};
 use partita::{Error, Result};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// Bytes that gather before they are written.
 const BUFFER: usize = 64 << 10;
@@ -31,7 +31,7 @@ pub struct Target {
 
 enum To {
     Stream(Box<dyn Write>),
-    File { file: NamedTempFile, path: PathBuf },
+    File { file: Box<dyn Output>, path: PathBuf },
 }
 
 impl Target {
@@ -40,17 +40,12 @@ impl Target {
         Target { to: To::Stream(Box::new(to)), buffer: Vec::new() }
     }
 
-    /// Bytes go to a file beside `path`, which takes its place when complete.
+    /// Bytes go to a file without a name, which appears as `path` when complete.
     ///
     /// # Errors
     /// The directory does not exist or cannot be written.
     pub fn file(path: &Path) -> Result<Self> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".partita-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(dir).map_err(|e| Error::io(path.display(), e))?;
+        let file = AtomicFile::create(path)?;
         Ok(Target { to: To::File { file, path: path.to_path_buf() }, buffer: Vec::new() })
     }
 
@@ -90,11 +85,7 @@ impl Target {
         self.flush()?;
         match self.to {
             To::Stream(_) => Ok(()),
-            To::File { file, path } => {
-                file.as_file().sync_all().map_err(|e| Error::io(path.display(), e))?;
-                file.persist(&path).map_err(|e| Error::io(path.display(), e.error))?;
-                Ok(())
-            }
+            To::File { file, .. } => Ok(file.complete()?),
         }
     }
 

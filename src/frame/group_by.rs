@@ -1,6 +1,6 @@
 //! `frame.group_by(keys).agg(aggregates)`.
 
-use super::frame::{Frame, IntoExprs};
+use super::lazy::{Frame, IntoExprs};
 use crate::error::Result;
 use datafusion_expr::{Expr, LogicalPlanBuilder};
 

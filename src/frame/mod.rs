@@ -18,8 +18,8 @@
 mod batches;
 mod builder;
 mod execute;
-mod frame;
 mod group_by;
+mod lazy;
 mod outcome;
 mod session;
 mod write;
@@ -29,7 +29,7 @@ mod holistic_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
-pub use frame::{Frame, IntoExprs};
 pub use group_by::GroupBy;
+pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
 pub use session::Session;

@@ -103,6 +103,7 @@ fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)
         also.aggregate.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_udaf(f)?;
     }
+    registry.register_udaf(super::average::function())?;
     for f in datafusion_functions_window::all_default_window_functions() {
         also.window.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_udwf(f)?;

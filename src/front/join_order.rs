@@ -166,8 +166,11 @@ fn filtered(plan: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan> {
     }
 }
 
+/// What a choice costs, to be compared: whether it is a product, then two estimates.
+type Cost = (bool, f64, f64);
+
 /// The edges between two sets, each turned so that its left is in the first.
-fn between<'a>(edges: &'a [Edge], left: Set, right: Set) -> impl Iterator<Item = ((&'a Expr, Key), (&'a Expr, Key))> {
+fn between(edges: &[Edge], left: Set, right: Set) -> impl Iterator<Item = ((&Expr, Key), (&Expr, Key))> {
     let within = |part: Set, whole: Set| part & !whole == 0;
     edges.iter().filter_map(move |e| {
         let ((ls, l, lk), (rs, r, rk)) = (&e.left, &e.right);
@@ -183,7 +186,7 @@ fn between<'a>(edges: &'a [Edge], left: Set, right: Set) -> impl Iterator<Item =
 
 /// The two to join next: with an edge before without, then by the rows of the result, then of both, then as written.
 fn cheapest(joined: &[Joined], edges: &[Edge]) -> (usize, usize) {
-    let mut best: Option<((bool, f64, f64), (usize, usize))> = None;
+    let mut best: Option<(Cost, (usize, usize))> = None;
     for (j, right) in joined.iter().enumerate() {
         for (i, left) in joined.iter().enumerate().take(j) {
             let apart = between(edges, left.set, right.set).next().is_none();

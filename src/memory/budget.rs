@@ -83,7 +83,8 @@ impl Budget {
     /// Commits `floor` bytes to a new holder, or `None` where they are not free.
     pub fn reserve(&self, name: &str, floor: usize, revocable: bool) -> Option<Arc<Reservation>> {
         let mut ledger = self.ledger();
-        if !ledger.fits(floor) {
+        // A holder that holds nothing yet takes nothing.
+        if floor > 0 && !ledger.fits(floor) {
             return None;
         }
         ledger.committed += floor;
@@ -184,9 +185,14 @@ impl Ledger {
         self.seen.max(self.base + self.in_flight)
     }
 
-    /// What the limit leaves for commitments: a little stays free, since what is outside is seen only now and then.
+    /// What the limit leaves for commitments.
     fn usable(&self) -> usize {
-        if self.limit < MIB { self.limit } else { self.limit - self.limit / 64 }
+        self.limit - self.margin()
+    }
+
+    /// What the command keeps free: it is held to its real memory, which is seen only every few milliseconds.
+    fn margin(&self) -> usize {
+        if self.base == 0 { 0 } else { (self.limit / 20 + 3 * MIB).min(self.limit / 8) }
     }
 
     fn fits(&self, more: usize) -> bool {
@@ -206,7 +212,7 @@ impl Ledger {
         let Some(claim) = self.claims.get(&id).copied() else { return force };
         let more = (claim.held + bytes).max(claim.floor) - claim.held.max(claim.floor);
         // What cannot be asked back leaves room for what may yet come from outside.
-        let spare = if claim.revocable { 0 } else { (self.limit - self.usable()) * 8 };
+        let spare = if claim.revocable || self.base == 0 { 0 } else { self.limit / 16 };
         if more > 0 && !force && !self.fits(more + spare) {
             return false;
         }
@@ -359,20 +365,28 @@ mod tests {
 
     #[test]
     fn what_is_outside_counts() {
-        let budget = Budget::new(100);
+        let budget = Budget::new(800);
         let a = budget.reserve("a", 0, true).unwrap();
-        budget.set_base(30);
-        let flying = budget.in_flight("b", 40).unwrap();
-        assert!(budget.in_flight("c", 31).is_err());
-        assert!(!a.try_grow(31) && a.try_grow(30));
+        budget.set_base(300);
+        let flying = budget.in_flight("b", 200).unwrap();
+        assert!(budget.in_flight("c", 201).is_err(), "an eighth stays free beside 300 and 200");
+        assert!(!a.try_grow(201) && a.try_grow(200));
         drop(flying);
-        assert_eq!(budget.free(), 40);
-        assert_eq!(budget.see_outside(80), 10, "80 and 30 are over by 10");
+        assert_eq!(budget.free(), 200);
+        assert_eq!(budget.see_outside(700), 100, "700 and 200 are over by 100");
         assert_eq!(budget.free(), 0);
         for _ in 0..200 {
             budget.see_outside(10);
         }
-        assert_eq!(budget.free(), 7, "what was seen is forgotten slowly; below 64 it stays");
+        assert_eq!(budget.free(), 200, "what was seen is forgotten slowly, down to what was announced");
+    }
+
+    #[test]
+    fn what_holds_nothing_is_never_refused() {
+        let budget = Budget::new(100);
+        let a = budget.reserve("a", 100, true).unwrap();
+        assert!(budget.reserve("b", 0, true).is_some() && budget.reserve("c", 1, true).is_none());
+        drop(a);
     }
 
     #[test]

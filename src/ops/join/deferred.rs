@@ -481,7 +481,7 @@ impl Shared {
         let alone = |a: Alone| matches!(a, Alone::Unmatched | Alone::Marked);
         let kind = self.plan.join.kind;
         let (build, probe) = (unit.build.rows() > 0, unit.probe.rows() > 0);
-        build && probe || build && alone(kind.build) || probe && alone(kind.probe)
+        (build && (probe || alone(kind.build))) || (probe && alone(kind.probe))
     }
 
     /// The next partition from which rows can come out.

@@ -1,7 +1,8 @@
 //! The probe, inside the pipeline of the probe side: looks rows up, and keeps those whose partition has no table.
 //!
-//! Kept rows are encoded into the open page of their partition; full pages go to scratch. Where a page is refused the
-//! fullest open page is written out and used again, so a few pages always suffice.
+//! Kept rows are encoded into the open page of their partition; full pages go to scratch. A worker asks for a page for
+//! each partition without a table: with fewer, rows that go round the partitions write out pages that are nearly empty.
+//! A few always suffice: where a page is refused, the fullest open page is written out and used again.
 
 use super::Shared;
 use super::pages::Open;
@@ -21,6 +22,19 @@ use std::sync::Arc;
 /// Bytes that a worker holds at least.
 pub(super) fn floor(page_bytes: usize) -> usize {
     2 * page_bytes
+}
+
+/// A page for each of `missing` partitions, or as many halves fewer as there is room for.
+fn reserve(shared: &Shared, missing: usize, cx: &Cx) -> Result<Arc<Reservation>> {
+    let page = cx.memory.pool.page_bytes();
+    let (mut pages, least) = (missing, floor(page));
+    while pages * page > least {
+        if let Ok(all) = shared.reserve("join probe", pages * page, true, cx) {
+            return Ok(all);
+        }
+        pages /= 2;
+    }
+    shared.reserve("join probe", if missing == 0 { 0 } else { least }, true, cx)
 }
 
 /// A worker's probe.
@@ -48,9 +62,9 @@ impl Probe {
     pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
         let plan = &shared.plan;
         let tables = shared.tables();
-        let floor = floor(cx.memory.pool.page_bytes());
+        let missing = (0..tables.len()).filter(|t| tables.get(*t).is_none()).count();
         let waiting = Waiting {
-            reservation: shared.reserve("join probe", floor, true, cx)?,
+            reservation: reserve(&shared, missing, cx)?,
             encoder: RowEncoder::new(&plan.probe.layout)?,
             rows: EncodedRows::default(),
             open: (0..tables.len()).map(|_| None).collect(),

@@ -11,6 +11,7 @@ use crate::front::stats::{Side, build_side};
 use crate::ops::expr::from_datafusion;
 use crate::ops::join::{Alone, From, Input, Join as Wanted, JoinOp, Kind, Residual};
 use crate::plan::{Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
+use crate::units::MIB;
 use arrow::datatypes::{Field, Schema};
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DFSchema, JoinType, NullEquality};
@@ -57,8 +58,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         columns: columns(node, side),
         output: batch_schema(&node.schema),
         bits,
-        // An eighth is left for the process itself and what is in flight.
-        share: limits.memory / 8 * 7 / 8 * 5 / lowering.joins,
+        share: tables_share(limits.memory) / lowering.joins,
     };
     let op = Arc::new(JoinOp::new(wanted, below.clone())?);
     let page = limits.page();
@@ -83,6 +83,12 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         settles: vec![slots],
     });
     Ok(pipe)
+}
+
+/// Bytes that tables may keep while rows are looked up: five eighths of what the process itself, what is in flight and
+/// the pages of rows that wait leave over.
+fn tables_share(memory: usize) -> usize {
+    memory.saturating_sub(28 * MIB).max(memory / 8) / 8 * 5
 }
 
 fn described(node: &Join) -> String {
