@@ -17,6 +17,8 @@
 //!
 //! The layers, and the life of a query through them, are drawn in `ARCHITECTURE.md`.
 #![warn(missing_docs)]
+// The heads of modules lead readers of the source to private parts, too.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod batch;
 pub mod config;

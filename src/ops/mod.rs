@@ -14,7 +14,7 @@
 //!
 //! # Memory
 //!
-//! A local state holds a [`Reservation`](crate::memory::Reservation) with a floor with which it can always finish. Above
+//! A local state holds a [`Reservation`] with a floor with which it can always finish. Above
 //! the floor it grows page by page; when a page is refused it keeps what it has not absorbed and says
 //! [`Flow::Starved`]. It is called again (`resume`) when the scheduler has found memory, or asked this very state to
 //! `spill`. Nothing blocks, loops or fails for lack of memory above the floor.

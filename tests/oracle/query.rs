@@ -81,7 +81,7 @@ impl Test {
                     4 => (6, Value::Date(10_000 + random.below(40) as i32)),
                     _ => (7, Value::Decimal(random.below(2_000_000) as i128 - 1_000_000)),
                 };
-                Test::Compare(column, random.pick(&["=", "<>", "<", "<=", ">", ">="]), value)
+                Test::Compare(column, random.pick::<&str>(&["=", "<>", "<", "<=", ">", ">="]), value)
             }
             5 => Test::And(deeper(random), deeper(random)),
             6 => Test::Or(deeper(random), deeper(random)),
