@@ -271,8 +271,9 @@ fn every_kind_from_scratch() {
 #[test]
 fn large_partitions_are_divided() {
     let mut divided = Vec::new();
-    for (giant, mask) in [(false, u64::MAX), (true, u64::MAX), (false, 0)] {
-        let tables = large(giant);
+    for (giant, mask) in [(false, u64::MAX), (true, u64::MAX)] {
+        // Both sides are several times what a task may hold.
+        let tables = Tables::new(rows(5, 40_000, 15_000, giant), rows(6, 45_000, 15_000, false));
         let session = tables.session(&Run { bits: 0, mask, ..STARVED });
         let statements =
             session.statements("explain analyze select count(l.s), count(r.s) from l join r on l.s = r.s").unwrap();
