@@ -28,7 +28,7 @@ const ROWS: &[(&str, &str, u64)] = &[
     ("wide text keys", "SELECT count(*), sum(n) FROM (SELECT text, count(*) AS n FROM t GROUP BY text)", 64),
     ("distinct", "SELECT count(*), sum(num) FROM (SELECT DISTINCT num, small FROM t)", 64),
     ("sort", "SELECT count(*), sum(id) FROM (SELECT id, text FROM t ORDER BY text, id LIMIT 1000000000)", 64),
-    ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 64),
+    ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 256),
     ("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other", 256),
 ];
 
