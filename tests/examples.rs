@@ -36,3 +36,17 @@ fn every_example_is_run() {
         assert!(EXAMPLES.iter().any(|(known, ..)| *known == name), "{name} is not run by this test");
     }
 }
+
+/// What a name promises about its content is kept: packed text is packed, and reads back to the same rows.
+#[test]
+fn copies_are_packed_as_their_names_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = partita::Session::builder().build().unwrap();
+    for (name, magic) in [("a.csv.gz", &[0x1f, 0x8b][..]), ("a.jsonl.zst", &[0x28, 0xb5][..]), ("a.tsv", b"k\tv\n")] {
+        let path = dir.path().join(name);
+        let path = path.to_str().unwrap();
+        session.execute(&format!("COPY (SELECT 1 AS k, 'x' AS v) TO '{path}'")).unwrap();
+        assert!(std::fs::read(path).unwrap().starts_with(magic), "{name}");
+        assert_eq!(session.sql(&format!("SELECT k, v FROM '{path}'")).unwrap().count().unwrap(), 1, "{name}");
+    }
+}

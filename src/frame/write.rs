@@ -5,7 +5,7 @@ use super::session::Inner;
 use crate::error::{Error, Result};
 use crate::formats::{format_by_ending, format_named};
 use crate::front::Planned;
-use crate::io::AtomicFile;
+use crate::io::{AtomicFile, Compressed, Compression};
 use crate::ops::write::WriteOp;
 use crate::units::MIB;
 use std::collections::BTreeMap;
@@ -28,10 +28,16 @@ pub(super) fn to_file(
         })?,
     };
     let schema = execute::result_schema(planned);
-    let output = AtomicFile::create(Path::new(path))?;
-    let assembler = format.assembler(&schema, options, output)?;
+    // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
+    let (packed, plain) = Compression::of_name(path);
+    let output = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed)?;
+    let mut options = options.clone();
+    if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
+        options.insert("delimiter".into(), "\t".into());
+    }
+    let assembler = format.assembler(&schema, &options, output)?;
     let held = held_bytes(inner.limits.memory, inner.limits.threads);
-    let (make_schema, make_options) = (schema.clone(), options.clone());
+    let (make_schema, make_options) = (schema.clone(), options);
     let make = move || format.encoder(&make_schema, &make_options, held);
     let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held));
     execute::drain(inner, planned, sink.clone(), 2 * held)?;
