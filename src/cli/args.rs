@@ -81,6 +81,10 @@ pub struct Args {
     #[arg(long)]
     pub stats: bool,
 
+    /// Record every choice of the scheduler in this file, line by line
+    #[arg(long, value_name = "FILE")]
+    pub story: Option<PathBuf>,
+
     /// `-c` and `-f` in the order in which they were given.
     #[arg(skip)]
     pub scripts: Vec<Script>,
@@ -115,6 +119,7 @@ const WITH_VALUE: &[&str] = &[
     "--null",
     "--max-rows",
     "--width",
+    "--story",
 ];
 
 /// DuckDB's forms and ours.

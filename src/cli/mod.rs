@@ -22,6 +22,7 @@ mod printers;
 mod report;
 mod signals;
 mod stats;
+mod story;
 mod tables;
 mod types;
 
@@ -37,9 +38,10 @@ use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
+use story::Story;
 
-/// Runs the command; `arguments` begin with its name.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the command; `arguments` begin with its name. `trim` makes the allocator give back what it keeps.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, trim: fn()) -> ExitCode {
     let args = match Args::parse_from(arguments) {
         Ok(args) => args,
         Err(told) => {
@@ -49,7 +51,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut sql = String::new();
-    let code = match run(&args, &mut sql) {
+    let code = match run(&args, trim, &mut sql) {
         Ok(()) | Err(Stop::Closed) => exit::OK,
         Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {
             say("interrupted\n");
@@ -69,24 +71,43 @@ fn say(text: &str) {
 }
 
 /// Runs every script. `sql` is left holding the script that ran last, for messages about it.
-fn run(args: &Args, sql: &mut String) -> Result<(), Stop> {
+fn run(args: &Args, trim: fn(), sql: &mut String) -> Result<(), Stop> {
     let begun = Instant::now();
     let format = format(args)?;
     let scripts = match args.scripts.is_empty() {
         true => vec![Script::Text(standard_input()?)],
         false => args.scripts.clone(),
     };
-    let session = Arc::new(session(args)?);
-    let interrupt = signals::watch(&session)?;
-    name_tables(args, &session)?;
+    let story = args.story.as_deref().map(Story::create).transpose()?;
+    let session = Arc::new(session(args, trim, story.clone())?);
+    let outcome = run_in(args, format, &session, &scripts, sql);
+    let told = story.map_or(Ok(()), |story| story.end());
+    let rows = outcome?;
+    told?;
+    if args.stats {
+        say(&stats::describe(&session.stats(), begun.elapsed(), rows));
+    }
+    Ok(())
+}
+
+/// Runs every script in `session`; how many rows they put out.
+fn run_in(
+    args: &Args,
+    format: &'static Format,
+    session: &Arc<Session>,
+    scripts: &[Script],
+    sql: &mut String,
+) -> Result<u64, Stop> {
+    let interrupt = signals::watch(session)?;
+    name_tables(args, session)?;
     let target = match &args.output {
         Some(path) => Target::file(path)?,
         None => Target::stream(std::io::stdout().lock()),
     };
-    let mut run = Run { format, shape: shape(args, &session), target, results: 0, rows: 0 };
-    for script in &scripts {
+    let mut run = Run { format, shape: shape(args, session), target, results: 0, rows: 0 };
+    for script in scripts {
         *sql = text(script)?;
-        let outcome = run.script(&session, sql);
+        let outcome = run.script(session, sql);
         // What is left of an interrupted query may look like any error.
         if interrupt.came() && !matches!(outcome, Err(Stop::Closed)) {
             return Err(Error::cancelled().into());
@@ -95,10 +116,7 @@ fn run(args: &Args, sql: &mut String) -> Result<(), Stop> {
     }
     let rows = run.rows;
     run.target.complete()?;
-    if args.stats {
-        say(&stats::describe(&session.stats(), begun.elapsed(), rows));
-    }
-    Ok(())
+    Ok(rows)
 }
 
 /// What goes through one run of the command.
@@ -180,8 +198,8 @@ fn screen_width() -> usize {
     0
 }
 
-fn session(args: &Args) -> Result<Session> {
-    let mut builder = Session::builder().whole_process(true);
+fn session(args: &Args, trim: fn(), story: Option<Story>) -> Result<Session> {
+    let mut builder = Session::builder().whole_process(true).trim(trim);
     if let Some(size) = &args.memory {
         builder = builder.memory(size.as_str())?;
     }
@@ -193,6 +211,9 @@ fn session(args: &Args) -> Result<Session> {
     }
     if let Some(size) = &args.scratch_limit {
         builder = builder.scratch_limit(size.as_str())?;
+    }
+    if let Some(story) = story {
+        builder = builder.story(move |line| story.tell(line));
     }
     builder.build()
 }

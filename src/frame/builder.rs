@@ -4,6 +4,7 @@ use super::Session;
 use crate::config::{Settings, Tuning};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Observer;
+use crate::run::{Recorder, Trim};
 use crate::units::parse_size;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct SessionBuilder {
     pub(super) settings: Settings,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) inline: bool,
+    pub(super) story: Option<Recorder>,
+    pub(super) trim: Option<Trim>,
 }
 
 /// A size in bytes, as a number or as people write it.
@@ -76,6 +79,13 @@ impl SessionBuilder {
         self
     }
 
+    /// What makes the program's allocator give freed memory back to the kernel. Called now and then while a session that
+    /// holds the [whole process](Self::whole_process) to its budget is short of memory.
+    pub fn trim(mut self, trim: impl Fn() + Send + Sync + 'static) -> Self {
+        self.trim = Some(Box::new(trim));
+        self
+    }
+
     /// The engine's constants.
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.settings.tuning = tuning;
@@ -91,6 +101,14 @@ impl SessionBuilder {
     /// Runs everything on the thread that asks for rows, in an order that never varies. For tests.
     pub fn inline(mut self, inline: bool) -> Self {
         self.inline = inline;
+        self
+    }
+
+    /// Somebody who takes the lines of the session's story: each signal that the scheduler hears and each action that it
+    /// answers with, as they happen. [`sched::story::replay`](crate::sched::story::replay) proves from them that every
+    /// choice was the scheduler's. Called under its lock: be quick.
+    pub fn story(mut self, recorder: impl FnMut(&str) + Send + 'static) -> Self {
+        self.story = Some(Box::new(recorder));
         self
     }
 

@@ -76,7 +76,7 @@ impl Session {
     }
 
     pub(super) fn start(builder: SessionBuilder) -> Result<Session> {
-        let SessionBuilder { settings, observers, inline } = builder;
+        let SessionBuilder { settings, observers, inline, story, trim } = builder;
         let memory = settings.memory.unwrap_or_else(default_limit);
         let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
         let limits = Limits { tuning: Arc::new(settings.tuning.clone()), memory, threads };
@@ -96,8 +96,8 @@ impl Session {
             scratch: scratch.clone(),
             tuning: limits.tuning.clone(),
             events: Events::to(observers),
-            probe: if settings.whole_process { Probe::on() } else { Probe::off() },
-            story: None,
+            probe: if settings.whole_process { Probe::on(trim.unwrap_or(Box::new(|| {}))) } else { Probe::off() },
+            story,
         });
         let front = Front::new()?;
         Ok(Session(Arc::new(Inner { engine, front, limits, scratch, restarts: AtomicU64::new(0) })))

@@ -143,6 +143,13 @@ impl Budget {
         (bytes + ledger.held).saturating_sub(ledger.limit)
     }
 
+    /// Tells what the process has outside of reservations now, in bytes; what it had before is forgotten at once.
+    pub fn set_outside(&self, bytes: usize) {
+        let mut ledger = self.ledger();
+        ledger.seen = bytes;
+        ledger.peak = ledger.peak.max(bytes + ledger.held);
+    }
+
     /// The limit in bytes.
     pub fn limit(&self) -> usize {
         self.ledger().limit

@@ -104,11 +104,20 @@ impl DerefMut for Page {
 }
 
 impl Drop for Page {
+    /// The memory goes first and its account afterwards, so that no memory is ever nobody's.
     fn drop(&mut self) {
-        self.owner.shrink(self.len());
         let Some(map) = self.map.take() else { return };
-        if map.len() == self.pool.page_bytes {
-            let mut free = self.pool.free.lock().unwrap_or_else(|e| e.into_inner());
+        let bytes = map.len();
+        self.pool.put(map);
+        self.owner.shrink(bytes);
+    }
+}
+
+impl Pool {
+    /// Keeps the page for the next one who wants one, or gives it back to the kernel.
+    fn put(&self, map: MmapMut) {
+        if map.len() == self.page_bytes {
+            let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
             if free.len() < KEEP {
                 free.push(map);
             }

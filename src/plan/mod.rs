@@ -25,6 +25,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::{Expr, LogicalPlan, TableScan};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What planning may know of the session.
 #[derive(Clone)]
@@ -63,6 +64,8 @@ pub struct Lowering {
     subqueries: Vec<(Subquery, StageId)>,
     /// How many joins there are, which share memory for their tables.
     joins: usize,
+    /// Those that have not decided yet what they keep.
+    undecided: Arc<AtomicUsize>,
 }
 
 /// A query that can run: stages whose last one is the result.
@@ -77,7 +80,14 @@ impl Lowering {
     /// Nothing laid yet; expressions see `options`.
     pub fn new(limits: Limits, options: Arc<ConfigOptions>) -> Self {
         let scope = Scope::new(options, Vec::new());
-        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new(), joins: 1 }
+        Lowering {
+            limits,
+            stages: Stages::default(),
+            scope,
+            subqueries: Vec::new(),
+            joins: 1,
+            undecided: Arc::default(),
+        }
     }
 
     /// Lowers `plan`, ending in `outlet`.
@@ -87,6 +97,7 @@ impl Lowering {
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
         self.joins = nodes::join::count(plan)?.max(1);
+        self.undecided.store(self.joins, Relaxed);
         scalar::lower_all(&mut self, plan)?;
         let pipe = self.lower(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);

@@ -157,6 +157,9 @@ pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) 
         // It was answered from what rests: nobody needs to give once more.
         holder.take_wanted();
     }
+    if reservation == NOBODY {
+        given = given.max(engine.probe.look_again(&engine.memory.budget, bytes));
+    }
     engine.signal(Signal::Gave { reservation, bytes: given });
 }
 

@@ -33,6 +33,6 @@ mod tests;
 pub use engine::{Engine, Recorder, Setup};
 pub use inline::InlinePool;
 pub use latch::Latch;
-pub use peak::Probe;
+pub use peak::{Probe, Trim};
 pub use pool::{Job, Pool, RayonPool};
 pub use query::{Chosen, OnEnd, QueryHandle};

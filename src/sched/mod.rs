@@ -26,11 +26,13 @@
 //! ```text
 //! Starved --victim--> Spill ... Gave 0 -> the next victim          nobody left, others run: wait for them
 //!              \----> Ask + Resume                                 nobody left, nobody runs: everybody who was asked
-//!                                                                    goes on once; then `Starve` fails the youngest
+//!                                                                    goes on once; then `Spill` of nobody's memory:
+//!                                                                    the driver looks what the process really has;
+//!                                                                    then `Starve` fails the youngest
 //! ```
 //!
 //! Why this ends: between two events that free memory (call it an epoch) a starved task asks each reservation at most
-//! once and has one last chance, so an epoch has a bounded number of resumes. An epoch ends only when a task has ended,
+//! once, has one last chance and one look at real memory (of a bounded number), so an epoch has a bounded number of resumes. An epoch ends only when a task has ended,
 //! which happens once a task, or when bytes were freed, that is: written to scratch or handed on, which an operator does
 //! a bounded number of times a row. A change of the sum that all holders have counts the same, for holders that free
 //! without saying so.
@@ -56,7 +58,7 @@ use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
 
 /// The name of no reservation: what starves when a task cannot even be opened, because others hold more than their
-/// floors.
+/// floors; and who is asked for what the process has outside of all reservations.
 pub const NOBODY: ReservationId = ReservationId(u32::MAX);
 
 /// Something that happened and that the scheduler must know.

@@ -6,9 +6,12 @@
 use super::query::Query;
 use super::slots::{Hunger, Slot, Slots, State};
 use super::victim::{Choice, victim};
-use super::{Action, Signal};
+use super::{Action, NOBODY, Signal};
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
+
+/// How often a task may have the driver look for memory that nobody is known to hold.
+const MOST_LOOKS: u32 = 100;
 
 /// Decides what starts, waits, spills and ends in one session.
 pub struct Scheduler {
@@ -204,7 +207,10 @@ impl Scheduler {
             asked: None,
             last_chance: false,
             epoch: self.epoch,
+            looks: 0,
         };
+        let looks = self.slots.hunger(slot).map_or(0, |old| old.looks);
+        let fresh = Hunger { looks, ..fresh };
         let again = match self.slots.hunger(slot) {
             Some(old) if old.epoch == self.epoch && old.held() == fresh.held() => {
                 Hunger { tried: std::mem::take(&mut old.tried), last_chance: old.last_chance, ..fresh }
@@ -219,7 +225,7 @@ impl Scheduler {
     /// Whoever holds most above its floor gives back what is too much.
     fn over(&self, bytes: usize, claims: &[Claim], out: &mut Vec<Action>) {
         let Some(query) = self.queries.first().map(|q| q.id) else { return };
-        if let Choice::Other(reservation) = victim(claims, super::NOBODY, &[]) {
+        if let Choice::Other(reservation) = victim(claims, NOBODY, &[]) {
             out.push(Action::Spill { query, reservation, bytes });
         }
     }
@@ -290,9 +296,25 @@ impl Scheduler {
         if self.rouse_once() {
             return self.fill(out);
         }
-        if self.slots.waiting() == 0 {
+        if self.slots.waiting() == 0 && !self.look_outside(out) {
             self.starve(out);
         }
+    }
+
+    /// Nobody has anything to give, but what nobody is known to hold may be less by now: the driver looks, once an epoch.
+    /// Says whether there is still hope in that.
+    fn look_outside(&mut self, out: &mut Vec<Action>) -> bool {
+        let Some(slot) = self.slots.last_starved() else { return false };
+        let query = self.slots.get(slot).query;
+        let Some(hunger) = self.slots.hunger(slot) else { return false };
+        if hunger.tried.contains(&NOBODY) || hunger.looks >= MOST_LOOKS {
+            return false;
+        }
+        hunger.tried.push(NOBODY);
+        hunger.looks += 1;
+        hunger.asked = Some(NOBODY);
+        out.push(Action::Spill { query, reservation: NOBODY, bytes: hunger.bytes });
+        true
     }
 
     fn somebody_will_free(&self) -> bool {

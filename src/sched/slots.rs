@@ -41,6 +41,8 @@ pub(super) struct Hunger {
     pub last_chance: bool,
     /// The epoch that `tried` belongs to.
     pub epoch: u64,
+    /// How often the driver looked for memory that nobody is known to hold.
+    pub looks: u32,
 }
 
 impl Hunger {

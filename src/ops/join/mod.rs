@@ -26,6 +26,7 @@ mod layout;
 mod pages;
 mod plan;
 mod prober;
+mod resident;
 mod table;
 mod tables;
 mod transform;
@@ -41,7 +42,7 @@ use crate::ops::rows::{Chunk, RowPages};
 use crate::ops::{Cx, Sink, SinkOp, Source, SourceOp, Task, Transform, TransformOp, Work};
 use crate::store::SpillWriter;
 use plan::Plan;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tables::Tables;
 
@@ -72,8 +73,10 @@ struct Rest {
     build: Vec<RowPages>,
     /// The probe side's rows of the same partitions.
     probe: Vec<RowPages>,
-    /// How many partitions may become tables.
+    /// How many partitions may become tables, once that is decided.
     resident: usize,
+    /// Room for the probe's rows of the other partitions, for each worker.
+    rooms: Vec<Arc<Reservation>>,
     tables: Option<Arc<Tables>>,
     /// Rows of the build side.
     rows: u64,
@@ -108,11 +111,6 @@ impl JoinOp {
         build::floor(&self.0.plan, page_bytes)
     }
 
-    /// Bytes that one worker of the probe side holds at least, with pages of `page_bytes`.
-    pub fn probe_floor(&self, page_bytes: usize) -> usize {
-        transform::floor(page_bytes)
-    }
-
     /// The rule of the stage that makes tables.
     pub fn tables_layout(&self) -> TablesLayout {
         TablesLayout
@@ -134,23 +132,29 @@ impl JoinOp {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Rest> {
-        self.rest.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// Writes out pages that rest here, of the partitions that are read last first; returns the bytes given back.
-    fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
-        let mut rest = self.lock();
-        let rest = &mut *rest;
-        let writer = rest.writer.get_or_insert_with(|| cx.scratch.writer());
+impl Rest {
+    /// Writes out pages, of the partitions that are read last first; returns the bytes given back.
+    fn spill(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
         let mut given = 0;
-        for part in rest.probe.iter_mut().rev().chain(rest.build.iter_mut().rev()) {
+        for part in self.probe.iter_mut().rev().chain(self.build.iter_mut().rev()) {
             if given >= bytes {
                 break;
             }
             given += part.spill(bytes - given, writer)?;
         }
+        Ok(given)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Writes out pages that rest here; returns the bytes given back.
+    fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let given = self.lock().spill(bytes, cx)?;
         self.meter.add_spilled(given);
         Ok(given)
     }
@@ -169,6 +173,53 @@ impl Shared {
             self.spill(lacking, cx)?;
         }
         cx.memory.budget.require(name, floor, revocable)
+    }
+
+    /// Decides which partitions become tables, and commits room for the rows of the others, before any table is made.
+    ///
+    /// # Errors
+    /// `Resources`, where there is not enough room: nothing has changed then.
+    fn decide(&self, cx: &Cx) -> Result<()> {
+        let mut rest = self.lock();
+        let rest = &mut *rest;
+        if rest.tables.is_some() {
+            return Ok(());
+        }
+        let (page, budget) = (cx.memory.pool.page_bytes(), &cx.memory.budget);
+        let free = budget.free() + rest.reservation.as_ref().map_or(0, |r| r.held());
+        let facts = resident::Facts {
+            available: resident::available(free, self.plan.join.undecided.load(Relaxed)),
+            room: cx.threads.max(1) * page,
+            flags: self.plan.flags(),
+        };
+        let resident = resident::resident(&rest.build, &facts);
+        let missing = rest.build.len() - resident;
+        let mut rooms = Vec::with_capacity(cx.threads);
+        for _ in 0..if missing > 0 { cx.threads.max(1) } else { 0 } {
+            let lacking = (missing * page).saturating_sub(budget.free());
+            if lacking > 0 {
+                self.meter.add_spilled(rest.spill(lacking, cx)?);
+            }
+            rooms.push(budget.require("join probe", missing * page, false)?);
+        }
+        if missing > 0 {
+            self.meter.note(format!("{missing} of {} partitions are joined from scratch", rest.build.len()));
+        }
+        self.plan.join.undecided.fetch_sub(1, Relaxed);
+        (rest.resident, rest.rooms) = (resident, rooms);
+        rest.tables = Some(Arc::new(Tables::new(rest.build.len().max(1))));
+        Ok(())
+    }
+
+    /// Room for a worker's rows of `missing` partitions, a page each.
+    ///
+    /// # Errors
+    /// `Resources`, where there is not enough.
+    fn room(&self, missing: usize, cx: &Cx) -> Result<Arc<Reservation>> {
+        let needed = missing * cx.memory.pool.page_bytes();
+        let room = self.lock().rooms.pop().filter(|room| room.floor() >= needed);
+        // Partitions that did not become tables although they should have need more than was committed.
+        room.map_or_else(|| self.reserve("join probe", needed, false, cx), Ok)
     }
 
     /// Adds pages of one side to what rests.
@@ -210,13 +261,7 @@ impl SinkOp for JoinOp {
             rest.reservation = Some(cx.memory.budget.require("join at rest", 0, true)?);
         }
         rest.rows = rest.build.iter().map(RowPages::rows).sum();
-        rest.resident = tables::fitting(&self.0.plan, &rest.build);
-        rest.tables = Some(Arc::new(Tables::new(rest.build.len().max(1))));
         rest.tables_reservation = Some(cx.memory.budget.require("join tables", 0, false)?);
-        let spilled = rest.build.len() - rest.resident;
-        if spilled > 0 {
-            self.0.meter.note(format!("{spilled} of {} partitions are joined from scratch", rest.build.len()));
-        }
         Ok(Sizes { parts: rest.build.iter().map(size).collect() })
     }
 
@@ -237,6 +282,7 @@ impl TransformOp for JoinOp {
     /// What had to wait, a partition each.
     fn sizes(&self) -> Sizes {
         let mut rest = self.0.lock();
+        rest.rooms.clear();
         if !self.0.plan.flags() {
             // Nobody probes any more, and no row of a table comes out alone.
             rest.tables = None;
@@ -273,7 +319,8 @@ impl SourceOp for DeferredOp {
 }
 
 impl Work for tables::MakeTables {
-    fn open(&self, _round: u32, _index: usize, _cx: &Cx) -> Result<Box<dyn Task>> {
+    fn open(&self, _round: u32, _index: usize, cx: &Cx) -> Result<Box<dyn Task>> {
+        self.0.decide(cx)?;
         Ok(Box::new(tables::Making(self.0.clone())))
     }
 

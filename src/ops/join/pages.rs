@@ -39,15 +39,4 @@ impl Open {
     pub fn close(self) -> Chunk {
         Chunk::Resident(self.page, self.used, self.rows)
     }
-
-    /// Bytes of the page.
-    pub fn bytes(&self) -> usize {
-        self.page.len()
-    }
-
-    /// The page, without what was in it.
-    pub fn empty(mut self) -> Self {
-        (self.used, self.rows) = (0, 0);
-        self
-    }
 }

@@ -6,6 +6,8 @@ use crate::ops::rows::{Canonical, Cell, RowDecoder, RowLayout};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// What comes out of a join, seen from the sides that are built and probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +85,8 @@ pub struct Join {
     pub output: SchemaRef,
     /// log2 of the number of partitions of a large build side.
     pub bits: u32,
-    /// Bytes that tables in memory may take while the other side is probed.
-    pub share: usize,
+    /// Joins of the query that have not decided yet which partitions become tables.
+    pub undecided: Arc<AtomicUsize>,
 }
 
 /// What is fixed while a join runs.

@@ -1,11 +1,9 @@
 //! Tables of all partitions that are in memory, and the stage that makes them.
 
 use super::Shared;
-use super::plan::Plan;
-use super::table::{Room, Table, table_bytes};
+use super::table::{Room, Table};
 use crate::error::Result;
 use crate::ops::hash::radix;
-use crate::ops::rows::RowPages;
 use crate::ops::{Cx, Step, Task};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
@@ -60,16 +58,6 @@ impl Tables {
     }
 }
 
-/// How many partitions, from the first on, are in memory as a whole and fit the join's share as tables.
-pub(super) fn fitting(plan: &Plan, parts: &[RowPages]) -> usize {
-    let mut sum = 0;
-    let fits = |part: &&RowPages| {
-        sum += table_bytes(part.bytes(), part.rows(), plan.flags());
-        part.spilled() == 0 && sum <= plan.join.share
-    };
-    parts.iter().take_while(fits).count()
-}
-
 /// The stage.
 pub(super) struct MakeTables(pub Arc<Shared>);
 
@@ -108,6 +96,7 @@ impl Task for Making {
                 let _ = slot.set(room.fill(part.into_chunks(), &shared.plan)?);
                 shared.meter.see_memory(owner.held());
             }
+            // It is joined later.
             None => {
                 if let Some(place) = shared.lock().build.get_mut(i) {
                     *place = part;

@@ -1,8 +1,7 @@
 //! The probe, inside the pipeline of the probe side: looks rows up, and keeps those whose partition has no table.
 //!
-//! Kept rows are encoded into the open page of their partition; full pages go to scratch. A worker asks for a page for
-//! each partition without a table: with fewer, rows that go round the partitions write out pages that are nearly empty.
-//! A few always suffice: where a page is refused, the fullest open page is written out and used again.
+//! Kept rows are encoded into the open page of their partition; full pages go to scratch. A worker's reservation has a
+//! page for each partition without a table as its floor (see `resident`), so a page is never refused.
 
 use super::Shared;
 use super::pages::Open;
@@ -18,24 +17,6 @@ use crate::store::SpillWriter;
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{take, take_record_batch};
 use std::sync::Arc;
-
-/// Bytes that a worker holds at least.
-pub(super) fn floor(page_bytes: usize) -> usize {
-    2 * page_bytes
-}
-
-/// A page for each of `missing` partitions, or as many halves fewer as there is room for.
-fn reserve(shared: &Shared, missing: usize, cx: &Cx) -> Result<Arc<Reservation>> {
-    let page = cx.memory.pool.page_bytes();
-    let (mut pages, least) = (missing, floor(page));
-    while pages * page > least {
-        if let Ok(all) = shared.reserve("join probe", pages * page, true, cx) {
-            return Ok(all);
-        }
-        pages /= 2;
-    }
-    shared.reserve("join probe", if missing == 0 { 0 } else { least }, true, cx)
-}
 
 /// A worker's probe.
 pub(super) struct Probe {
@@ -64,7 +45,7 @@ impl Probe {
         let tables = shared.tables();
         let missing = (0..tables.len()).filter(|t| tables.get(*t).is_none()).count();
         let waiting = Waiting {
-            reservation: reserve(&shared, missing, cx)?,
+            reservation: shared.room(missing, cx)?,
             encoder: RowEncoder::new(&plan.probe.layout)?,
             rows: EncodedRows::default(),
             open: (0..tables.len()).map(|_| None).collect(),
@@ -131,23 +112,10 @@ impl Waiting {
             } else if let Some(page) = cx.memory.page(&self.reservation) {
                 self.open[partition] = Some(Open::new(page));
             } else {
-                spilled += self.steal(partition)?;
+                return Err(Error::resources("the operating system refused memory that the budget has"));
             }
         }
         Ok(spilled)
-    }
-
-    /// Writes out the fullest open page and gives it to `partition`; returns its bytes.
-    fn steal(&mut self, partition: usize) -> Result<usize> {
-        let fullest = (0..self.open.len()).max_by_key(|p| self.open[*p].as_ref().map_or(0, |open| open.used));
-        let (Some(from), Some(writer)) = (fullest, &mut self.writer) else { return Ok(0) };
-        let Some(mut open) = self.open[from].take() else {
-            return Err(Error::resources("the operating system refused memory that the budget has"));
-        };
-        let bytes = open.used;
-        self.parts[from].push(open.write(writer)?);
-        self.open[partition] = Some(open.empty());
-        Ok(bytes)
     }
 }
 
@@ -168,28 +136,6 @@ impl Transform for Probe {
 
     fn pull(&mut self, cx: &Cx) -> Result<Pull> {
         self.prober.pull(cx)
-    }
-
-    fn reservation(&self) -> Option<&Arc<Reservation>> {
-        Some(&self.waiting.reservation)
-    }
-
-    fn spill(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
-        let waiting = &mut self.waiting;
-        let writer = waiting.writer.get_or_insert_with(|| cx.scratch.writer());
-        let (mut given, mut written) = (0, 0);
-        for (open, part) in waiting.open.iter_mut().zip(&mut waiting.parts) {
-            if given >= bytes {
-                break;
-            }
-            if let Some(mut page) = open.take() {
-                written += page.used;
-                given += page.bytes();
-                part.push(page.write(writer)?);
-            }
-        }
-        self.shared.meter.add_spilled(written);
-        Ok(given)
     }
 
     fn finish(mut self: Box<Self>, _cx: &Cx) -> Result<()> {

@@ -11,7 +11,6 @@ use crate::front::stats::{Side, build_side};
 use crate::ops::expr::from_datafusion;
 use crate::ops::join::{Alone, From, Input, Join as Wanted, JoinOp, Kind, Residual};
 use crate::plan::{Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
-use crate::units::MIB;
 use arrow::datatypes::{Field, Schema};
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DFSchema, JoinType, NullEquality};
@@ -45,7 +44,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
     let (mut pipe, probe_input) = input(lowering, probe, probe_keys)?;
 
     let limits = lowering.limits.clone();
-    let bits = if node.on.is_empty() { 0 } else { limits.tuning.partition_bits(limits.memory) };
+    let bits = if node.on.is_empty() { 0 } else { limits.tuning.partition_bits(limits.memory / lowering.joins) };
     let below = Arc::new(Meter::default());
     let residual = residual(lowering, &mut pipe, node, side)?;
     let wanted = Wanted {
@@ -58,7 +57,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         columns: columns(node, side),
         output: batch_schema(&node.schema),
         bits,
-        share: tables_share(limits.memory) / lowering.joins,
+        undecided: lowering.undecided.clone(),
     };
     let op = Arc::new(JoinOp::new(wanted, below.clone())?);
     let page = limits.page();
@@ -70,7 +69,6 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
     pipe.wait_for(made);
     let slots = pipe.push(op.clone(), "join", shorten(&described(node), 200));
     pipe.top.inputs.push(below);
-    pipe.floor += op.probe_floor(page);
     pipe.inlets.push(Inlet {
         name: "join: deferred".into(),
         source: op.deferred(),
@@ -83,12 +81,6 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         settles: vec![slots],
     });
     Ok(pipe)
-}
-
-/// Bytes that tables may keep while rows are looked up: five eighths of what the process itself, what is in flight and
-/// the pages of rows that wait leave over.
-fn tables_share(memory: usize) -> usize {
-    memory.saturating_sub(28 * MIB).max(memory / 8) / 8 * 5
 }
 
 fn described(node: &Join) -> String {

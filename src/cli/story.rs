@@ -1,0 +1,79 @@
+//! `--story`: what the scheduler heard and chose, line by line, in a file.
+//!
+//! The file is written line by line, so that a session that fails, or is killed, leaves its story up to there.
+
+use partita::{Error, Result};
+use std::fs::File;
+use std::io::{LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The file, shared by the session, which tells, and the command, which ends it. Cheap to clone.
+#[derive(Clone)]
+pub struct Story(Arc<Mutex<Inner>>);
+
+struct Inner {
+    path: PathBuf,
+    file: LineWriter<File>,
+    /// The first write that failed: what comes after it would have a gap before it, and is not written.
+    failed: Option<std::io::Error>,
+}
+
+impl Story {
+    /// A story in the file `path`, which is emptied.
+    ///
+    /// # Errors
+    /// `Io`, where the file cannot be made.
+    pub fn create(path: &Path) -> Result<Story> {
+        let file = File::create(path).map_err(|e| Error::io(path.display(), e))?;
+        let inner = Inner { path: path.into(), file: LineWriter::new(file), failed: None };
+        Ok(Story(Arc::new(Mutex::new(inner))))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Adds a line.
+    pub fn tell(&self, line: &str) {
+        let inner = &mut *self.inner();
+        if inner.failed.is_none() {
+            inner.failed = writeln!(inner.file, "{line}").err();
+        }
+    }
+
+    /// Writes what is not written yet.
+    ///
+    /// # Errors
+    /// `Io`, where this or an earlier write failed.
+    pub fn end(&self) -> Result<()> {
+        let inner = &mut *self.inner();
+        let failed = inner.failed.take().or_else(|| inner.file.flush().err());
+        failed.map_or(Ok(()), |e| Err(Error::io(inner.path.display(), e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_in_the_file_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("story");
+        let story = Story::create(&path).unwrap();
+        story.clone().tell("a");
+        story.tell("b");
+        story.end().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\n");
+        assert!(Story::create(dir.path()).is_err());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_write_that_fails_is_told_at_the_end() {
+        let story = Story::create(Path::new("/dev/full")).unwrap();
+        story.tell("a");
+        assert!(story.end().unwrap_err().to_string().contains("/dev/full"));
+    }
+}
