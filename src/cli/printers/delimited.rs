@@ -2,11 +2,11 @@
 //! inside, or text that equals what stands for null. So null and the empty string come back as they were.
 
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use memchr::memchr;
 use partita::Result;
+use partita::cells::Column;
 
 /// Prints values between delimiters, a row a line.
 pub struct Delimited {

@@ -1,11 +1,11 @@
 //! A Markdown table. Bars inside of values are escaped and line ends become `<br>`, so that a row stays a row.
 
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use crate::cli::types::is_numeric;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::Column;
 
 /// Prints rows between bars.
 pub struct Markdown {

@@ -9,11 +9,11 @@
 
 use super::boxes::{self, Slot};
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use crate::cli::types::{is_numeric, word};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::Column;
 use std::collections::VecDeque;
 use unicode_width::UnicodeWidthStr;
 

@@ -1,27 +1,33 @@
 //! Values: constants folded by the rules, expressions evaluated, against what SQL says.
 
 use super::front;
+use crate::cells::Column;
 use crate::error::Result;
-use crate::front::Bound;
+use crate::front::{Bound, Front};
 use crate::ops::expr::{Compiled, Scope};
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
-use arrow::util::display::array_value_to_string;
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
 use std::sync::Arc;
 
 /// The only row of a SELECT without FROM, as text.
 fn value(sql: &str) -> Result<String> {
-    let front = front();
+    value_in(&front(), sql)
+}
+
+/// As `value`, in a session.
+pub(in crate::front) fn value_in(front: &Front, sql: &str) -> Result<String> {
     let statement = front.parse(sql)?.remove(0);
     let Bound::Query(planned) = front.bind(&statement)? else { panic!("{sql} is no query") };
-    let cells = run(&planned.optimized, &Scope::new(front.options(), Vec::new()))?;
-    let text = |a: &ArrayRef| match a.is_null(0) {
-        true => Ok("null".to_string()),
-        false => array_value_to_string(a, 0),
+    let rows = run(&planned.optimized, &Scope::new(front.options(), Vec::new()))?;
+    let text = |a: &ArrayRef| {
+        let cells = Column::new(a)?;
+        let mut out = Vec::new();
+        cells.text(0, &mut out);
+        Ok(if cells.is_null(0) { "null".to_string() } else { String::from_utf8_lossy(&out).into_owned() })
     };
-    Ok(cells.columns().iter().map(text).collect::<std::result::Result<Vec<_>, _>>()?.join("|"))
+    Ok(rows.columns().iter().map(text).collect::<Result<Vec<_>>>()?.join("|"))
 }
 
 /// Runs a plan of projections over one row.
