@@ -5,6 +5,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, TimeUnit
 use datafusion_common::{Result, plan_err};
 use datafusion_expr::planner::TypePlanner;
 use datafusion_sql::sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
+use datafusion_sql::sqlparser::parser::Parser;
 use std::sync::Arc;
 
 /// Reads the types of casts and of columns. Times count microseconds unless they say otherwise.
@@ -53,6 +54,13 @@ fn planned(written: &ast::DataType) -> Result<Option<DataType>> {
             _ => return Ok(None),
         },
         D::Custom(name, args) if args.is_empty() => return Ok(custom(&name.to_string())),
+        D::Custom(name, args) if name.to_string().eq_ignore_ascii_case("map") => {
+            let [key, value] = args.as_slice() else { return Ok(None) };
+            match (read(key)?, read(value)?) {
+                (Some(key), Some(value)) => map(key, value),
+                _ => return Ok(None),
+            }
+        }
         _ => return Ok(None),
     }))
 }
@@ -84,6 +92,15 @@ fn planned_or_simple(written: &ast::DataType) -> Result<Option<DataType>> {
         }
         other => return planned(other),
     }))
+}
+
+/// A type by its text.
+fn read(text: &str) -> Result<Option<DataType>> {
+    let dialect = super::dialect::PartitaDialect;
+    match Parser::new(&dialect).try_with_sql(text).and_then(|mut p| p.parse_data_type()) {
+        Ok(written) => planned_or_simple(&written),
+        Err(_) => plan_err!("no type {text:?}"),
+    }
 }
 
 /// A map from `key` to `value`.

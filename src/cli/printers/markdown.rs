@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn rows_stay_rows() {
         let text = "| id | name | price | ok | note |\n|---:|----|---:|----|----|\n| 1 | plain | 1.0 | true |  |\n\
-            | -20 | a,b\t\"c\"<br>d\\| | NaN | false | é |\n| NULL | NULL | NULL | NULL | NULL |\n";
+            | -20 | a,b\t\"c\"<br>d\\| | nan | false | é |\n| NULL | NULL | NULL | NULL | NULL |\n";
         assert_eq!(shown("markdown", &shape(), &[simple()]), text);
     }
 }

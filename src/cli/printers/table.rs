@@ -251,7 +251,7 @@ mod tests {
 │ bigint │ varchar      │ double │ boolean │ varchar │
 ├────────┼──────────────┼────────┼─────────┼─────────┤
 │      1 │ plain        │    1.0 │ true    │         │
-│    -20 │ a,b\t"c"\nd| │    NaN │ false   │ é       │
+│    -20 │ a,b\t"c"\nd| │    nan │ false   │ é       │
 │   NULL │ NULL         │   NULL │ NULL    │ NULL    │
 └────────┴──────────────┴────────┴─────────┴─────────┘
 3 rows

@@ -51,7 +51,9 @@ impl<A: Array> Column<A> {
     /// Where the value of a row is, unless it is null.
     pub(super) fn at(&self, row: usize) -> Option<usize> {
         let at = if self.constant { 0 } else { row };
-        self.array.is_valid(at).then_some(at)
+        // A column of nulls has no bits that say so.
+        let there = self.array.is_valid(at) && !matches!(self.array.data_type(), DataType::Null);
+        there.then_some(at)
     }
 }
 

@@ -34,6 +34,7 @@ use std::sync::Arc;
 pub(super) struct Functions {
     registry: MemoryFunctionRegistry,
     ours: HashMap<String, Arc<ScalarUDF>>,
+    lambdas: HashMap<String, Arc<HigherOrderUDF>>,
     also: Aliases,
     pub(super) planners: Vec<Arc<dyn ExprPlanner>>,
     pub(super) options: Arc<ConfigOptions>,
@@ -59,7 +60,20 @@ impl Functions {
             ours.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
             ours.insert(f.name().to_string(), f);
         }
-        Ok(Functions { registry, ours, also, planners: planners(), options: Arc::new(options), alias: Arc::default() })
+        let mut lambdas = HashMap::new();
+        for f in lists::lambda::functions() {
+            lambdas.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
+            lambdas.insert(f.name().to_string(), f);
+        }
+        Ok(Functions {
+            registry,
+            ours,
+            lambdas,
+            also,
+            planners: planners(),
+            options: Arc::new(options),
+            alias: Arc::default(),
+        })
     }
 
     pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -68,7 +82,10 @@ impl Functions {
     }
 
     pub(super) fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.registry.higher_order_function(name).ok().or_else(|| self.also.higher_order.get(name).cloned())
+        let ours = || self.lambdas.get(name).cloned();
+        ours()
+            .or_else(|| self.registry.higher_order_function(name).ok())
+            .or_else(|| self.also.higher_order.get(name).cloned())
     }
 
     pub(super) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
@@ -84,7 +101,11 @@ impl Functions {
         let (r, also) = (&self.registry, &self.also);
         [
             r.udfs().into_iter().chain(also.scalar.keys().cloned()).chain(self.ours.keys().cloned()).collect(),
-            r.higher_order_function_names().into_iter().chain(also.higher_order.keys().cloned()).collect(),
+            r.higher_order_function_names()
+                .into_iter()
+                .chain(also.higher_order.keys().cloned())
+                .chain(self.lambdas.keys().cloned())
+                .collect(),
             r.udafs().into_iter().chain(also.aggregate.keys().cloned()).collect(),
             r.udwfs().into_iter().chain(also.window.keys().cloned()).collect(),
         ]

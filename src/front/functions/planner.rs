@@ -37,12 +37,29 @@ fn is_stamp(t: &DataType) -> bool {
     matches!(t, DataType::Timestamp(..))
 }
 
-/// Whether an interval is a constant of whole days: a date plus that is still a date to the optimizer.
-fn whole_days(e: &Expr) -> bool {
-    match e {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) => v.nanoseconds == 0,
-        _ => false,
-    }
+/// A date and an interval make a timestamp. Compared with a date, one of whole days may stay a date: readers can skip by
+/// that. The date of such a sum.
+fn sum_as_date(e: &Expr) -> Option<Expr> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right }) = e else {
+        return None;
+    };
+    let Expr::Cast(Cast { expr, field }) = left.as_ref() else { return None };
+    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) = right.as_ref() else { return None };
+    (field.data_type() == &STAMP && v.nanoseconds == 0)
+        .then(|| Expr::BinaryExpr(BinaryExpr { left: expr.clone(), op: *op, right: right.clone() }))
+}
+
+/// A comparison of a date with a date plus an interval.
+fn date_comparison(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let op = comparison(op)?;
+    let date = |e: &Expr| matches!(e.get_type(schema), Ok(DataType::Date32));
+    let as_date = |e: &Expr| sum_as_date(e).filter(date);
+    let (left, right) = match (as_date(left), as_date(right)) {
+        (None, Some(right)) if date(left) => (left.clone(), right),
+        (Some(left), None) if date(right) => (left, right.clone()),
+        _ => return None,
+    };
+    Some(Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) }))
 }
 
 /// What an operator between two types means; `None` where DataFusion knows.
@@ -65,7 +82,12 @@ fn arithmetic(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSchema)
         (B::Plus, t, i) if is_time(t) && is_interval(i) => call("date_add", args())?,
         (B::Plus, i, t) if is_time(t) && is_interval(i) => call("date_add", swapped())?,
         (B::Minus, t, i) if is_time(t) && is_interval(i) => call("date_add", vec![left.clone(), negated(right)])?,
-        (B::Plus | B::Minus, T::Date32, i) if is_interval(i) && !whole_days(right) => {
+        (B::Plus, i, T::Date32) if is_interval(i) => {
+            let stamp = Expr::Cast(Cast::new(Box::new(right.clone()), STAMP));
+            let (left, right) = (Box::new(stamp), Box::new(left.clone()));
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right })
+        }
+        (B::Plus | B::Minus, T::Date32, i) if is_interval(i) => {
             let op = if *op == B::Plus { Operator::Plus } else { Operator::Minus };
             let stamp = Expr::Cast(Cast::new(Box::new(left.clone()), STAMP));
             Expr::BinaryExpr(BinaryExpr { left: Box::new(stamp), op, right: Box::new(right.clone()) })
@@ -107,6 +129,9 @@ impl ExprPlanner for OurPlanner {
             B::Arrow => return planned("json_extract", vec![left, right]),
             B::Custom(name) if name == JSON_ARROW => return planned("json_extract", vec![left, right]),
             B::LongArrow => return planned("json_extract_string", vec![left, right]),
+            B::BitwiseXor | B::PGExp => return planned("power", vec![left, right]),
+            B::PGBitwiseShiftLeft => return planned("left_shift", vec![left, right]),
+            B::PGBitwiseShiftRight => return planned("right_shift", vec![left, right]),
             B::PGStartsWith => return planned("starts_with", vec![left, right]),
             B::PGRegexMatch => return planned("regexp_full_match", vec![left, right]),
             B::PGRegexNotMatch => {
@@ -119,7 +144,11 @@ impl ExprPlanner for OurPlanner {
             B::StringConcat if list(&left) && list(&right) => return planned("list_concat", vec![left, right]),
             _ => {}
         }
-        match arithmetic(&op, &left, &right, schema)? {
+        let made = match date_comparison(&op, &left, &right, schema) {
+            Some(made) => Some(made),
+            None => arithmetic(&op, &left, &right, schema)?,
+        };
+        match made {
             Some(made) => Ok(PlannerResult::Planned(made)),
             None => Ok(PlannerResult::Original(RawBinaryExpr { op, left, right })),
         }

@@ -143,7 +143,13 @@ impl Row {
 
     /// The types that arguments of these types are cast to; `None` where they do not fit.
     fn coerce(&self, types: &[DataType]) -> Option<Vec<DataType>> {
-        self.takes.split(" | ").find_map(|shape| fit(shape, types))
+        let mut made = self.takes.split(" | ").find_map(|shape| fit(shape, types))?;
+        if let Gives::ByValues(_) = self.gives {
+            // A cast would hide the constants that the type depends on.
+            let literals = made.iter_mut().zip(types).filter(|(_, given)| matches!(given, DataType::Utf8));
+            literals.filter(|(made, _)| is_text(made)).for_each(|(made, given)| *made = given.clone());
+        }
+        Some(made)
     }
 }
 
@@ -201,10 +207,10 @@ fn alike<'a>(made: Vec<DataType>, word: impl Fn(usize) -> &'a str) -> Option<Vec
 
 /// The types that the arguments are cast to, each for itself.
 fn each(shape: &str, types: &[DataType]) -> Option<Vec<DataType>> {
-    let mut words = shape.split(", ").filter(|w| !w.is_empty()).peekable();
+    let words = shape.split(", ").filter(|w| !w.is_empty());
     let mut made = Vec::with_capacity(types.len());
     let mut rest = types.iter();
-    while let Some(word) = words.next() {
+    for word in words {
         if let Some(kind) = word.strip_suffix("..") {
             for t in rest.by_ref() {
                 made.push(Kind::named(kind)?.take(t)?);
@@ -285,7 +291,7 @@ impl Kind {
     }
 
     /// The type that an argument of type `t` is cast to, if it may be passed. Literals (`Utf8`; columns are `Utf8View`)
-    /// may stand for dates and times.
+    /// may stand for numbers, dates and times.
     fn take(self, t: &DataType) -> Option<DataType> {
         use DataType as T;
         let null = matches!(t, T::Null);
@@ -297,8 +303,8 @@ impl Kind {
         };
         match self {
             Kind::Text => (text || null).then_some(T::Utf8View),
-            Kind::Int => (t.is_integer() || null).then_some(T::Int64),
-            Kind::Float => (t.is_numeric() || null).then_some(T::Float64),
+            Kind::Int => (t.is_integer() || null || literal).then_some(T::Int64),
+            Kind::Float => (t.is_numeric() || null || literal).then_some(T::Float64),
             Kind::Number if null => Some(T::Int64),
             Kind::Number => t.is_numeric().then(|| t.clone()),
             Kind::Integer if null => Some(T::Int64),
@@ -444,7 +450,7 @@ mod tests {
         assert_eq!(fits("text, int?", &[Utf8]), Some(vec![Utf8View]));
         assert_eq!(fits("text, int?", &[Utf8View, Int8]), Some(vec![Utf8View, Int64]));
         assert_eq!(fits("text, int?", &[]), None);
-        assert_eq!(fits("text, int?", &[Utf8, Utf8]), None);
+        assert_eq!(fits("text, int?", &[Utf8, Utf8View]), None);
         assert_eq!(fits("text, any..", &[Utf8, Int32, Boolean]), Some(vec![Utf8View, Int32, Boolean]));
         assert_eq!(fits("date", &[Utf8]), Some(vec![Date32]), "a literal");
         assert_eq!(fits("date", &[Utf8View]), None, "a column");

@@ -7,12 +7,15 @@
 //! t AT TIME ZONE 'UTC'          at_time_zone('UTC', t)
 //! INTERVAL (n) DAY              to_days(n)
 //! x[2:]                         x[2:-1]
+//! ~x                            xor(x, -1)
+//! date_part(['year'], d)        {'year': date_part('year', d)}
+//! regexp_extract(s, p, ['a'])   {'a': regexp_extract(s, p, 1)}
 //! ```
 
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, CaseWhen, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Statement, Subscript, Value, VisitMut, VisitorMut,
+    FunctionArguments, Ident, ObjectName, Statement, Subscript, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -40,8 +43,30 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
         Expr::AtTimeZone { timestamp, time_zone } => {
             Some(function("at_time_zone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]))
         }
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+            Some(function("xor", vec![expr.as_ref().clone(), number("-1")]))
+        }
         Expr::Interval(interval) => {
-            let name = made_by(interval.leading_field.as_ref()?)?;
+            let Some(unit) = interval.leading_field.as_ref() else {
+                if let Expr::Value(v) = interval.value.as_mut()
+                    && let Value::SingleQuotedString(text) = &mut v.value
+                {
+                    *text = plain_interval(text)?;
+                }
+                return None;
+            };
+            let name = made_by(unit)?;
+            if matches!(unit, DateTimeField::Quarter | DateTimeField::Millennium | DateTimeField::Millenium) {
+                // Arrow does not know these units.
+                let value = match interval.value.as_ref() {
+                    Expr::Value(v) => match &v.value {
+                        Value::Number(digits, _) | Value::SingleQuotedString(digits) => number(digits),
+                        _ => return None,
+                    },
+                    other => other.clone(),
+                };
+                return Some(function(name, vec![value]));
+            }
             let constant = |e: &Expr| matches!(e, Expr::Value(_) | Expr::UnaryOp { .. } | Expr::BinaryOp { .. });
             let value = match interval.value.as_ref() {
                 Expr::Nested(inner) => inner.as_ref(),
@@ -56,6 +81,14 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
         }
         _ => None,
     }
+}
+
+/// The interval that a text means, in words that Arrow reads the same way.
+fn plain_interval(text: &str) -> Option<String> {
+    let v = super::cast::parse_interval(text)?;
+    let (sign, nanos) = (if v.nanoseconds < 0 { "-" } else { "" }, v.nanoseconds.unsigned_abs());
+    let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    Some(format!("{} months {} days {sign}{seconds}.{fraction:09} seconds", v.months, v.days))
 }
 
 /// The function that makes an interval of a number of units.
@@ -79,9 +112,12 @@ fn made_by(unit: &DateTimeField) -> Option<&'static str> {
     })
 }
 
+fn number(digits: &str) -> Expr {
+    Expr::value(Value::Number(digits.to_string(), false))
+}
+
 /// Gives an open end of a slice its place.
 fn close_slice(access: &mut AccessExpr) {
-    let number = |n: &str| Expr::value(Value::Number(n.to_string(), false));
     if let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access {
         lower_bound.get_or_insert_with(|| number("1"));
         upper_bound.get_or_insert_with(|| number("-1"));
@@ -124,9 +160,32 @@ fn call(call: &Function) -> Option<Expr> {
                 else_result: Some(Box::new(other)),
             })
         }
+        ("date_part" | "datepart", 2) => {
+            let [parts, of] = plain(&list.args)?.try_into().ok()?;
+            structure(&parts, |_, part| function("date_part", vec![part.clone(), of.clone()]))
+        }
+        ("regexp_extract", 3..) => {
+            let args = plain(&list.args)?;
+            let [text, pattern, names, options @ ..] = args.as_slice() else { return None };
+            structure(names, |at, _| {
+                let group = [text.clone(), pattern.clone(), number(&(at + 1).to_string())];
+                function("regexp_extract", group.into_iter().chain(options.iter().cloned()).collect())
+            })
+        }
         ("timezone", 2) => Some(function("at_time_zone", plain(&list.args)?)),
         _ => None,
     }
+}
+
+/// A struct with a field for each of the constant texts in an array.
+fn structure(names: &Expr, value: impl Fn(usize, &Expr) -> Expr) -> Option<Expr> {
+    let Expr::Array(names) = names else { return None };
+    let is_text = |e: &Expr| matches!(e, Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_)));
+    if !names.elem.iter().all(is_text) {
+        return None;
+    }
+    let fields = names.elem.iter().enumerate().flat_map(|(at, name)| [name.clone(), value(at, name)]);
+    Some(function("named_struct", fields.collect()))
 }
 
 fn expr_of(arg: &FunctionArgExpr) -> Option<Expr> {

@@ -85,7 +85,7 @@ fn what_does_not_wrap_is_right() {
         ("select null + 1, 1 - null, -null::int", "null|null|null"),
         ("select case when false then 9223372036854775807 + 1 else 5 end", "5"),
         ("select coalesce(1, 9223372036854775807 + 1)", "1"),
-        ("select date '2024-01-31' + interval 1 month", "2024-02-29"),
+        ("select date '2024-01-31' + interval 1 month", "2024-02-29 00:00:00"),
         ("select 1_000 + 1", "1001"),
     ] {
         assert_eq!(value(sql).unwrap(), wanted, "{sql}");
@@ -95,7 +95,7 @@ fn what_does_not_wrap_is_right() {
 #[test]
 fn json_arrows() {
     for (sql, wanted) in [
-        (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b'"#, r#"[1, "x", null]"#),
+        (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b'"#, r#"[1,"x",null]"#),
         (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b' ->> 1"#, "x"),
         (r#"select '{"a": "x\ny"}' ->> 'a' = e'x\ny'"#, "true"),
         (r#"select '{"a": "x"}' -> 'a'"#, r#""x""#),

@@ -15,6 +15,24 @@ pub(super) fn from_text(text: &StringViewArray, to: &DataType, lenient: bool) ->
 
 const NANOS: i128 = 1_000_000_000;
 
+/// One, in numbers with 18 digits behind the point.
+const ONE: i128 = 1_000_000_000_000_000_000;
+
+/// So many times `nanos`, rounded to microseconds, halves to the even one.
+fn micros(scaled: i128, nanos: i128) -> Option<i128> {
+    let size = (scaled / ONE).checked_mul(nanos)?;
+    let part = scaled % ONE;
+    // Of a fraction less than one: the unit in microseconds stays below 2^64.
+    let (whole, rest) = match nanos {
+        0 => (0, 0),
+        1_000 => (part / ONE, part % ONE),
+        _ => (part.checked_mul(nanos / 1_000)? / ONE, part.checked_mul(nanos / 1_000)? % ONE),
+    };
+    let twice = rest.abs() * 2;
+    let up = twice > ONE || (twice == ONE && whole % 2 != 0);
+    Some(size + (whole + if up { rest.signum() } else { 0 }) * 1_000)
+}
+
 /// Months, days and nanoseconds of one of a unit.
 fn unit(name: &str) -> Option<(i128, i128, i128)> {
     Some(match name {
@@ -48,14 +66,18 @@ pub(in super::super) fn parse(text: &str) -> Option<IntervalMonthDayNano> {
             nanos += time(&word)?;
             continue;
         }
-        let micro = super::number::parse_scaled(&word, 6)?;
+        let scaled = super::number::parse_scaled(&word, 18)?;
         let (m, d, n) = unit(&words.next()?)?;
-        // What is left of months goes to days, what is left of days to the time.
-        let all_months = micro * m;
-        months += all_months / 1_000_000;
-        let all_days = micro * d + all_months % 1_000_000 * 30;
-        days += all_days / 1_000_000;
-        nanos += micro * n / 1_000_000 + all_days % 1_000_000 * 86_400 * 1_000;
+        // Parts of years are rounded to months; what is left of months goes to days, and of days to the time.
+        let all_months = scaled.checked_mul(m)?;
+        let (whole, left) = match m {
+            0 | 1 => (all_months / ONE, all_months % ONE),
+            _ => ((all_months + all_months.signum() * ONE / 2) / ONE, 0),
+        };
+        months += whole;
+        let all_days = scaled.checked_mul(d)? + left * 30;
+        days += all_days / ONE;
+        nanos += micros(scaled, n)? + micros(all_days % ONE, 86_400 * NANOS)?;
     }
     let sign = if ago { -1 } else { 1 };
     let made = IntervalMonthDayNano::new(

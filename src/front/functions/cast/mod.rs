@@ -12,6 +12,7 @@ mod nested;
 mod number;
 mod time;
 
+pub(super) use interval::parse as parse_interval;
 pub(super) use time::zone_shift;
 
 use super::args::{Args, Column};

@@ -128,12 +128,15 @@ fn list_from_text(text: &StringViewArray, to: &DataType, field: &FieldRef, lenie
 }
 
 fn struct_from_text(text: &StringViewArray, to: &DataType, fields: &Fields, lenient: bool) -> Result<ArrayRef> {
-    let rows = cut_each(text, to, lenient, |t| pairs(inside(t, '{', '}')?, ':'))?;
+    let mut rows = cut_each(text, to, lenient, |t| pairs(inside(t, '{', '}')?, ':'))?;
     let known = |name: &str| fields.iter().any(|f| f.name().eq_ignore_ascii_case(name));
-    for (row, pairs) in rows.iter().enumerate() {
+    for (row, pairs) in rows.iter_mut().enumerate() {
         let strange = pairs.iter().flatten().any(|(k, _)| !k.as_deref().is_some_and(known));
         if strange && !lenient {
             return Err(misfit(text.value(row), to));
+        }
+        if strange {
+            *pairs = None;
         }
     }
     let columns = fields.iter().map(|f| {

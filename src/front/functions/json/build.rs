@@ -2,7 +2,7 @@
 
 use super::super::args::{Args, some, texts};
 use super::super::row::{Gives, Row, is_text};
-use super::path::{Children, children, minified};
+use super::path::{Children, Path, Step, children, minified};
 use crate::cells::{Column, quoted};
 use arrow::array::{Array, ArrayRef, StringViewBuilder};
 use datafusion_common::{DataFusionError, Result, exec_err};
@@ -34,6 +34,14 @@ pub(in super::super) const ROWS: &[Row] = &[
         array,
         "An array of values.",
         "json_array(1, 'a', NULL) --> [1,\"a\",null]",
+    ),
+    Row::new(
+        "json_remove",
+        "text, text.. | text, texts",
+        Gives::Text,
+        remove,
+        "The document without what is at the paths.",
+        "json_remove('{\"a\": 1, \"b\": [1, 2]}', '$.a', '$.b[0]') --> {\"b\":[2]}",
     ),
     Row::new(
         "json_merge_patch",
@@ -140,4 +148,49 @@ fn patched(target: Option<&str>, patch: &str) -> String {
         format!("{}:{value}", String::from_utf8_lossy(&made))
     };
     format!("{{{}}}", all.iter().map(pair).collect::<Vec<_>>().join(","))
+}
+
+fn remove(args: &Args) -> Result<ArrayRef> {
+    let doc = args.text(0)?;
+    let paths = (1..args.len()).map(|at| super::super::cast::pieces_of(args, at)).collect::<Result<Vec<_>>>()?;
+    texts(args, |row| {
+        let text = some!(doc.get(row));
+        let Some(mut made) = minified(text) else { return exec_err!("{text:?} is not JSON") };
+        for path in paths.iter().flat_map(|p| p.of(row)) {
+            made = some!(without(&made, &Path::parse(path)?.0));
+        }
+        Ok(Some(made))
+    })
+}
+
+/// The document without what the steps lead to; nothing is left of it where there are no steps.
+fn without(json: &str, steps: &[Step]) -> Option<String> {
+    let (step, rest) = steps.split_first()?;
+    let inner = |hit: bool, value: &str| if hit { without(value, rest) } else { Some(value.to_string()) };
+    match (children(json), step) {
+        (Some(Children::Object(pairs)), Step::Key(_) | Step::Part(_) | Step::AnyKey) => {
+            let hit = |key: &str| matches!(step, Step::Key(k) | Step::Part(k) if k == key) || *step == Step::AnyKey;
+            let kept = pairs.into_iter().filter_map(|(key, value)| {
+                let value = inner(hit(&key), value)?;
+                let mut made = Vec::new();
+                quoted(&key, &mut made);
+                Some(format!("{}:{value}", String::from_utf8_lossy(&made)))
+            });
+            Some(format!("{{{}}}", kept.collect::<Vec<_>>().join(",")))
+        }
+        (Some(Children::Array(items)), _) => {
+            let place = match step {
+                Step::Index(at) if *at < 0 => {
+                    usize::try_from(at.unsigned_abs()).ok().and_then(|n| items.len().checked_sub(n))
+                }
+                Step::Index(at) => usize::try_from(*at).ok(),
+                Step::Part(digits) => digits.parse().ok(),
+                _ => None,
+            };
+            let hit = |at: usize| place == Some(at) || *step == Step::AnyIndex;
+            let kept = items.iter().enumerate().filter_map(|(at, value)| inner(hit(at), value));
+            Some(format!("[{}]", kept.collect::<Vec<_>>().join(",")))
+        }
+        _ => Some(json.to_string()),
+    }
 }

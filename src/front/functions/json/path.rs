@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Key(String),
+    /// A part of a pointer: a key, or digits for a place.
+    Part(String),
     /// A place; negative ones count from the end.
     Index(i64),
     AnyKey,
@@ -57,7 +59,7 @@ impl Path {
 
 /// A part of `/a/0`: digits are a place in an array, and a key in an object.
 fn pointer(part: &str) -> Step {
-    Step::Key(part.replace("~1", "/").replace("~0", "~"))
+    Step::Part(part.replace("~1", "/").replace("~0", "~"))
 }
 
 /// The steps behind the `$`.
@@ -111,14 +113,14 @@ fn index(text: &str) -> Option<Step> {
 
 fn follow<'a>(step: &Step, json: &'a str) -> Vec<&'a str> {
     match step {
-        Step::Key(key) => match children(json) {
+        Step::Key(key) | Step::Part(key) => match children(json) {
             Some(Children::Object(pairs)) => {
                 pairs.into_iter().find(|(k, _)| k == key).map(|(_, v)| v).into_iter().collect()
             }
-            Some(Children::Array(items)) => {
+            Some(Children::Array(items)) if matches!(step, Step::Part(_)) => {
                 key.parse::<usize>().ok().and_then(|at| items.get(at).copied()).into_iter().collect()
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         },
         Step::Index(at) => {
             let Some(Children::Array(items)) = children(json) else { return Vec::new() };
@@ -223,7 +225,7 @@ mod tests {
         assert_eq!(of("$.\"a.b\"[#-1]"), [key("a.b"), Step::Index(-1)]);
         assert_eq!(of("$[*].*"), [Step::AnyIndex, Step::AnyKey]);
         assert_eq!(of("$..a"), [Step::Deep, key("a")]);
-        assert_eq!(of("/a/0"), [key("a"), key("0")]);
+        assert_eq!(of("/a/0"), [Step::Part("a".into()), Step::Part("0".into())]);
         assert_eq!(of("a.b"), [key("a.b")]);
         assert_eq!(of("$"), []);
         for bad in ["$a", "$.", "$[x]", "$[0", "$.\"a"] {

@@ -20,7 +20,7 @@ pub(in super::super) const ROWS: &[Row] = &[
     .also(&["list_has", "array_contains", "array_has"]),
     Row::new(
         "list_position",
-        "list, element",
+        "list, element, int?",
         Gives::By(int32),
         position,
         "The place of an element; null where it is not.",
@@ -141,40 +141,40 @@ fn flat(types: &[DataType]) -> Result<DataType> {
     })
 }
 
-/// The places of the elements of `list` that equal the value of a row.
-fn find<'a>(
-    list: &'a Column<arrow::array::ListArray>,
+/// Finds the value of a row among places of elements of `list`.
+fn find<'a, I: Iterator<Item = usize>>(
+    list: &Column<arrow::array::ListArray>,
     value: &'a Column<ArrayRef>,
-) -> Result<impl Fn(usize) -> Option<(std::ops::Range<usize>, Option<usize>)> + 'a> {
+) -> Result<impl Fn(usize, I) -> Option<usize> + use<'a, I>> {
     let values = list.array.values();
     let keys = Keys::new(&[values, &value.array])?;
     let base = values.len();
-    Ok(move |row: usize| {
-        let span = list.span(row)?;
+    Ok(move |row: usize, mut places: I| {
         let wanted = match value.at(row) {
             Some(at) => keys.any(base + at),
             None => keys.null.row(),
         };
-        let found = span.clone().find(|i| keys.any(*i) == wanted);
-        Some((span, found))
+        places.find(|i| keys.any(*i) == wanted)
     })
 }
 
-fn contains(args: &Args) -> Result<ArrayRef> {
+pub(in super::super) fn contains(args: &Args) -> Result<ArrayRef> {
     let (list, value) = (args.list(0)?, args.any(1)?);
     let find = find(&list, &value)?;
     bools(args, |row| {
         some!(value.at(row));
-        let (_, found) = some!(find(row));
-        Ok(Some(found.is_some()))
+        let span = some!(list.span(row));
+        Ok(Some(find(row, span).is_some()))
     })
 }
 
 fn position(args: &Args) -> Result<ArrayRef> {
-    let (list, value) = (args.list(0)?, args.any(1)?);
+    let (list, value, begin) = (args.list(0)?, args.any(1)?, args.int_or(2, 1)?);
     let find = find(&list, &value)?;
     primitives::<Int32Type>(args, |row| {
-        let (span, found) = some!(find(row));
+        let (span, begin) = (some!(list.span(row)), some!(begin.get(row)));
+        let skipped = usize::try_from(begin.saturating_sub(1)).unwrap_or(0);
+        let found = find(row, span.clone().skip(skipped));
         Ok(found.and_then(|at| i32::try_from(at - span.start + 1).ok()))
     })
 }
@@ -222,7 +222,7 @@ fn prepend(args: &Args) -> Result<ArrayRef> {
     }
 }
 
-fn concat_lists(args: &Args) -> Result<ArrayRef> {
+pub(in super::super) fn concat_lists(args: &Args) -> Result<ArrayRef> {
     let lists = (0..args.len()).map(|at| args.list(at)).collect::<Result<Vec<_>>>()?;
     let columns: Vec<&ArrayRef> = lists.iter().map(|l| l.array.values()).collect();
     let (values, begins) = together(&columns)?;

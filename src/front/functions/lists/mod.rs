@@ -6,6 +6,7 @@
 pub(super) mod aggregate;
 pub(super) mod basic;
 pub(super) mod build;
+pub(super) mod lambda;
 pub(super) mod maps;
 pub(super) mod order;
 pub(super) mod sets;

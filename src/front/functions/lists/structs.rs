@@ -126,7 +126,7 @@ fn inserted(types: &[DataType], values: &[Option<&ScalarValue>]) -> Result<DataT
             None => return plan_err!("fields are named: struct_insert(s, name := value)"),
         }
     }
-    if types.len() < 3 || types.len() % 2 == 0 {
+    if types.len() < 3 || types.len().is_multiple_of(2) {
         return plan_err!("fields are named: struct_insert(s, name := value)");
     }
     Ok(DataType::Struct(all.into_iter().map(|(name, t)| Field::new(name, t, true)).collect()))

@@ -73,7 +73,8 @@ fn pairs(args: &Args, f: impl Fn(&[(f64, f64)]) -> f64) -> Result<ArrayRef> {
             }
             pairs.push((a.value(i), b.value(j)));
         }
-        Ok(Some(f(&pairs)))
+        // Of nothing there is no angle.
+        Ok((!pairs.is_empty() || !args.name().contains("cosine")).then(|| f(&pairs)))
     })
 }
 

@@ -1,11 +1,11 @@
 //! The bits of integers.
 
-use super::super::args::{Args, primitives, some};
+use super::super::args::{Args, ints, primitives, some};
 use super::super::row::{Gives, Row};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion_common::Result;
+use datafusion_common::{Result, exec_err};
 
 pub(in super::super) const ROWS: &[Row] = &[
     Row::new(
@@ -15,6 +15,22 @@ pub(in super::super) const ROWS: &[Row] = &[
         bit_count,
         "The number of bits that are 1.",
         "bit_count(7) --> 3",
+    ),
+    Row::new(
+        "left_shift",
+        "int, int",
+        Gives::Int,
+        left_shift,
+        "The bits so many places to the left; an error where one would be lost.",
+        "1 << 3 --> 8",
+    ),
+    Row::new(
+        "right_shift",
+        "int, int",
+        Gives::Int,
+        right_shift,
+        "The bits so many places to the right.",
+        "16 >> 2 --> 4",
     ),
     Row::new("xor", "integer, like", Gives::Same(0), xor, "The bits that differ.", "xor(5, 3) --> 6"),
 ];
@@ -53,4 +69,24 @@ fn xor(args: &Args) -> Result<ArrayRef> {
         made.append_option(a.get(row).zip(b.get(row)).map(|(a, b)| a ^ b));
     }
     Ok(cast(&(std::sync::Arc::new(made.finish()) as ArrayRef), args.gives)?)
+}
+
+fn left_shift(args: &Args) -> Result<ArrayRef> {
+    let (a, b) = (args.int(0)?, args.int(1)?);
+    ints(args, |row| {
+        let (value, by) = (some!(a.get(row)), some!(b.get(row)));
+        let moved = u32::try_from(by).ok().filter(|by| *by < 64).map(|by| value << by);
+        match moved.filter(|m| value >= 0 && m >> by == value && *m >= 0) {
+            Some(moved) => Ok(Some(moved)),
+            None => exec_err!("overflow in {value} << {by}"),
+        }
+    })
+}
+
+fn right_shift(args: &Args) -> Result<ArrayRef> {
+    let (a, b) = (args.int(0)?, args.int(1)?);
+    ints(args, |row| {
+        let (value, by) = (some!(a.get(row)), some!(b.get(row)));
+        Ok(Some(if (0..64).contains(&by) { value >> by } else { 0 }))
+    })
 }

@@ -184,6 +184,9 @@ fn lgamma(x: f64) -> f64 {
     if x <= 0.0 && x == x.floor() {
         return f64::INFINITY;
     }
+    if x == x.floor() && x <= 171.0 {
+        return gamma(x).ln();
+    }
     match x < 0.5 {
         // The reflection formula.
         true => (std::f64::consts::PI / (std::f64::consts::PI * x).sin().abs()).ln() - log_gamma_of_positive(1.0 - x),

@@ -23,7 +23,7 @@ pub(in super::super) const ROWS: &[Row] = &[
         Gives::ByValues(rounded),
         round_even,
         "To so many digits behind the point; halves to the even digit.",
-        "round_even(2.5, 0) --> 2",
+        "round_even(2.5, 0) --> 2.0",
     )
     .also(&["roundbankers"]),
     Row::new(
@@ -32,11 +32,11 @@ pub(in super::super) const ROWS: &[Row] = &[
         Gives::ByValues(rounded),
         trunc,
         "Cut off behind so many digits.",
-        "trunc(-1.9) --> -1",
+        "trunc(-1.9) --> -1.0",
     ),
-    Row::new("ceil", "number", Gives::By(whole), ceil, "The next whole number above.", "ceil(1.2) --> 2")
+    Row::new("ceil", "number", Gives::By(whole), ceil, "The next whole number above.", "ceil(1.2) --> 2.0")
         .also(&["ceiling"]),
-    Row::new("floor", "number", Gives::By(whole), floor, "The next whole number below.", "floor(-1.2) --> -2"),
+    Row::new("floor", "number", Gives::By(whole), floor, "The next whole number below.", "floor(-1.2) --> -2.0"),
     Row::new("even", "float", Gives::Float, even, "The next even number away from zero.", "even(2.1) --> 4.0"),
 ];
 

@@ -1,7 +1,7 @@
 //! Whole texts: search, replace, pad, trim, case, code points.
 
 use super::super::args::{Args, bools, ints, some, texts};
-use super::super::row::{Gives, Row};
+use super::super::row::{Gives, Row, element};
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
@@ -9,10 +9,10 @@ use datafusion_common::{Result, exec_err};
 pub(in super::super) const ROWS: &[Row] = &[
     Row::new(
         "contains",
-        "text, text",
+        "text, text | list, element",
         Gives::Bool,
         contains,
-        "Whether the first text contains the second.",
+        "Whether the first text (or list) contains the second.",
         "contains('abc', 'b') --> true",
     ),
     Row::new(
@@ -121,12 +121,12 @@ pub(in super::super) const ROWS: &[Row] = &[
     .also(&["ord"]),
     Row::new("chr", "int", Gives::Text, chr, "The character of a code point.", "chr(233) --> é"),
     Row::new(
-        "concat_text",
-        "any..",
-        Gives::Text,
+        "concat",
+        "list, like.. | any, any..",
+        Gives::By(joined),
         concat,
-        "The texts of all values, nulls left out.",
-        "concat_text('a', NULL, 1) --> a1",
+        "The texts of all values, nulls left out; of lists one list.",
+        "concat('a', NULL, 1) --> a1",
     ),
     Row::new(
         "bar",
@@ -156,6 +156,9 @@ fn test(args: &Args, f: impl Fn(&str, &str) -> bool) -> Result<ArrayRef> {
 }
 
 fn contains(args: &Args) -> Result<ArrayRef> {
+    if element(args.type_of(0)).is_some() {
+        return super::super::lists::basic::contains(args);
+    }
     test(args, |a, b| a.contains(b))
 }
 
@@ -294,7 +297,14 @@ fn chr(args: &Args) -> Result<ArrayRef> {
     })
 }
 
+fn joined(types: &[DataType]) -> Result<DataType> {
+    Ok(types.first().filter(|t| element(t).is_some()).cloned().unwrap_or(DataType::Utf8View))
+}
+
 fn concat(args: &Args) -> Result<ArrayRef> {
+    if element(args.gives).is_some() {
+        return super::super::lists::basic::concat_lists(args);
+    }
     let columns = (0..args.len()).map(|at| super::super::cast::texts_of(args, at)).collect::<Result<Vec<_>>>()?;
     texts(args, |row| Ok(Some(columns.iter().filter_map(|c| c.get(row)).collect::<String>())))
 }

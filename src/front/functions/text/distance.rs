@@ -43,7 +43,7 @@ pub(in super::super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "jaro_similarity",
-        "text, text",
+        "text, text, float?",
         Gives::Float,
         jaro_similarity,
         "How alike two texts are, from 0 to 1 (Jaro).",
@@ -51,7 +51,7 @@ pub(in super::super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "jaro_winkler_similarity",
-        "text, text",
+        "text, text, float?",
         Gives::Float,
         jaro_winkler,
         "As jaro_similarity; a common beginning counts more.",
@@ -154,7 +154,7 @@ fn jaccard(args: &Args) -> Result<ArrayRef> {
 
 fn jaro(a: &[char], b: &[char]) -> f64 {
     if a.is_empty() || b.is_empty() {
-        return if a.len() == b.len() { 1.0 } else { 0.0 };
+        return 0.0;
     }
     let window = (a.len().max(b.len()) / 2).saturating_sub(1);
     let mut used = vec![false; b.len()];
@@ -178,9 +178,15 @@ fn jaro(a: &[char], b: &[char]) -> f64 {
 
 fn similarity(args: &Args, f: impl Fn(&[char], &[char]) -> f64) -> Result<ArrayRef> {
     let (a, b) = (args.text(0)?, args.text(1)?);
+    let least = if args.has(2) { Some(args.float(2)?) } else { None };
     floats(args, |row| {
         let chars = |s: &str| s.chars().collect::<Vec<_>>();
-        Ok(Some(f(&chars(some!(a.get(row))), &chars(some!(b.get(row))))))
+        let found = f(&chars(some!(a.get(row))), &chars(some!(b.get(row))));
+        let least = match &least {
+            Some(least) => some!(least.get(row)),
+            None => 0.0,
+        };
+        Ok(Some(if found < least { 0.0 } else { found }))
     })
 }
 

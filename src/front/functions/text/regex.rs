@@ -1,17 +1,14 @@
 //! Regular expressions. The syntax is that of the `regex` crate, which is RE2's but for rare classes: no look-around, no
 //! back references, time linear in the text.
 //!
-//! Options are letters: `c` (case counts), `i` (it does not), `s` (a point takes line ends), `n`, `m`, `p` (lines matter),
-//! `l` (the pattern is plain text), `g` (replace every match).
+//! Options are letters: `c` (case counts), `i` (it does not), `s` (a point takes line ends), `n`, `m`, `p` (it does not,
+//! as without options), `l` (the pattern is plain text), `g` (replace every match).
 
 use super::super::args::{Args, bools, some, text_lists, texts};
-use super::super::row::{Gives, Row, list_of};
-use arrow::array::{ArrayRef, AsArray, StringViewBuilder, StructArray};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Fields};
-use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
+use super::super::row::{Gives, Row};
+use arrow::array::ArrayRef;
+use datafusion_common::{Result, exec_err};
 use regex::{Captures, Regex, RegexBuilder};
-use std::sync::Arc;
 
 pub(in super::super) const ROWS: &[Row] = &[
     Row::new(
@@ -33,8 +30,8 @@ pub(in super::super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "regexp_extract",
-        "text, text, int?, text? | text, text, texts, text?",
-        Gives::ByValues(extracted),
+        "text, text, int?, text?",
+        Gives::Text,
         extract,
         "The first match, or a group of it by number; with a list of names a struct of the groups. Empty where nothing matches.",
         "regexp_extract('abc123', '([a-z]+)([0-9]+)', 2) --> 123",
@@ -99,13 +96,12 @@ fn compile(pattern: &str, options: &str, whole: bool) -> Result<Regex> {
     let text = if literal { regex::escape(pattern) } else { pattern.to_string() };
     let text = if whole { format!("^(?:{text})$") } else { text };
     let mut builder = RegexBuilder::new(&text);
-    builder.dot_matches_new_line(true);
     for option in options.chars() {
         match option {
             'c' => builder.case_insensitive(false),
             'i' => builder.case_insensitive(true),
             's' => builder.dot_matches_new_line(true),
-            'm' | 'n' | 'p' => builder.dot_matches_new_line(false).multi_line(!whole),
+            'm' | 'n' | 'p' => builder.dot_matches_new_line(false),
             'l' | 'g' => &mut builder,
             other => return exec_err!("no option {other:?} of regular expressions: c, i, l, m, n, p, s, g"),
         };
@@ -137,19 +133,6 @@ fn full_match(args: &Args) -> Result<ArrayRef> {
     test(args, true)
 }
 
-/// A text, or a struct of the groups whose names are given.
-fn extracted(types: &[DataType], values: &[Option<&ScalarValue>]) -> Result<DataType> {
-    if !matches!(types.get(2), Some(DataType::List(_))) {
-        return Ok(DataType::Utf8View);
-    }
-    let Some(Some(ScalarValue::List(names))) = values.get(2) else {
-        return plan_err!("the names of regexp_extract must be constants");
-    };
-    let names = arrow::compute::cast(names.values(), &DataType::Utf8View)?;
-    let field = |name: Option<&str>| Field::new(name.unwrap_or_default(), DataType::Utf8View, true);
-    Ok(DataType::Struct(names.as_string_view().iter().map(field).collect()))
-}
-
 fn group(found: &Captures, at: i64) -> Option<String> {
     let at = usize::try_from(at).ok()?;
     Some(found.get(at).map_or("", |m| m.as_str()).to_string())
@@ -165,9 +148,6 @@ fn check_group(regex: &Regex, at: i64) -> Result<()> {
 fn extract(args: &Args) -> Result<ArrayRef> {
     let (text, pattern, options) = (args.text(0)?, args.text(1)?, args.text_or(3, "")?);
     let mut compiled = Compiled::default();
-    if let DataType::Struct(fields) = args.gives {
-        return extract_struct(args, fields);
-    }
     let at = args.int_or(2, 0)?;
     texts(args, |row| {
         let (text, pattern, options) = (some!(text.get(row)), some!(pattern.get(row)), some!(options.get(row)));
@@ -178,44 +158,33 @@ fn extract(args: &Args) -> Result<ArrayRef> {
     })
 }
 
-fn extract_struct(args: &Args, fields: &Fields) -> Result<ArrayRef> {
-    let (text, pattern, options) = (args.text(0)?, args.text(1)?, args.text_or(3, "")?);
-    let mut compiled = Compiled::default();
-    let mut columns: Vec<StringViewBuilder> = fields.iter().map(|_| StringViewBuilder::new()).collect();
-    let mut valid = Vec::with_capacity(args.rows);
-    for row in 0..args.rows {
-        let (text, pattern) = (text.get(row), pattern.get(row));
-        let found = match (text, pattern) {
-            (Some(text), Some(pattern)) => {
-                let regex = compiled.get(pattern, options.get(row).unwrap_or_default(), false)?;
-                if regex.captures_len() <= fields.len() {
-                    return exec_err!("{pattern:?} has fewer groups than names are given");
-                }
-                regex.captures(text)
-            }
-            _ => None,
-        };
-        valid.push(text.is_some() && pattern.is_some());
-        for (i, column) in (1..).zip(columns.iter_mut()) {
-            column.append_value(found.as_ref().and_then(|f| group(f, i)).unwrap_or_default());
-        }
-    }
-    let arrays = columns.into_iter().map(|mut c| Arc::new(c.finish()) as ArrayRef).collect();
-    Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, Some(NullBuffer::from(valid)))?))
-}
-
 fn extract_all(args: &Args) -> Result<ArrayRef> {
     let (text, pattern, options) = (args.text(0)?, args.text(1)?, args.text_or(3, "")?);
     let at = args.int_or(2, 0)?;
     let mut compiled = Compiled::default();
-    debug_assert_eq!(args.gives, &list_of(DataType::Utf8View));
     text_lists(args, |row| {
         let (text, pattern, options) = (some!(text.get(row)), some!(pattern.get(row)), some!(options.get(row)));
         let at = some!(at.get(row));
         let regex = compiled.get(pattern, options, false)?;
-        check_group(regex, at)?;
-        Ok(Some(regex.captures_iter(text).map(|found| group(&found, at)).collect()))
+        let Some(at) = usize::try_from(at).ok().filter(|at| *at < regex.captures_len()) else {
+            return Ok(Some(Vec::new()));
+        };
+        Ok(Some(all_matches(regex, text, at)))
     })
+}
+
+/// A group of every match; null where it took no part. Behind a match an empty one may follow, as in RE2.
+fn all_matches(regex: &Regex, text: &str, at: usize) -> Vec<Option<String>> {
+    let mut made = Vec::new();
+    let mut begin = 0;
+    while let Some(found) = text.get(begin..).and_then(|_| regex.captures_at(text, begin)) {
+        made.push(found.get(at).map(|m| m.as_str().to_string()));
+        let Some(whole) = found.get(0) else { break };
+        // An empty match: on to the next character.
+        let step = text.get(whole.end()..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        begin = if whole.is_empty() { whole.end() + step } else { whole.end() };
+    }
+    made
 }
 
 /// DuckDB's `\1` as the crate's `${1}`.

@@ -263,8 +263,10 @@ fn slice(args: &Args) -> Result<ArrayRef> {
     let mut made = Vec::new();
     pick(args, &list, |row, out| {
         let span = some!(list.span(row));
-        let (from, to) = some!(ends(begin(row), end(row), span.len()));
         let step = some!(step.get(row));
+        // Backwards, the first end is the later one.
+        let (first, last) = if step < 0 { (end(row), begin(row)) } else { (begin(row), end(row)) };
+        let (from, to) = some!(ends(first, last, span.len()));
         let size = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
         if size == 0 {
             return exec_err!("the step of a slice is 0");

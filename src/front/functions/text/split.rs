@@ -34,6 +34,14 @@ pub(in super::super) const ROWS: &[Row] = &[
     )
     .also(&["list_to_string", "array_join", "list_join"]),
     Row::new(
+        "array_to_string_comma_default",
+        "list, text?",
+        Gives::Text,
+        join,
+        "As array_to_string; the separator is a comma if it is left out.",
+        "array_to_string_comma_default([1, 2]) --> 1,2",
+    ),
+    Row::new(
         "concat_ws",
         "text, any..",
         Gives::Text,
@@ -73,7 +81,7 @@ fn split_part(args: &Args) -> Result<ArrayRef> {
 }
 
 fn join(args: &Args) -> Result<ArrayRef> {
-    let (list, separator) = (args.list(0)?, args.text(1)?);
+    let (list, separator) = (args.list(0)?, args.text_or(1, ",")?);
     let null = if args.has(2) { Some(args.text(2)?) } else { None };
     let values = super::super::cast::texts_in(list.array.values())?;
     texts(args, |row| {

@@ -6,7 +6,6 @@ use super::super::row::{Gives, Row};
 use super::Moments;
 use super::calendar::{DAY, SECOND, civil, date, days, months};
 use super::fields::Part;
-use super::trunc::begin;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use chrono::{Datelike, NaiveDate};
@@ -79,8 +78,8 @@ fn borders(part: Part, from: i64, to: i64) -> Option<i64> {
         return Some(months(b).div_euclid(unit) - months(a).div_euclid(unit));
     }
     match part {
-        // DuckDB counts from the Monday of one to that of the other.
-        Part::Week | Part::YearWeek => Some((begin(to, Part::Week)? - begin(from, Part::Week)?) / (7 * DAY)),
+        // DuckDB counts whole weeks of days, not Mondays.
+        Part::Week | Part::YearWeek => Some((to.div_euclid(DAY) - from.div_euclid(DAY)) / 7),
         Part::IsoYear => Some(i64::from(b.iso_week().year()) - i64::from(a.iso_week().year())),
         Part::Era => Some(i64::from(b.year() > 0) - i64::from(a.year() > 0)),
         _ => None,

@@ -1,20 +1,19 @@
 //! The parts of dates and times: `date_part('year', d)`, `extract(dow FROM d)`, `month(d)`.
 
 use super::super::args::{Args, floats, ints, some, texts};
-use super::super::row::{Gives, Row, element, is_text};
+use super::super::row::{Gives, Row};
 use super::calendar::{DAY, SECOND, civil, days};
 use super::{Moments, calendar};
-use arrow::array::{ArrayRef, AsArray, Float64Builder, Int64Builder, StructArray};
-use arrow::datatypes::{DataType, Date32Type, Field, IntervalMonthDayNano};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Date32Type, IntervalMonthDayNano};
 use chrono::{Datelike, NaiveDateTime, Timelike};
-use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
-use std::sync::Arc;
+use datafusion_common::{Result, ScalarValue, exec_err};
 
 /// A row for each part that has a function of its own.
 macro_rules! parts {
     ($($name:literal, $doc:literal, $example:literal;)*) => {
         pub(in super::super) const ROWS: &[Row] = &[
-            Row::new("date_part", "text, part | texts, part", Gives::ByValues(part_type), date_part, "A part of a date, a time or an interval; of a list of names a struct.", "date_part('year', DATE '2020-05-06') --> 2020").also(&["datepart"]),
+            Row::new("date_part", "text, part", Gives::ByValues(part_type), date_part, "A part of a date, a time or an interval.", "date_part('year', DATE '2020-05-06') --> 2020").also(&["datepart"]),
             Row::new("epoch", "part", Gives::Float, epoch, "Seconds since 1970, or of an interval.", "epoch(TIMESTAMP '1970-01-02') --> 86400.0"),
             Row::new("julian", "moment", Gives::Float, julian, "The Julian day.", "julian(DATE '2020-05-06') --> 2458976.0"),
             Row::new("last_day", "moment", Gives::Date, last_day, "The last day of the month.", "last_day(DATE '2020-02-05') --> 2020-02-29"),
@@ -87,7 +86,7 @@ pub(in super::super) enum Part {
 impl Part {
     /// The part of this name.
     pub(in super::super) fn named(name: &str) -> Result<Part> {
-        Ok(match name.to_ascii_lowercase().as_str() {
+        Ok(match name.trim_matches(['\'', '"']).to_ascii_lowercase().as_str() {
             "era" => Part::Era,
             "millennium" | "millennia" | "mil" | "millenium" => Part::Millennium,
             "century" | "centuries" | "cent" | "c" => Part::Century,
@@ -255,26 +254,14 @@ fn of_interval(v: IntervalMonthDayNano, part: Part) -> Result<i64> {
     })
 }
 
-fn part_type(types: &[DataType], values: &[Option<&ScalarValue>]) -> Result<DataType> {
+fn part_type(_: &[DataType], values: &[Option<&ScalarValue>]) -> Result<DataType> {
     let value = values.first().copied().flatten();
-    if types.first().is_some_and(is_text) {
-        let name = value.and_then(|v| v.try_as_str().flatten());
-        return Ok(name.map_or(Ok(DataType::Int64), |n| Part::named(n).map(Part::data_type))?);
-    }
-    let Some(ScalarValue::List(names)) = value else { return plan_err!("the parts must be constants") };
-    let names = arrow::compute::cast(names.values(), &DataType::Utf8View)?;
-    let field = |name: Option<&str>| {
-        let name = name.unwrap_or_default();
-        Ok(Field::new(name, Part::named(name)?.data_type(), true))
-    };
-    Ok(DataType::Struct(names.as_string_view().iter().map(field).collect::<Result<_>>()?))
+    let name = value.and_then(|v| v.try_as_str().flatten());
+    name.map_or(Ok(DataType::Int64), |n| Part::named(n).map(Part::data_type))
 }
 
 fn date_part(args: &Args) -> Result<ArrayRef> {
     let source = Source::new(args, 1)?;
-    if element(args.type_of(0)).is_some() {
-        return several(args, &source);
-    }
     let name = args.text(0)?;
     let mut last: Option<(String, Part)> = None;
     let mut part = |row: usize| -> Result<Option<Part>> {
@@ -297,28 +284,6 @@ fn date_part(args: &Args) -> Result<ArrayRef> {
             source.int(row, part)
         }),
     }
-}
-
-fn several(args: &Args, source: &Source) -> Result<ArrayRef> {
-    let DataType::Struct(fields) = args.gives else { return exec_err!("several parts are a struct") };
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for field in fields {
-        let part = Part::named(field.name())?;
-        if part.is_float() {
-            let mut out = Float64Builder::new();
-            for row in 0..args.rows {
-                out.append_option(source.float(row, part)?);
-            }
-            columns.push(Arc::new(out.finish()));
-        } else {
-            let mut out = Int64Builder::new();
-            for row in 0..args.rows {
-                out.append_option(source.int(row, part)?);
-            }
-            columns.push(Arc::new(out.finish()));
-        }
-    }
-    Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?))
 }
 
 /// A function that is called as its part.

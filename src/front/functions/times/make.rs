@@ -55,7 +55,7 @@ pub(in super::super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "make_timestamptz",
-        "int | int, int, int, int, int, float",
+        "int | int, int, int, int, int, float, text?",
         Gives::StampUtc,
         make_timestamp,
         "The instant of a date and a time in UTC, or of microseconds since 1970.",
@@ -160,10 +160,15 @@ fn make_timestamp(args: &Args) -> Result<ArrayRef> {
     }
     let (month, days) = (args.int(1)?, args.int(2)?);
     let (hour, minute, seconds) = (args.int(3)?, args.int(4)?, args.float(5)?);
+    let zone = args.text_or(6, "UTC")?;
     primitives::<TimestampMicrosecondType>(args, |row| {
         let date = day(some!(first.get(row)), some!(month.get(row)), some!(days.get(row)))?;
         let time = time(some!(hour.get(row)), some!(minute.get(row)), some!(seconds.get(row)))?;
-        Ok(date.checked_mul(DAY).and_then(|d| d.checked_add(time)))
+        let local = date.checked_mul(DAY).and_then(|d| d.checked_add(time));
+        match some!(zone.get(row)) {
+            "UTC" => Ok(local),
+            name => Ok(super::zones::to_instant(&super::zone_of(name)?, some!(local))),
+        }
     })
 }
 

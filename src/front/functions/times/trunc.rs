@@ -6,13 +6,15 @@ use super::Moments;
 use super::calendar::{DAY, SECOND, civil, days, midnight, month_begin, months};
 use super::fields::Part;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+};
 use chrono::{Datelike, NaiveDate};
 use datafusion_common::{Result, exec_err};
 
 pub(in super::super) const ROWS: &[Row] = &[Row::new(
     "date_trunc",
-    "text, moment | text, interval",
+    "text, moment | text, interval | text, time",
     Gives::By(truncated),
     date_trunc,
     "The beginning of the part in which the time lies.",
@@ -25,7 +27,7 @@ fn truncated(types: &[DataType]) -> Result<DataType> {
         Some(DataType::Timestamp(_, Some(zone))) => {
             DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some(zone.clone()))
         }
-        Some(t @ DataType::Interval(_)) => t.clone(),
+        Some(t @ (DataType::Interval(_) | DataType::Time64(_))) => t.clone(),
         _ => STAMP,
     })
 }
@@ -98,6 +100,18 @@ fn date_trunc(args: &Args) -> Result<ArrayRef> {
             match of_interval(value, part) {
                 Some(v) => Ok(Some(v)),
                 None => refuse(part),
+            }
+        });
+    }
+    if matches!(args.type_of(1), DataType::Time64(_)) {
+        let time = args.time(1)?;
+        return primitives::<Time64MicrosecondType>(args, |row| {
+            let (part, value) = (Part::named(some!(name.get(row)))?, some!(time.get(row)));
+            match part {
+                Part::Hour | Part::Minute | Part::Second | Part::Millisecond | Part::Microsecond => {
+                    Ok(begin(value, part))
+                }
+                _ => refuse(part),
             }
         });
     }
