@@ -15,8 +15,7 @@ pub(in super::super) const ROWS: &[Row] = &[
         left,
         "The first characters; with a negative number all but the last.",
         "left('hello', 2) --> he",
-    )
-    .also(&["left_grapheme"]),
+    ),
     Row::new(
         "right",
         "text, int",
@@ -24,8 +23,7 @@ pub(in super::super) const ROWS: &[Row] = &[
         right,
         "The last characters; with a negative number all but the first.",
         "right('hello', 2) --> lo",
-    )
-    .also(&["right_grapheme"]),
+    ),
     Row::new(
         "substr",
         "text, int, int?",
@@ -34,7 +32,7 @@ pub(in super::super) const ROWS: &[Row] = &[
         "So many characters from a place; a negative place counts from the end, a negative number goes left.",
         "substring('hello', 2, 3) --> ell",
     )
-    .also(&["substring", "substring_grapheme"]),
+    .also(&["substring"]),
     Row::new(
         "length",
         "text | list",
@@ -43,7 +41,7 @@ pub(in super::super) const ROWS: &[Row] = &[
         "The number of characters, or of elements.",
         "length('héé') --> 3",
     )
-    .also(&["len", "char_length", "character_length", "length_grapheme"]),
+    .also(&["len", "char_length", "character_length"]),
     Row::new("strlen", "text", Gives::Int, strlen, "The number of bytes.", "strlen('é') --> 2"),
     Row::new(
         "octet_length",
