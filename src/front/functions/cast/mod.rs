@@ -82,7 +82,8 @@ fn cast_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 
 /// A cast as a function call.
 pub(in crate::front) fn cast_call(inner: Expr, to: DataType, lenient: bool) -> Expr {
-    let cast = CastTo { to, lenient, signature: Signature::any(1, Volatility::Immutable) };
+    let name = format!("{}_as_{}", if lenient { "try_cast" } else { "cast" }, types::name(&to));
+    let cast = CastTo { name, to, lenient, signature: Signature::any(1, Volatility::Immutable) };
     Expr::ScalarFunction(ScalarFunction { func: Arc::new(ScalarUDF::from(cast)), args: vec![inner] })
 }
 
@@ -101,6 +102,8 @@ fn is_ours(from: &DataType, to: &DataType) -> bool {
 /// A cast to one type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CastTo {
+    /// `cast_as_integer`, for plans.
+    name: String,
     to: DataType,
     /// Whether what does not fit is null.
     lenient: bool,
@@ -109,12 +112,12 @@ struct CastTo {
 
 impl ScalarUDFImpl for CastTo {
     fn name(&self) -> &str {
-        if self.lenient { "try_cast" } else { "cast" }
+        &self.name
     }
 
     fn display_name(&self, args: &[Expr]) -> Result<String> {
         let inner: Vec<String> = args.iter().map(Expr::to_string).collect();
-        Ok(format!("{}({} AS {})", self.name().to_uppercase(), inner.join(", "), types::name(&self.to)))
+        Ok(format!("{}({})", self.name, inner.join(", ")))
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
