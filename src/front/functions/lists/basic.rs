@@ -135,10 +135,8 @@ fn list_type(types: &[DataType]) -> Result<DataType> {
 
 fn flat(types: &[DataType]) -> Result<DataType> {
     let inner = types.first().and_then(super::super::row::element).unwrap_or(&DataType::Null);
-    Ok(match inner {
-        DataType::Null => super::super::row::list_of(DataType::Null),
-        list => list.clone(),
-    })
+    let item = super::super::row::element(inner).cloned().unwrap_or(DataType::Null);
+    Ok(super::super::row::list_of(item))
 }
 
 /// Finds the value of a row among places of elements of `list`.
@@ -311,11 +309,12 @@ fn select(args: &Args) -> Result<ArrayRef> {
 
 fn flatten(args: &Args) -> Result<ArrayRef> {
     let outer = args.list(0)?;
-    if !matches!(outer.array.values().data_type(), DataType::List(_)) {
+    if outer.array.values().data_type() == &DataType::Null {
         return pick(args, &outer, |row, _| Ok(outer.span(row).map(|_| ())));
     }
-    let inner = arrow::array::AsArray::as_list::<i32>(outer.array.values()).clone();
-    let inner = Column::all(inner);
+    // Lists of every kind inside.
+    let inner = arrow::compute::cast(outer.array.values(), args.gives)?;
+    let inner = Column::all(arrow::array::AsArray::as_list::<i32>(&inner).clone());
     pick(args, &inner, |row, out| {
         for at in some!(outer.span(row)) {
             out.extend(inner.span(at).into_iter().flatten().map(Some));
