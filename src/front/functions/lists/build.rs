@@ -2,6 +2,7 @@
 
 use super::super::args::{Args, Column};
 use super::super::row::{Gives, Row, STAMP, element, list_of};
+use super::super::times::Moments;
 use super::pick_from;
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, Int64Builder, ListArray, ListBuilder, PrimitiveBuilder, StructArray,
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub(in super::super) const ROWS: &[Row] = &[
     Row::new(
         "range",
-        "int, int?, int? | timestamp, timestamp, interval",
+        "int, int?, int? | moment, moment, interval",
         Gives::By(series),
         range,
         "Numbers (or times) from a beginning (0) to an end, which is left out.",
@@ -21,7 +22,7 @@ pub(in super::super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "generate_series",
-        "int, int?, int? | timestamp, timestamp, interval",
+        "int, int?, int? | moment, moment, interval",
         Gives::By(series),
         inclusive,
         "Numbers (or times) from a beginning (0) to an end, which is included.",
@@ -52,8 +53,11 @@ const MOST: usize = 1 << 27;
 
 fn series(types: &[DataType]) -> Result<DataType> {
     Ok(list_of(match types.first() {
-        Some(DataType::Timestamp(..)) => STAMP,
-        _ => DataType::Int64,
+        Some(DataType::Timestamp(_, Some(zone))) => {
+            DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some(zone.clone()))
+        }
+        Some(DataType::Int64) | None => DataType::Int64,
+        _ => STAMP,
     }))
 }
 
@@ -70,7 +74,7 @@ fn inclusive(args: &Args) -> Result<ArrayRef> {
 }
 
 fn steps(args: &Args, include: bool) -> Result<ArrayRef> {
-    if matches!(args.type_of(0), DataType::Timestamp(..)) {
+    if !args.type_of(0).is_integer() {
         return times(args, include);
     }
     let (begin, end) = match args.has(1) {
@@ -106,10 +110,11 @@ fn inside(value: i64, end: i64, step: i64, include: bool) -> bool {
 }
 
 fn times(args: &Args, include: bool) -> Result<ArrayRef> {
-    let (begin, end, step) = (args.stamp(0)?, args.stamp(1)?, args.interval(2)?);
-    let mut out = ListBuilder::new(PrimitiveBuilder::<TimestampMicrosecondType>::new());
+    let (begin, end, step) = (Moments::new(args, 0)?, Moments::new(args, 1)?, args.interval(2)?);
+    let item = element(args.gives).cloned().unwrap_or(STAMP);
+    let mut out = ListBuilder::new(PrimitiveBuilder::<TimestampMicrosecondType>::new().with_data_type(item));
     for row in 0..args.rows {
-        let (Some(begin), Some(end), Some(step)) = (begin.get(row), end.get(row), step.get(row)) else {
+        let (Some(first), Some(end), Some(step)) = (begin.get(row), end.get(row), step.get(row)) else {
             out.append(false);
             continue;
         };
@@ -118,9 +123,9 @@ fn times(args: &Args, include: bool) -> Result<ArrayRef> {
         if direction.iter().all(|d| *d == 0) || (!up && direction.iter().any(|d| *d > 0)) {
             return exec_err!("the step of a series of times must be all forward or all backward");
         }
-        let mut at = Some(begin);
+        let mut at = Some(first);
         while let Some(value) = at.filter(|v| inside(*v, end, if up { 1 } else { -1 }, include)) {
-            out.values().append_value(value);
+            out.values().append_option(begin.back(value));
             if out.values().len() > MOST {
                 return exec_err!("{} would make more than {MOST} times", args.name());
             }
