@@ -21,6 +21,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod batch;
+pub mod cells;
 pub mod config;
 pub mod error;
 pub mod events;

@@ -5,7 +5,7 @@
 //! 1. [`args`] reads the command line; help and usage errors end here.
 //! 2. The SQL is gathered (`-c`, `-f`, standard input), the session is built, `-t` and `-d` name tables, [`signals`] are
 //!    watched.
-//! 3. Statement by statement: its batches go through a printer ([`printers`], one for each format, built of [`cells`])
+//! 3. Statement by statement: its batches go through a printer ([`printers`], one for each format, built of [`partita::cells`])
 //!    into the target ([`output`]: standard output, or a file that appears when complete).
 //! 4. Errors become text ([`report`]) and a code ([`exit`]); `--stats` says what it cost.
 //!
@@ -15,7 +15,6 @@
 //! A new option is a field in [`args`] and a line in docs/cli.md; a new format a row in [`printers::FORMATS`].
 
 mod args;
-mod cells;
 mod exit;
 mod output;
 mod printers;

@@ -34,7 +34,8 @@ impl<'a> Context<'a> {
     }
 
     /// The plan of a statement, as DataFusion binds it.
-    pub(super) fn bind(&self, statement: ast::Statement) -> Result<LogicalPlan> {
+    pub(super) fn bind(&self, mut statement: ast::Statement) -> Result<LogicalPlan> {
+        super::functions::syntax::rewrite(&mut statement);
         let options = ParserOptions::from(&self.functions.options.sql_parser);
         SqlToRel::new_with_options(self, options).sql_statement_to_plan(statement)
     }
@@ -106,7 +107,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        None
+        Some(Arc::new(super::types::Types))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

@@ -95,6 +95,10 @@ impl Dialect for PartitaDialect {
         }
     }
 
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_select_wildcard_except(&self) -> bool {
         true
     }
@@ -118,8 +122,19 @@ impl Dialect for PartitaDialect {
 
 /// Functions whose arguments may be lambdas.
 fn takes_lambdas(name: &str) -> bool {
-    const NAMES: [&str; 5] = ["array_transform", "list_transform", "array_filter", "list_filter", "transform"];
-    const MORE: [&str; 5] = ["array_any_match", "any_match", "list_any_match", "array_all_match", "list_reduce"];
+    const NAMES: [&str; 9] = [
+        "array_transform",
+        "list_transform",
+        "transform",
+        "list_apply",
+        "array_apply",
+        "apply",
+        "array_filter",
+        "list_filter",
+        "filter",
+    ];
+    const MORE: [&str; 7] =
+        ["array_any_match", "any_match", "list_any_match", "array_all_match", "list_reduce", "array_reduce", "reduce"];
     NAMES.iter().chain(&MORE).any(|n| n.eq_ignore_ascii_case(name))
 }
 

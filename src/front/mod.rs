@@ -5,7 +5,7 @@
 //!
 //! 1. [`Front::parse`] cuts the text into statements ([`parse`], [`dialect`]).
 //! 2. [`Front::bind`] names the columns ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM
-//!    become scans of a [`Source`] ([`catalog`], [`files`]), functions are looked up ([`functions`], [`json`]).
+//!    become scans of a [`Source`] ([`catalog`], [`files`]), functions are looked up ([`functions`]).
 //! 3. [`Front::plan`] runs the rules ([`rules`]): types, checked arithmetic ([`overflow`]), DataFusion's optimizer, join
 //!    order from statistics ([`stats`], [`join_order`]).
 //! 4. What comes out is a [`Bound`]: somebody above runs it. Nothing is executed here, and no file is read but to guess
@@ -24,7 +24,6 @@ mod errors;
 mod files;
 mod functions;
 mod join_order;
-mod json;
 mod names;
 mod nearest;
 mod overflow;

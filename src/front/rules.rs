@@ -1,10 +1,11 @@
 //! The rules that turn a bound plan into the one that is run, in their order.
 //!
-//! 1. Analysis: grouping functions, types, [checked arithmetic](super::overflow).
+//! 1. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
 //! 2. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
 //! 3. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
 //!    changed places.
 
+use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
 use super::join_order;
 use super::overflow::CheckedArithmetic;
@@ -29,6 +30,7 @@ impl Rules {
         let analyzer = Analyzer::with_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(TypeCoercion::new()),
+            Arc::new(Casts),
             Arc::new(CheckedArithmetic),
         ]);
         let columns = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);

@@ -315,6 +315,10 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
 
 /// A message about the query, shortened where DataFusion tells its life story.
 fn query_error(message: &str) -> Error {
+    if let Some((_, rest)) = message.split_once(" user-defined coercion failed with: ") {
+        let said = rest.split_once(" No function matches").map_or(rest, |(said, _)| said);
+        return Error::query(clean(said).trim_end_matches('.'));
+    }
     if let Some((_, rest)) = message.split_once("No function matches the given name and argument types '") {
         let call = rest.split_once("'. ").map_or(rest, |(call, _)| call);
         let known: Vec<&str> = rest

@@ -2,11 +2,11 @@
 //! inside, or text that equals what stands for null. So null and the empty string come back as they were.
 
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use memchr::memchr;
 use partita::Result;
+use partita::cells::Column;
 
 /// Prints values between delimiters, a row a line.
 pub struct Delimited {
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn quotes_only_where_needed() {
-        let text = "id,name,price,ok,note\n1,plain,1.0,true,\"\"\n-20,\"a,b\t\"\"c\"\"\nd|\",NaN,false,é\n,,,,\n";
+        let text = "id,name,price,ok,note\n1,plain,1.0,true,\"\"\n-20,\"a,b\t\"\"c\"\"\nd|\",nan,false,é\n,,,,\n";
         assert_eq!(shown("csv", &shape(), &[simple()]), text);
-        let tabs = "1\tplain\t1.0\ttrue\t\"\"\n-20\t\"a,b\t\"\"c\"\"\nd|\"\tNaN\tfalse\té\n\t\t\t\t\n";
+        let tabs = "1\tplain\t1.0\ttrue\t\"\"\n-20\t\"a,b\t\"\"c\"\"\nd|\"\tnan\tfalse\té\n\t\t\t\t\n";
         assert_eq!(shown("tsv", &Shape { header: false, ..shape() }, &[simple()]), tabs);
     }
 
@@ -132,6 +132,6 @@ mod tests {
         let rows: Vec<Vec<String>> =
             reader.records().map(|r| r.unwrap().iter().map(str::to_string).collect()).collect();
         assert_eq!(rows.len(), 6);
-        assert_eq!(rows[4], ["-20", "a,b\t\"c\"\nd|", "NaN", "false", "é"]);
+        assert_eq!(rows[4], ["-20", "a,b\t\"c\"\nd|", "nan", "false", "é"]);
     }
 }

@@ -1,10 +1,10 @@
 //! JSON: an array with an object for each row, or an object a line.
 
 use super::{Printer, distinct_names};
-use crate::cli::cells::{Column, quoted};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::{Column, quoted};
 
 /// Prints objects.
 pub struct Json {

@@ -1,10 +1,10 @@
 //! A line for each value, `name = value`, and an empty line between rows: for rows that are too wide for a table.
 
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::Column;
 use unicode_width::UnicodeWidthStr;
 
 /// Prints values one below the other.

@@ -1,11 +1,11 @@
 //! A Markdown table. Bars inside of values are escaped and line ends become `<br>`, so that a row stays a row.
 
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use crate::cli::types::is_numeric;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::Column;
 
 /// Prints rows between bars.
 pub struct Markdown {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn rows_stay_rows() {
         let text = "| id | name | price | ok | note |\n|---:|----|---:|----|----|\n| 1 | plain | 1.0 | true |  |\n\
-            | -20 | a,b\t\"c\"<br>d\\| | NaN | false | é |\n| NULL | NULL | NULL | NULL | NULL |\n";
+            | -20 | a,b\t\"c\"<br>d\\| | nan | false | é |\n| NULL | NULL | NULL | NULL | NULL |\n";
         assert_eq!(shown("markdown", &shape(), &[simple()]), text);
     }
 }

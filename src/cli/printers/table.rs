@@ -9,11 +9,11 @@
 
 use super::boxes::{self, Slot};
 use super::{Printer, Shape};
-use crate::cli::cells::Column;
 use crate::cli::types::{is_numeric, word};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::Result;
+use partita::cells::Column;
 use std::collections::VecDeque;
 use unicode_width::UnicodeWidthStr;
 
@@ -251,7 +251,7 @@ mod tests {
 │ bigint │ varchar      │ double │ boolean │ varchar │
 ├────────┼──────────────┼────────┼─────────┼─────────┤
 │      1 │ plain        │    1.0 │ true    │         │
-│    -20 │ a,b\t"c"\nd| │    NaN │ false   │ é       │
+│    -20 │ a,b\t"c"\nd| │    nan │ false   │ é       │
 │   NULL │ NULL         │   NULL │ NULL    │ NULL    │
 └────────┴──────────────┴────────┴─────────┴─────────┘
 3 rows

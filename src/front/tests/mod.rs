@@ -1,7 +1,7 @@
 //! Golden scripts: SQL in, plan or error out. `PARTITA_REWRITE=1 cargo test front` writes them anew; read the difference.
 
 mod files;
-mod run;
+pub(super) mod run;
 
 use super::*;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};

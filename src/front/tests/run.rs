@@ -1,27 +1,33 @@
 //! Values: constants folded by the rules, expressions evaluated, against what SQL says.
 
 use super::front;
+use crate::cells::Column;
 use crate::error::Result;
-use crate::front::Bound;
+use crate::front::{Bound, Front};
 use crate::ops::expr::{Compiled, Scope};
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
-use arrow::util::display::array_value_to_string;
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
 use std::sync::Arc;
 
 /// The only row of a SELECT without FROM, as text.
 fn value(sql: &str) -> Result<String> {
-    let front = front();
+    value_in(&front(), sql)
+}
+
+/// As `value`, in a session.
+pub(in crate::front) fn value_in(front: &Front, sql: &str) -> Result<String> {
     let statement = front.parse(sql)?.remove(0);
     let Bound::Query(planned) = front.bind(&statement)? else { panic!("{sql} is no query") };
-    let cells = run(&planned.optimized, &Scope::new(front.options(), Vec::new()))?;
-    let text = |a: &ArrayRef| match a.is_null(0) {
-        true => Ok("null".to_string()),
-        false => array_value_to_string(a, 0),
+    let rows = run(&planned.optimized, &Scope::new(front.options(), Vec::new()))?;
+    let text = |a: &ArrayRef| {
+        let cells = Column::new(a)?;
+        let mut out = Vec::new();
+        cells.text(0, &mut out);
+        Ok(if cells.is_null(0) { "null".to_string() } else { String::from_utf8_lossy(&out).into_owned() })
     };
-    Ok(cells.columns().iter().map(text).collect::<std::result::Result<Vec<_>, _>>()?.join("|"))
+    Ok(rows.columns().iter().map(text).collect::<Result<Vec<_>>>()?.join("|"))
 }
 
 /// Runs a plan of projections over one row.
@@ -79,7 +85,7 @@ fn what_does_not_wrap_is_right() {
         ("select null + 1, 1 - null, -null::int", "null|null|null"),
         ("select case when false then 9223372036854775807 + 1 else 5 end", "5"),
         ("select coalesce(1, 9223372036854775807 + 1)", "1"),
-        ("select date '2024-01-31' + interval 1 month", "2024-02-29"),
+        ("select date '2024-01-31' + interval 1 month", "2024-02-29 00:00:00"),
         ("select 1_000 + 1", "1001"),
     ] {
         assert_eq!(value(sql).unwrap(), wanted, "{sql}");
@@ -89,7 +95,7 @@ fn what_does_not_wrap_is_right() {
 #[test]
 fn json_arrows() {
     for (sql, wanted) in [
-        (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b'"#, r#"[1, "x", null]"#),
+        (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b'"#, r#"[1,"x",null]"#),
         (r#"select '{"a": {"b": [1, "x", null]}}' -> 'a' -> 'b' ->> 1"#, "x"),
         (r#"select '{"a": "x\ny"}' ->> 'a' = e'x\ny'"#, "true"),
         (r#"select '{"a": "x"}' -> 'a'"#, r#""x""#),

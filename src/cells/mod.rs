@@ -18,12 +18,12 @@ mod times;
 
 pub use json::quoted;
 
+use crate::error::{Error, Result};
 use arrow::array::timezone::Tz;
 use arrow::array::*;
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::*;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use partita::{Error, Result};
 
 /// A column of one batch.
 pub struct Column<'a> {

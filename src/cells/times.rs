@@ -8,17 +8,18 @@ use chrono::{Offset, TimeZone};
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// Appends `2020-01-31`; years outside 0 to 9999 get a sign or more digits.
+/// Appends `2020-01-31`; years before 1 as `0044-03-15 (BC)`, those after 9999 with more digits.
 pub fn push_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil(days);
-    if year < 0 {
-        out.push(b'-');
-    }
-    push_padded(year.unsigned_abs(), 4, out);
+    let shown = if year > 0 { year } else { 1 - year };
+    push_padded(shown.unsigned_abs(), 4, out);
     out.push(b'-');
     push_padded(month, 2, out);
     out.push(b'-');
     push_padded(day, 2, out);
+    if year <= 0 {
+        out.extend_from_slice(b" (BC)");
+    }
 }
 
 /// Year, month and day of a number of days since 1970 in the proleptic Gregorian calendar (Hinnant's `civil_from_days`:
@@ -132,7 +133,7 @@ mod tests {
             days += 37;
         }
         assert_eq!(shown(|out| push_date(i64::from(i32::MAX), out)), "5881580-07-11");
-        assert_eq!(shown(|out| push_date(i64::from(i32::MIN), out)), "-5877641-06-23");
+        assert_eq!(shown(|out| push_date(i64::from(i32::MIN), out)), "5877642-06-23 (BC)");
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(shown(1_577_836_800_500_000, 1_000_000), "2020-01-01 00:00:00.5");
         assert_eq!(shown(i64::MIN, 1_000_000_000), "1677-09-21 00:12:43.145224192");
         // The far ends of the type must not panic.
-        assert!(shown(i64::MAX, 1).len() > 10 && shown(i64::MIN, 1).starts_with('-'));
+        assert!(shown(i64::MAX, 1).len() > 10 && shown(i64::MIN, 1).contains("(BC)"));
     }
 
     #[test]

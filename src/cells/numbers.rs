@@ -33,15 +33,51 @@ pub fn push_padded(value: u64, width: usize, out: &mut Vec<u8>) {
     out.splice(begin..begin, std::iter::repeat_n(b'0', missing));
 }
 
-/// Appends a float: `1.0`, `0.1`, `1e100`, `NaN`, `inf`.
+/// Appends a float as DuckDB does: `1.0`, `0.1`, `1e+16`, `1e-05`, `nan`, `-inf`; digits up to 1e16 and down to 1e-4.
 pub fn push_f64(value: f64, out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.
-    let _ = write!(out, "{value:?}");
+    let _ = match is_short(value) {
+        true => write!(out, "{value:?}"),
+        false => write!(out, "{value:e}"),
+    };
+    finish_float(value, out);
 }
 
 /// As [`push_f64`], with the shortest digits of the narrower type.
 pub fn push_f32(value: f32, out: &mut Vec<u8>) {
-    let _ = write!(out, "{value:?}");
+    let _ = match is_short(value.into()) {
+        true => write!(out, "{value:?}"),
+        false => write!(out, "{value:e}"),
+    };
+    finish_float(value.into(), out);
+}
+
+/// Whether a float is written without an exponent.
+fn is_short(value: f64) -> bool {
+    value == 0.0 || (1e-4..1e16).contains(&value.abs())
+}
+
+/// Gives the exponent that was just written a sign and two digits; not-a-number has small letters.
+fn finish_float(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        let kept = out.len().saturating_sub(3);
+        out.truncate(kept);
+        return out.extend_from_slice(b"nan");
+    }
+    if is_short(value) || value.is_infinite() {
+        return;
+    }
+    let Some(e) = out.iter().rposition(|b| *b == b'e') else { return };
+    let exponent = out.split_off(e + 1);
+    let (sign, digits) = match exponent.split_first() {
+        Some((b'-', digits)) => (b'-', digits),
+        _ => (b'+', exponent.as_slice()),
+    };
+    out.push(sign);
+    if digits.len() < 2 {
+        out.push(b'0');
+    }
+    out.extend_from_slice(digits);
 }
 
 /// Appends a decimal of `unscaled` / 10^`scale`, with all `scale` digits after the point.
@@ -119,9 +155,15 @@ mod tests {
 
     #[test]
     fn floats_are_shortest() {
-        for (value, text) in [(1.0, "1.0"), (1.5, "1.5"), (0.1, "0.1"), (1e300, "1e300"), (-0.0, "-0.0")] {
+        for (value, text) in [(1.0, "1.0"), (1.5, "1.5"), (0.1, "0.1"), (1e300, "1e+300"), (-0.0, "-0.0")] {
             assert_eq!(shown(|out| push_f64(value, out)), text);
         }
+        for (value, text) in [(1e15, "1000000000000000.0"), (1e16, "1e+16"), (1e-4, "0.0001"), (-1.5e-5, "-1.5e-05")] {
+            assert_eq!(shown(|out| push_f64(value, out)), text);
+        }
+        assert_eq!(shown(|out| push_f64(f64::NAN, out)), "nan");
+        assert_eq!(shown(|out| push_f64(f64::NEG_INFINITY, out)), "-inf");
+        assert_eq!(shown(|out| push_f32(3.4e38, out)), "3.4e+38");
         assert_eq!(shown(|out| push_f32(0.1, out)), "0.1");
     }
 }

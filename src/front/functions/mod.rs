@@ -1,6 +1,24 @@
 //! The functions that SQL may call, by name, and how operators become functions.
+//!
+//! Scalar functions come first from our own [table](table), whose rows have DuckDB's names and semantics; what is not
+//! there comes from DataFusion's libraries, under the names that people type ([`ALIASES`]).
 
-use super::json;
+mod args;
+pub(super) mod cast;
+mod json;
+mod lists;
+mod numbers;
+mod planner;
+pub(super) mod row;
+mod session;
+pub(super) mod syntax;
+pub(super) mod table;
+mod text;
+mod times;
+
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, Utc};
 use datafusion_common::Result;
 use datafusion_common::alias::AliasGenerator;
@@ -15,6 +33,8 @@ use std::sync::Arc;
 /// Functions, operators and options: what stays the same through a session.
 pub(super) struct Functions {
     registry: MemoryFunctionRegistry,
+    ours: HashMap<String, Arc<ScalarUDF>>,
+    lambdas: HashMap<String, Arc<HigherOrderUDF>>,
     also: Aliases,
     pub(super) planners: Vec<Arc<dyn ExprPlanner>>,
     pub(super) options: Arc<ConfigOptions>,
@@ -35,15 +55,37 @@ impl Functions {
         let options = options();
         let (registry, mut also) = registry(&options)?;
         also.add(&registry);
-        Ok(Functions { registry, also, planners: planners(), options: Arc::new(options), alias: Arc::default() })
+        let mut ours = HashMap::new();
+        for f in table::functions() {
+            ours.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
+            ours.insert(f.name().to_string(), f);
+        }
+        let mut lambdas = HashMap::new();
+        for f in lists::lambda::functions() {
+            lambdas.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
+            lambdas.insert(f.name().to_string(), f);
+        }
+        Ok(Functions {
+            registry,
+            ours,
+            lambdas,
+            also,
+            planners: planners(),
+            options: Arc::new(options),
+            alias: Arc::default(),
+        })
     }
 
     pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.registry.udf(name).ok().or_else(|| self.also.scalar.get(name).cloned())
+        let ours = || self.ours.get(name).cloned();
+        ours().or_else(|| self.registry.udf(name).ok()).or_else(|| self.also.scalar.get(name).cloned())
     }
 
     pub(super) fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
-        self.registry.higher_order_function(name).ok().or_else(|| self.also.higher_order.get(name).cloned())
+        let ours = || self.lambdas.get(name).cloned();
+        ours()
+            .or_else(|| self.registry.higher_order_function(name).ok())
+            .or_else(|| self.also.higher_order.get(name).cloned())
     }
 
     pub(super) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
@@ -58,8 +100,12 @@ impl Functions {
     pub(super) fn names_by_kind(&self) -> [Vec<String>; 4] {
         let (r, also) = (&self.registry, &self.also);
         [
-            r.udfs().into_iter().chain(also.scalar.keys().cloned()).collect(),
-            r.higher_order_function_names().into_iter().chain(also.higher_order.keys().cloned()).collect(),
+            r.udfs().into_iter().chain(also.scalar.keys().cloned()).chain(self.ours.keys().cloned()).collect(),
+            r.higher_order_function_names()
+                .into_iter()
+                .chain(also.higher_order.keys().cloned())
+                .chain(self.lambdas.keys().cloned())
+                .collect(),
             r.udafs().into_iter().chain(also.aggregate.keys().cloned()).collect(),
             r.udwfs().into_iter().chain(also.window.keys().cloned()).collect(),
         ]
@@ -80,6 +126,7 @@ fn options() -> ConfigOptions {
     options.sql_parser.map_string_types_to_utf8view = true;
     options.sql_parser.default_null_ordering = "nulls_last".into();
     options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some("UTC".into());
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     options
 }
@@ -89,7 +136,7 @@ fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)
     let mut also = Aliases::default();
     let plain = datafusion_functions::all_default_functions();
     let nested = datafusion_functions_nested::all_default_nested_functions();
-    for f in plain.into_iter().chain(nested).chain(json::functions()) {
+    for f in plain.into_iter().chain(nested) {
         // now() and to_timestamp() hold the time zone.
         let f = f.inner().with_updated_config(options).map(Arc::new).unwrap_or(f);
         also.scalar.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
@@ -113,12 +160,13 @@ fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)
 
 /// Names that people who come from DuckDB, Polars or pandas type.
 const ALIASES: &[(&str, &str)] = &[
-    ("character_length", "len"),
-    ("date_part", "datepart"),
-    ("date_trunc", "datetrunc"),
-    ("regexp_like", "regexp_matches"),
-    ("levenshtein", "edit_distance"),
     ("random", "rand"),
+    ("coalesce", "ifnull"),
+    ("struct", "row"),
+    ("uuid", "gen_random_uuid"),
+    ("uuid", "uuidv4"),
+    ("now", "get_current_timestamp"),
+    ("now", "transaction_timestamp"),
 ];
 
 const AGGREGATE_ALIASES: &[(&str, &str)] = &[
@@ -152,7 +200,7 @@ impl Aliases {
 /// In the order that DataFusion's own session asks them, ours first.
 fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     vec![
-        Arc::new(json::JsonPlanner),
+        Arc::new(planner::OurPlanner),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
         Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),
