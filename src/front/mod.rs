@@ -13,23 +13,32 @@
 //!
 //! # Limits
 //!
-//! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT, ASOF JOIN and TABLESAMPLE
-//! are refused. In `a OR b NOT IN (subquery)` a null in the subquery counts as no match (DataFusion's mark join).
+//! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT and TABLESAMPLE
+//! are refused.
 
+mod asof;
 mod average;
 mod catalog;
 mod context;
+mod decorrelate;
+mod dependent;
 mod dialect;
 mod errors;
+pub mod extra;
 mod files;
 mod functions;
 mod join_order;
 mod json;
+mod lateral;
 mod names;
 mod nearest;
+mod only_row;
 mod overflow;
 mod parse;
 mod rules;
+mod series;
+mod set_ops;
+mod share;
 mod spelling;
 mod statement;
 pub mod stats;

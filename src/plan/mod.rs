@@ -23,7 +23,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::logical_plan::Subquery;
-use datafusion_expr::{Expr, LogicalPlan, TableScan};
+use datafusion_expr::{Distinct, Expr, LogicalPlan, TableScan};
 use std::sync::Arc;
 
 /// What planning may know of the session.
@@ -61,6 +61,8 @@ pub struct Lowering {
     scope: Scope,
     /// The scalar subqueries of the plan, each with the stage after which its value is set.
     subqueries: Vec<(Subquery, StageId)>,
+    /// The plans that are used more than once, as far as they are laid.
+    shared: Vec<nodes::shared::Shared>,
     /// How many joins there are, which share memory for their tables.
     joins: usize,
 }
@@ -77,7 +79,7 @@ impl Lowering {
     /// Nothing laid yet; expressions see `options`.
     pub fn new(limits: Limits, options: Arc<ConfigOptions>) -> Self {
         let scope = Scope::new(options, Vec::new());
-        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new(), joins: 1 }
+        Lowering { limits, stages: Stages::default(), scope, subqueries: Vec::new(), shared: Vec::new(), joins: 1 }
     }
 
     /// Lowers `plan`, ending in `outlet`.
@@ -107,6 +109,10 @@ impl Lowering {
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
             LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),
             LogicalPlan::Values(node) => nodes::values::lower(self, node),
+            LogicalPlan::Unnest(node) => nodes::unnest::lower(self, node),
+            LogicalPlan::Extension(node) => nodes::extra::lower(self, node),
+            LogicalPlan::Distinct(Distinct::All(input)) => nodes::aggregate::lower_distinct(self, input),
+            LogicalPlan::Subquery(node) => Err(correlated(node)),
             other => Err(not_yet(other)),
         }
     }
@@ -126,6 +132,13 @@ impl Lowering {
     pub fn close(&mut self, pipe: Pipe, outlet: Outlet) -> (StageId, Described) {
         pipe.close(&mut self.stages, outlet)
     }
+}
+
+/// What no rule could make a join of.
+fn correlated(node: &Subquery) -> Error {
+    let columns: Vec<String> = node.outer_ref_columns.iter().map(ToString::to_string).collect();
+    Error::unsupported(format!("a subquery that depends on {} in this way", shorten(&columns.join(", "), 120)))
+        .advise("write it as a join")
 }
 
 fn not_yet(plan: &LogicalPlan) -> Error {
