@@ -28,6 +28,8 @@ mod write;
 #[cfg(test)]
 mod asof_tests;
 #[cfg(test)]
+mod correlated_tests;
+#[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
 mod recursive_tests;

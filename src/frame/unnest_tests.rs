@@ -56,7 +56,7 @@ fn nested_lists_and_structs() {
     assert_eq!(ask(&session, "select unnest(unnest([[1,2],[3]]))"), ["1", "2", "3"]);
     assert_eq!(ask(&session, "select unnest({'a': 1, 'b': 'x'})"), ["1|x"]);
     let both = "select unnest(l) as once, unnest(unnest(l)) as twice from (select [[1,2],[3]] as l)";
-    assert_eq!(ask(&session, both).len(), 3);
+    assert_eq!(ask(&session, both), ["[1, 2]|1", "[3]|2", "[1, 2]|3", "[3]|-"]);
     assert_eq!(ask(&session, "select unnest(array_append([], 1)), 7"), ["1|7"]);
     assert_eq!(ask(&session, "select 1, unnest(make_array())").len(), 0);
     assert_eq!(ask(&session, "select sum(u) from (select unnest(range(5)) as u)"), ["10"]);
@@ -112,6 +112,6 @@ fn in_from_alone() {
 fn a_long_list_beside_itself_stays_small() {
     // Each row of the output holds the list once more: batches are cut by those bytes.
     let session = super::testing::starved(true);
-    let sql = "select count(*), sum(len(l)) from (select l, unnest(l) as x from (select range(3000) as l))";
+    let sql = "select count(*), sum(array_length(l)) from (select l, unnest(l) as x from (select range(3000) as l))";
     assert_eq!(ask(&session, sql), ["3000|9000000"]);
 }

@@ -13,7 +13,7 @@ use super::catalog::{Catalog, Source, TableRef};
 use super::context::external;
 use super::extra::{Extra, Kind};
 use super::nearest::nearest;
-use super::{asof, series};
+use super::{asof, series, share};
 use crate::error::{Error, Result};
 use crate::formats::{FORMATS, TableDef};
 use datafusion_common::TableReference;
@@ -105,6 +105,17 @@ impl RelationPlanner for FilesPlanner {
                 let paths = vec![path(&name).unwrap_or_default()];
                 self.scan(TableDef { paths, ..TableDef::default() }, alias)
             }
+            TableFactor::Derived { lateral, subquery, alias, sample } => match share::number(alias.as_ref()) {
+                Some(number) => {
+                    let query = context.plan(TableFactor::Derived { lateral, subquery, alias: None, sample })?;
+                    let plan = Extra::plan(Kind::Shared(number), vec![query], Vec::new())?;
+                    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+                }
+                None => {
+                    let same = TableFactor::Derived { lateral, subquery, alias, sample };
+                    Ok(RelationPlanning::Original(Box::new(same)))
+                }
+            },
             TableFactor::NestedJoin { table_with_joins, alias } => match asof::special(alias.as_ref()) {
                 Some(special) => {
                     let right = context.plan(TableFactor::NestedJoin { table_with_joins, alias: None })?;

@@ -63,12 +63,15 @@ use datafusion_sql::sqlparser::ast;
 use functions::Functions;
 use rules::Rules;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// The front of one session: its tables, functions and rules. Shared by threads.
 pub struct Front {
     functions: Functions,
     rules: Rules,
     catalog: Arc<Catalog>,
+    /// The number of the next CTE that may be shared.
+    shared: AtomicUsize,
 }
 
 impl Front {
@@ -78,7 +81,7 @@ impl Front {
     /// `Internal`, when functions clash.
     pub fn new() -> Result<Front> {
         let functions = Functions::new().map_err(|e| errors::bind_error(e, None))?;
-        Ok(Front { functions, rules: Rules::new(), catalog: Arc::default() })
+        Ok(Front { functions, rules: Rules::new(), catalog: Arc::default(), shared: AtomicUsize::new(0) })
     }
 
     /// The statements of a text, separated by semicolons.

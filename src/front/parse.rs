@@ -57,6 +57,13 @@ pub(super) fn table_factor(sql: &str) -> Result<TableFactor> {
     parse().map_err(|e| parse_error(&e, sql))
 }
 
+/// A statement, for those that are made of text here.
+pub(super) fn query(sql: &str) -> Result<ast::Statement> {
+    let dialect = PartitaDialect;
+    let parse = || parser(&dialect, sql)?.parse_statement();
+    parse().map_err(|e| parse_error(&e, sql))
+}
+
 /// An expression, for those that are made of text here.
 pub(super) fn expression(sql: &str) -> Result<ast::Expr> {
     let dialect = PartitaDialect;

@@ -204,6 +204,7 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
         super::series::in_from(query)?;
         super::asof::name_sides(query)?;
         let headers = names::name_columns(query, every);
+        super::share::name_uses(query, &front.shared)?;
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok((plan, headers)),
             Err(e) => e,

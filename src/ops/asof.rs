@@ -66,6 +66,9 @@ enum Beside {
     Row(usize),
 }
 
+/// A left row that is put out, and what it stands beside.
+type Pair = (usize, Beside);
+
 impl Asof {
     fn rows(&mut self, keys: &[ArrayRef]) -> Result<Option<Rows>> {
         if keys.is_empty() {
@@ -81,8 +84,8 @@ impl Asof {
         Ok(Some(converter.convert_columns(keys)?))
     }
 
-    /// For each left row that is put out: which it is, and what it stands beside.
-    fn pairs(&self, data: &RecordBatch, rows: Option<&Rows>) -> Result<(Vec<(usize, Beside)>, Option<usize>)> {
+    /// The rows that are put out, and the last right row.
+    fn pairs(&self, data: &RecordBatch, rows: Option<&Rows>) -> Result<(Vec<Pair>, Option<usize>)> {
         let side = data.columns().get(self.op.side).and_then(|c| c.as_boolean_opt());
         let side = side.ok_or_else(|| Error::internal("an as-of join without sides"))?;
         let same = |a: usize, b: usize| rows.is_none_or(|rows| rows.row(a) == rows.row(b));
@@ -109,7 +112,7 @@ impl Asof {
         Ok((pairs, latest))
     }
 
-    fn output(&self, data: &RecordBatch, pairs: &[(usize, Beside)]) -> Result<RecordBatch> {
+    fn output(&self, data: &RecordBatch, pairs: &[Pair]) -> Result<RecordBatch> {
         let (first, count) = self.op.left;
         let left: Vec<(usize, usize)> = pairs.iter().map(|(row, _)| (0, *row)).collect();
         let mut columns = Vec::with_capacity(self.op.schema.fields().len());

@@ -70,7 +70,8 @@ struct Condition {
 
 impl Condition {
     fn new(expr: &Expr, left: &LogicalPlan, right: &LogicalPlan) -> Result<Self> {
-        let Expr::BinaryExpr(BinaryExpr { left: l, op, right: r }) = expr else {
+        let bare = expr.clone().unalias_nested().data;
+        let Expr::BinaryExpr(BinaryExpr { left: l, op, right: r }) = &bare else {
             return Err(Error::internal(format!("{expr} is no comparison")));
         };
         let is_left = |e: &Expr| e.column_refs().iter().all(|c| left.schema().has_column(c));
