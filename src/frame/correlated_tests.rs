@@ -58,7 +58,7 @@ const CASES: &[(&str, &[&str])] = &[
     ),
     ("select g, (select count(*) from u where u.h = t.g) from t group by g", &["-|0", "x|3", "y|1", "z|1"]),
     (
-        "select id, (select sum(x) from (select unnest([t.id, t.v]) as x)) from t",
+        "select id, (select sum(x) from (select unnest(make_array(t.id, t.v)) as x)) from t",
         &["1|11", "2|22", "3|3", "4|44", "5|15"],
     ),
     ("select id, (select w from u where u.id = 1 and w > 10) from t", &["1|15", "2|15", "3|15", "4|15", "5|15"]),
