@@ -1,5 +1,6 @@
 //! From a planned query to rows: lower, submit, read the queue.
 
+use super::recursive;
 use super::session::Inner;
 use crate::error::Result;
 use crate::front::Planned;
@@ -48,8 +49,9 @@ impl Drop for Running {
 
 /// Starts `planned`; its rows are read through the result.
 pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
-    let (plan, skip, fetch) = peel_limit(&planned.optimized)?;
-    let (queue, rows) = inner.queue(batch_schema(planned.optimized.schema()), skip, fetch)?;
+    let settled = recursive::settle(inner, &planned.optimized)?;
+    let (plan, skip, fetch) = peel_limit(&settled)?;
+    let (queue, rows) = inner.queue(batch_schema(settled.schema()), skip, fetch)?;
     let sink = Arc::new(DeliverOp::new(queue.clone()));
     let floor = inner.limits.tuning.result_queue_bytes;
     let lowered = inner.lowering().finish(plan, Outlet::new(sink, "result", floor))?;
@@ -64,16 +66,22 @@ pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
 
 /// Runs `planned` into `sink` to its end.
 pub(super) fn drain(inner: &Arc<Inner>, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Described> {
-    let lowered = lower(inner, planned, sink, floor)?;
+    run(inner, &recursive::settle(inner, &planned.optimized)?, Outlet::new(sink, "result", floor))
+}
+
+/// Runs `plan` into `outlet` to its end.
+pub(super) fn run(inner: &Inner, plan: &LogicalPlan, outlet: Outlet) -> Result<Described> {
+    let lowered = inner.lowering().finish(plan, outlet)?;
     let top = lowered.top.clone();
     let handle = inner.engine.submit(lowered.stages.graph, lowered.stages.work, Box::new(|_| {}));
     handle.wait()?;
     Ok(top)
 }
 
-/// Lowers `planned` into `sink`.
+/// Lowers `planned` into `sink`, to be shown.
 pub(super) fn lower(inner: &Inner, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Lowered> {
-    inner.lowering().finish(&planned.optimized, Outlet::new(sink, "result", floor))
+    let plan = recursive::shown(&planned.optimized)?;
+    inner.lowering().finish(&plan, Outlet::new(sink, "result", floor))
 }
 
 /// A limit at the top of a query is kept by the queue of results.

@@ -21,11 +21,28 @@ mod execute;
 mod group_by;
 mod lazy;
 mod outcome;
+mod recursive;
 mod session;
 mod write;
 
 #[cfg(test)]
+mod asof_tests;
+#[cfg(test)]
+mod correlated_tests;
+#[cfg(test)]
 mod holistic_tests;
+#[cfg(test)]
+mod recursive_tests;
+#[cfg(test)]
+mod series_tests;
+#[cfg(test)]
+mod set_ops_tests;
+#[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod unnest_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;

@@ -28,8 +28,10 @@ pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) front: Front,
     pub(super) limits: Limits,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     restarts: AtomicU64,
+    /// How often everything was asked to stop.
+    cancels: AtomicU64,
 }
 
 impl Inner {
@@ -50,6 +52,11 @@ impl Inner {
         };
         let reservation = self.engine.memory().budget.require("result", 0, false)?;
         Ok(TurnQueue::new(options, &self.scratch, reservation))
+    }
+
+    /// How often everything was asked to stop: who runs several queries in turn stops when this grows.
+    pub(super) fn cancels(&self) -> u64 {
+        self.cancels.load(Relaxed)
     }
 
     pub(super) fn lowering(&self) -> Lowering {
@@ -100,7 +107,14 @@ impl Session {
             story,
         });
         let front = Front::new()?;
-        Ok(Session(Arc::new(Inner { engine, front, limits, scratch, restarts: AtomicU64::new(0) })))
+        Ok(Session(Arc::new(Inner {
+            engine,
+            front,
+            limits,
+            scratch,
+            restarts: AtomicU64::new(0),
+            cancels: AtomicU64::new(0),
+        })))
     }
 
     /// The statements of a text, to be run one by one with [`run`](Self::run).
@@ -207,9 +221,18 @@ impl Session {
 
     /// Starts `planned`; a misfit before the first row binds `statement` anew, with full inference.
     fn rows(&self, planned: Planned, statement: Option<Statement>) -> Result<Batches> {
-        let schema = execute::result_schema(&planned);
-        let running = execute::start(&self.0, &planned)?;
         let inner = self.0.clone();
+        let (schema, running) = match (execute::start(&self.0, &planned), &statement) {
+            // A recursive query has read files before there is a queue for rows.
+            (Err(error), Some(statement)) if error.is_misfit() => {
+                self.0.infer_fully(&error);
+                match self.0.front.bind(statement)? {
+                    Bound::Query(planned) => (execute::result_schema(&planned), execute::start(&self.0, &planned)?),
+                    _ => return Err(Error::internal("a query that became something else")),
+                }
+            }
+            (running, _) => (execute::result_schema(&planned), running?),
+        };
         let again = statement.map(|statement| {
             let again = move |error: &Error| -> Result<(SchemaRef, Running)> {
                 inner.infer_fully(error);
@@ -342,6 +365,7 @@ impl Session {
 
     /// Asks every running query to stop.
     pub fn cancel_all(&self) {
+        self.0.cancels.fetch_add(1, Relaxed);
         self.0.engine.cancel_all();
     }
 

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::formats::{ColumnStats, Table, TableDef, TableStats};
+use crate::ops::series::Series;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::logical_plan::LogicalPlan;
 use datafusion_expr::{Expr, TableProviderFilterPushDown, TableSource};
@@ -21,6 +22,8 @@ pub enum TableRef {
     Files(Arc<Table>),
     /// A result that the session keeps: what it is, its columns, its rows where known.
     Stored(Arc<dyn Any + Send + Sync>, SchemaRef, Option<usize>),
+    /// Rows that are counted.
+    Series(Arc<Series>, SchemaRef),
     /// A query with a name.
     View(Arc<View>),
 }
@@ -45,7 +48,7 @@ impl TableRef {
     pub fn schema(&self) -> SchemaRef {
         match self {
             TableRef::Files(t) => Arc::clone(&t.schema),
-            TableRef::Stored(_, schema, _) => Arc::clone(schema),
+            TableRef::Stored(_, schema, _) | TableRef::Series(_, schema) => Arc::clone(schema),
             TableRef::View(v) => Arc::clone(v.plan.schema().inner()),
         }
     }
@@ -59,6 +62,9 @@ impl TableRef {
                 bytes: 0,
                 columns: vec![ColumnStats::default(); schema.fields().len()],
             },
+            TableRef::Series(series, _) => {
+                TableStats { rows: series.rows(), bytes: 0, columns: vec![ColumnStats::default()] }
+            }
             TableRef::View(_) => TableStats::default(),
         }
     }
@@ -69,6 +75,7 @@ impl fmt::Debug for TableRef {
         match self {
             TableRef::Files(t) => write!(f, "Files({:?})", t.def.paths),
             TableRef::Stored(_, schema, rows) => write!(f, "Stored({} columns, {rows:?} rows)", schema.fields().len()),
+            TableRef::Series(series, _) => write!(f, "{series:?}"),
             TableRef::View(_) => f.write_str("View"),
         }
     }

@@ -11,7 +11,9 @@
 
 use super::catalog::{Catalog, Source, TableRef};
 use super::context::external;
+use super::extra::{Extra, Kind};
 use super::nearest::nearest;
+use super::{asof, series, share};
 use crate::error::{Error, Result};
 use crate::formats::{FORMATS, TableDef};
 use datafusion_common::TableReference;
@@ -96,13 +98,32 @@ impl RelationPlanner for FilesPlanner {
                 let function = function(&name).unwrap_or_default();
                 match reads(&function) {
                     Some(format) => self.scan(definition(&function, format, &args.args).map_err(external)?, alias),
-                    None => series(&function, args.args, alias, context),
+                    None => series::plan(&function, args.args, alias, context),
                 }
             }
             TableFactor::Table { name, alias, args: None, .. } if path(&name).is_some_and(|p| self.is_new(&p)) => {
                 let paths = vec![path(&name).unwrap_or_default()];
                 self.scan(TableDef { paths, ..TableDef::default() }, alias)
             }
+            TableFactor::Derived { lateral, subquery, alias, sample } => match share::number(alias.as_ref()) {
+                Some(number) => {
+                    let query = context.plan(TableFactor::Derived { lateral, subquery, alias: None, sample })?;
+                    let plan = Extra::plan(Kind::Shared(number), vec![query], Vec::new())?;
+                    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+                }
+                None => {
+                    let same = TableFactor::Derived { lateral, subquery, alias, sample };
+                    Ok(RelationPlanning::Original(Box::new(same)))
+                }
+            },
+            TableFactor::NestedJoin { table_with_joins, alias } => match asof::special(alias.as_ref()) {
+                Some(special) => {
+                    let right = context.plan(TableFactor::NestedJoin { table_with_joins, alias: None })?;
+                    let plan = Extra::plan(Kind::Side(special), vec![right], Vec::new())?;
+                    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, None))))
+                }
+                None => Ok(RelationPlanning::Original(Box::new(TableFactor::NestedJoin { table_with_joins, alias }))),
+            },
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }
     }
@@ -130,7 +151,7 @@ fn refuse(relation: &TableFactor) -> Result<()> {
 
 /// Whether a called table function is one of this file's.
 fn is_known(name: &ast::ObjectName) -> bool {
-    function(name).is_some_and(|f| reads(&f).is_some() || is_series(&f))
+    function(name).is_some_and(|f| reads(&f).is_some() || series::is_series(&f))
 }
 
 /// The name of a called function, if it has one part.
@@ -249,29 +270,6 @@ pub(super) fn constant(expr: &Expr) -> Result<Json> {
         }
         _ => return Err(wrong()),
     })
-}
-
-fn is_series(function: &str) -> bool {
-    matches!(function, "range" | "generate_series")
-}
-
-/// `FROM range(..)` is `FROM (SELECT unnest(range(..)))`.
-fn series(
-    function: &str,
-    args: Vec<FunctionArg>,
-    alias: Option<TableAlias>,
-    context: &mut dyn RelationPlannerContext,
-) -> datafusion_common::Result<RelationPlanning> {
-    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-    // range(n) counts from 0, as the scalar function does; generate_series is given both ends.
-    let call = match (function, args.as_slice()) {
-        ("generate_series", [end]) => format!("generate_series(0, {end})"),
-        _ => format!("{function}({})", args.join(", ")),
-    };
-    let text = format!("(SELECT unnest({call}) AS {function}) AS {function}");
-    let factor = super::parse::table_factor(&text).map_err(external)?;
-    let plan = context.plan(factor)?;
-    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
 }
 
 /// Says which function was meant.

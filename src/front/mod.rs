@@ -13,22 +13,31 @@
 //!
 //! # Limits
 //!
-//! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT, ASOF JOIN and TABLESAMPLE
-//! are refused. In `a OR b NOT IN (subquery)` a null in the subquery counts as no match (DataFusion's mark join).
+//! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT and TABLESAMPLE
+//! are refused.
 
+mod asof;
 mod average;
 mod catalog;
 mod context;
+mod decorrelate;
+mod dependent;
 mod dialect;
 mod errors;
+pub mod extra;
 mod files;
 mod functions;
 mod join_order;
+mod lateral;
 mod names;
 mod nearest;
+mod only_row;
 mod overflow;
 mod parse;
 mod rules;
+mod series;
+mod set_ops;
+mod share;
 mod spelling;
 mod statement;
 pub mod stats;
@@ -53,12 +62,15 @@ use datafusion_sql::sqlparser::ast;
 use functions::Functions;
 use rules::Rules;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// The front of one session: its tables, functions and rules. Shared by threads.
 pub struct Front {
     functions: Functions,
     rules: Rules,
     catalog: Arc<Catalog>,
+    /// The number of the next CTE that may be shared.
+    shared: AtomicUsize,
 }
 
 impl Front {
@@ -68,7 +80,7 @@ impl Front {
     /// `Internal`, when functions clash.
     pub fn new() -> Result<Front> {
         let functions = Functions::new().map_err(|e| errors::bind_error(e, None))?;
-        Ok(Front { functions, rules: Rules::new(), catalog: Arc::default() })
+        Ok(Front { functions, rules: Rules::new(), catalog: Arc::default(), shared: AtomicUsize::new(0) })
     }
 
     /// The statements of a text, separated by semicolons.

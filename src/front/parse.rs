@@ -46,6 +46,7 @@ fn parser<'a>(dialect: &'a dyn Dialect, sql: &str) -> Result<Parser<'a>, ParserE
     let mut tokens = Vec::new();
     Tokenizer::new(dialect, sql).tokenize_with_location_into_buf(&mut tokens)?;
     mark_arrows(&mut tokens);
+    super::asof::mark_words(&mut tokens);
     Ok(Parser::new(dialect).with_tokens_with_locations(tokens).with_recursion_limit(DEEPEST))
 }
 
@@ -53,6 +54,13 @@ fn parser<'a>(dialect: &'a dyn Dialect, sql: &str) -> Result<Parser<'a>, ParserE
 pub(super) fn table_factor(sql: &str) -> Result<TableFactor> {
     let dialect = PartitaDialect;
     let parse = || parser(&dialect, sql)?.parse_table_factor();
+    parse().map_err(|e| parse_error(&e, sql))
+}
+
+/// A statement, for those that are made of text here.
+pub(super) fn query(sql: &str) -> Result<ast::Statement> {
+    let dialect = PartitaDialect;
+    let parse = || parser(&dialect, sql)?.parse_statement();
     parse().map_err(|e| parse_error(&e, sql))
 }
 

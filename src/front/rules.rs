@@ -1,14 +1,17 @@
 //! The rules that turn a bound plan into the one that is run, in their order.
 //!
-//! 1. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
-//! 2. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
-//! 3. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
+//! 1. What SQL says and DataFusion has no word for gets its nodes: shared CTEs, as-of joins, lateral UNNEST,
+//!    INTERSECT ALL and EXCEPT ALL,
+//!    subqueries that DataFusion plans wrongly, and, when it refused the plan, correlated ones.
+//! 2. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
+//! 3. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
+//! 4. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
 //!    changed places.
 
 use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
-use super::join_order;
 use super::overflow::CheckedArithmetic;
+use super::{asof, decorrelate, join_order, lateral, set_ops, share};
 use chrono::Utc;
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
@@ -40,12 +43,24 @@ impl Rules {
     /// The plan to run.
     pub(super) fn run(&self, plan: LogicalPlan, functions: &Functions) -> Result<LogicalPlan> {
         let config = QueryConfig { functions, start: Utc::now() };
-        let analyzed = self.analyzer.execute_and_check(plan, &functions.options, |_, _| {})?;
-        let optimized = self.optimizer.optimize(analyzed, &config, |_, _| {})?;
+        let plan = set_ops::count_rows(lateral::flatten(asof::plan(share::mark(plan)?)?)?)?;
+        let plan = decorrelate::hard(plan)?;
+        let optimized = match self.optimize(plan.clone(), &config) {
+            Ok(made) if !decorrelate::is_left(&made)? => made,
+            refused => match decorrelate::all(plan)? {
+                Some(plan) => self.optimize(plan, &config)?,
+                None => refused?,
+            },
+        };
         let ordered = join_order::reorder(optimized)?;
         match ordered.transformed {
             true => self.columns.optimize(ordered.data, &config, |_, _| {}),
             false => Ok(ordered.data),
         }
+    }
+
+    fn optimize(&self, plan: LogicalPlan, config: &QueryConfig<'_>) -> Result<LogicalPlan> {
+        let analyzed = self.analyzer.execute_and_check(plan, &config.functions.options, |_, _| {})?;
+        self.optimizer.optimize(analyzed, config, |_, _| {})
     }
 }

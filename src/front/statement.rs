@@ -201,13 +201,21 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
         let mut statement = original.clone();
         let ast::Statement::Query(query) = &mut statement else { break };
         super::using::coalesce_keys(query)?;
+        super::series::in_from(query)?;
+        super::asof::name_sides(query)?;
         let headers = names::name_columns(query, every);
+        super::share::name_uses(query, &front.shared)?;
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok((plan, headers)),
             Err(e) => e,
         };
         if !every && repeats_a_name(&error) {
             every = true;
+            continue;
+        }
+        if let Some((field, _)) = super::errors::missing_field(&error)
+            && (super::series::name_column(&mut original, &field.name) || super::lateral::see_left(&mut original))
+        {
             continue;
         }
         let spelling = super::errors::missing_field(&error)

@@ -7,8 +7,9 @@
 use super::{Cx, Flow, Pull, Sink, SinkOp, Source, SourceOp};
 use crate::batch::{Batch, Position};
 use crate::error::Result;
-use crate::graph::{PartSize, Sizes};
-use crate::store::{BlockRef, SpillWriter, compact_batch, encode_batch, kept_bytes, read_batch};
+use crate::graph::{Facts, Layout, PartSize, Round, Sizes};
+use crate::store::{BlockRef, Scratch, SpillWriter, compact_batch, encode_batch, kept_bytes, read_batch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub struct Collected {
     pub rows: u64,
 }
 
+#[derive(Clone)]
 enum Kept {
     Resident(RecordBatch),
     Spilled(BlockRef),
@@ -58,6 +60,82 @@ impl Collected {
             Some(Kept::Resident(batch)) => Ok(Some(batch.clone())),
             Some(Kept::Spilled(block)) => read_batch(block, &self.schema).map(Some),
         }
+    }
+}
+
+/// Rows at rest that become more: small batches are put together, and all but the last ones go to scratch.
+pub struct Growing {
+    schema: SchemaRef,
+    parts: Vec<Kept>,
+    /// Batches that are not yet worth a part of their own.
+    small: Vec<RecordBatch>,
+    small_bytes: usize,
+    writer: SpillWriter,
+    page_bytes: usize,
+    batch_rows: usize,
+    /// How many rows.
+    pub rows: u64,
+}
+
+impl Growing {
+    /// No rows yet; at most a page of `page_bytes` stays out of `scratch`.
+    pub fn new(schema: SchemaRef, scratch: &Scratch, page_bytes: usize, batch_rows: usize) -> Self {
+        let (parts, small, writer) = (Vec::new(), Vec::new(), scratch.writer());
+        Growing { schema, parts, small, small_bytes: 0, writer, page_bytes, batch_rows, rows: 0 }
+    }
+
+    /// Adds rows behind those that are here.
+    ///
+    /// # Errors
+    /// As scratch.
+    pub fn add(&mut self, more: &Collected) -> Result<()> {
+        for part in more.parts.iter() {
+            match part {
+                Kept::Spilled(_) => {
+                    self.settle()?;
+                    self.parts.push(part.clone());
+                }
+                Kept::Resident(batch) => {
+                    self.small_bytes += kept_bytes(batch);
+                    self.small.push(batch.clone());
+                    let rows: usize = self.small.iter().map(RecordBatch::num_rows).sum();
+                    if self.small_bytes > self.page_bytes || rows >= self.batch_rows {
+                        self.settle()?;
+                    }
+                }
+            }
+        }
+        self.rows += more.rows;
+        Ok(())
+    }
+
+    /// Writes small batches as one.
+    fn settle(&mut self) -> Result<()> {
+        if let Some(batch) = self.last()? {
+            let mut encoded = Vec::new();
+            encode_batch(&batch, &mut encoded)?;
+            self.parts.push(Kept::Spilled(self.writer.write(&encoded)?));
+        }
+        (self.small, self.small_bytes) = (Vec::new(), 0);
+        Ok(())
+    }
+
+    fn last(&self) -> Result<Option<RecordBatch>> {
+        match self.small.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(compact_batch(one)?)),
+            many => Ok(Some(compact_batch(&concat_batches(&many[0].schema(), many)?)?)),
+        }
+    }
+
+    /// The rows that are here now.
+    ///
+    /// # Errors
+    /// `Internal`, for batches of different types.
+    pub fn rows(&self) -> Result<Collected> {
+        let last = self.last()?.map(Kept::Resident);
+        let parts = self.parts.iter().cloned().chain(last).collect();
+        Ok(Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows })
     }
 }
 
@@ -216,6 +294,45 @@ impl Sink for Collect {
     }
 }
 
+/// Yields rows at rest, in order, cut into pieces, a task each.
+pub struct PiecesOp {
+    /// The sink that collected them.
+    pub rows: Arc<CollectOp>,
+}
+
+/// A piece has at least so many rows,
+const PIECE: u64 = 1 << 17;
+/// and there are not more pieces than this.
+const PIECES: u64 = 64;
+
+fn pieces(rows: u64) -> usize {
+    (rows / PIECE).clamp(1, PIECES) as usize
+}
+
+/// The rule of the stage that reads pieces.
+pub fn piece_layout() -> impl Layout {
+    PieceLayout
+}
+
+#[derive(Debug)]
+struct PieceLayout;
+
+impl Layout for PieceLayout {
+    fn next(&self, facts: &Facts<'_>) -> Round {
+        let rows = facts.sizes.first().map_or(0, Sizes::rows);
+        Round { tasks: if facts.round == 0 { pieces(rows) } else { 0 }, ..Round::default() }
+    }
+}
+
+impl SourceOp for PiecesOp {
+    fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
+        let rows = self.rows.result();
+        let (batches, count) = rows.as_ref().map_or((0, 1), |r| (r.len(), pieces(r.rows)));
+        let (next, end) = (batches * index / count, batches * (index + 1) / count);
+        Ok(Box::new(Replay { rows, next, end, row: 0 }))
+    }
+}
+
 /// Yields rows at rest, in order, as one task.
 pub struct CollectedOp {
     /// The sink that collected them.
@@ -236,19 +353,21 @@ impl SourceOp for CollectedOp {
             From::Sink(sink) => sink.result(),
             From::Stored(rows) => Some(rows.clone()),
         };
-        Ok(Box::new(Replay { rows, next: 0, row: 0 }))
+        Ok(Box::new(Replay { rows, next: 0, end: usize::MAX, row: 0 }))
     }
 }
 
 struct Replay {
     rows: Option<Collected>,
     next: usize,
+    /// The batch before which it ends.
+    end: usize,
     row: u64,
 }
 
 impl Source for Replay {
     fn next(&mut self, _cx: &Cx) -> Result<Pull> {
-        let Some(rows) = &self.rows else { return Ok(Pull::End) };
+        let Some(rows) = self.rows.as_ref().filter(|_| self.next < self.end) else { return Ok(Pull::End) };
         let Some(data) = rows.batch(self.next)? else { return Ok(Pull::End) };
         let position = Position { split: 0, row: self.row };
         self.next += 1;

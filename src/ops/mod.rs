@@ -25,6 +25,7 @@
 //! local things are made by `local`/`open`. No operator has a method that only planning needs.
 
 pub mod aggregate;
+pub mod asof;
 pub mod collect;
 pub mod deliver;
 pub mod expr;
@@ -33,14 +34,18 @@ pub mod hash;
 pub mod join;
 pub mod limit;
 pub mod pipeline;
+pub mod positional;
 pub mod project;
+pub mod repeat;
 pub mod rows;
 pub mod scalar;
 pub mod scan;
+pub mod series;
 pub mod sort;
 pub mod spread;
 pub mod tee;
 pub mod topk;
+pub mod unnest;
 pub mod values;
 pub mod write;
 

@@ -23,7 +23,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::logical_plan::Subquery;
-use datafusion_expr::{Expr, LogicalPlan, TableScan};
+use datafusion_expr::{Distinct, Expr, LogicalPlan, TableScan};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -62,6 +62,8 @@ pub struct Lowering {
     scope: Scope,
     /// The scalar subqueries of the plan, each with the stage after which its value is set.
     subqueries: Vec<(Subquery, StageId)>,
+    /// The plans that are used more than once, as far as they are laid.
+    shared: Vec<nodes::shared::Shared>,
     /// How many joins there are, which share memory for their tables.
     joins: usize,
     /// Those that have not decided yet what they keep.
@@ -85,6 +87,7 @@ impl Lowering {
             stages: Stages::default(),
             scope,
             subqueries: Vec::new(),
+            shared: Vec::new(),
             joins: 1,
             undecided: Arc::default(),
         }
@@ -118,6 +121,10 @@ impl Lowering {
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
             LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),
             LogicalPlan::Values(node) => nodes::values::lower(self, node),
+            LogicalPlan::Unnest(node) => nodes::unnest::lower(self, node),
+            LogicalPlan::Extension(node) => nodes::extra::lower(self, node),
+            LogicalPlan::Distinct(Distinct::All(input)) => nodes::aggregate::lower_distinct(self, input),
+            LogicalPlan::Subquery(node) => Err(correlated(node)),
             other => Err(not_yet(other)),
         }
     }
@@ -137,6 +144,13 @@ impl Lowering {
     pub fn close(&mut self, pipe: Pipe, outlet: Outlet) -> (StageId, Described) {
         pipe.close(&mut self.stages, outlet)
     }
+}
+
+/// What no rule could make a join of.
+fn correlated(node: &Subquery) -> Error {
+    let columns: Vec<String> = node.outer_ref_columns.iter().map(ToString::to_string).collect();
+    Error::unsupported(format!("a subquery that depends on {} in this way", shorten(&columns.join(", "), 120)))
+        .advise("write it as a join")
 }
 
 fn not_yet(plan: &LogicalPlan) -> Error {

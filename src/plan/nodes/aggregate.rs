@@ -9,7 +9,7 @@ use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes:
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::{Aggregate, Expr, ExprSchemable, lit, when};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, lit, when};
 use std::sync::Arc;
 
 /// One row for each different combination of keys.
@@ -29,6 +29,13 @@ pub fn lower(lowering: &mut Lowering, node: &Aggregate) -> Result<Pipe> {
         pipe = super::apart::lower(lowering, pipe, &schema, node.group_expr.len(), &columns.apart, also)?;
     }
     Ok(finish(lowering, pipe, op, meter, described(node)))
+}
+
+/// Each different row once.
+pub fn lower_distinct(lowering: &mut Lowering, input: &Arc<LogicalPlan>) -> Result<Pipe> {
+    let columns = input.schema().columns().into_iter().map(Expr::Column).collect();
+    let node = Aggregate::try_new(input.clone(), columns, Vec::new()).map_err(crate::ops::expr::from_datafusion)?;
+    lower(lowering, &node)
 }
 
 fn finish(lowering: &mut Lowering, pipe: Pipe, op: AggregateOp, below: Arc<Meter>, detail: String) -> Pipe {

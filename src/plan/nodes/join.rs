@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::events::Meter;
+use crate::front::extra::{Extra, Kind as Which};
 use crate::front::stats::{Side, build_side};
 use crate::ops::expr::from_datafusion;
 use crate::ops::join::{Alone, From, Input, Join as Wanted, JoinOp, Kind, Residual};
@@ -16,13 +17,18 @@ use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DFSchema, JoinType, NullEquality};
 use datafusion_expr::type_coercion::binary::comparison_coercion;
 use datafusion_expr::{Expr, ExprSchemable, Join, LogicalPlan, cast};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// The joins of a plan, those of its subqueries too.
+/// The joins of a plan, those of its subqueries too; those of a shared plan once.
 pub fn count(plan: &LogicalPlan) -> Result<usize> {
-    let mut joins = 0;
+    let (mut joins, mut seen) = (0, HashSet::new());
     let count = |node: &LogicalPlan| {
+        if let Some(Which::Shared(number)) = Extra::of(node).map(|extra| extra.kind)
+            && !seen.insert(number)
+        {
+            return Ok(TreeNodeRecursion::Jump);
+        }
         joins += usize::from(matches!(node, LogicalPlan::Join(_)));
         Ok(TreeNodeRecursion::Continue)
     };

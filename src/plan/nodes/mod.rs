@@ -2,11 +2,16 @@
 
 pub mod aggregate;
 pub mod apart;
+pub mod asof;
+pub mod extra;
 pub mod filter;
 pub mod join;
 pub mod limit;
+pub mod positional;
 pub mod project;
 pub mod scan;
+pub mod shared;
 pub mod sort;
 pub mod union;
+pub mod unnest;
 pub mod values;

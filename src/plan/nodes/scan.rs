@@ -1,4 +1,4 @@
-//! A table: one task for each split of its files, or one for a stored table.
+//! A table: one task for each split of its files or piece of its series, or one for a stored table.
 
 use crate::error::{Error, Result};
 use crate::events::Meter;
@@ -9,6 +9,7 @@ use crate::ops::collect::{Collected, CollectedOp, From};
 use crate::ops::expr::from_datafusion;
 use crate::ops::filter::FilterOp;
 use crate::ops::scan::ScanOp;
+use crate::ops::series::{Series, SeriesOp};
 use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::limit, nodes::project, shorten};
 use datafusion_common::DFSchema;
 use datafusion_expr::utils::conjunction;
@@ -21,6 +22,7 @@ pub fn lower(lowering: &mut Lowering, node: &TableScan) -> Result<Pipe> {
     let mut pipe = match &source.table {
         TableRef::Files(table) => files(lowering, node, table)?,
         TableRef::Stored(rows, ..) => stored(lowering, node, rows.downcast_ref::<Collected>())?,
+        TableRef::Series(series, _) => counted(lowering, node, series)?,
         TableRef::View(..) => return Err(Error::internal("a view that was not expanded")),
     };
     limit::per_task(&mut pipe, 0, node.fetch);
@@ -51,13 +53,23 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
 fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Result<Pipe> {
     let rows = rows.ok_or_else(|| Error::internal("a stored table of an unknown kind"))?.clone();
     let source = Arc::new(CollectedOp { from: From::Stored(rows) });
-    let mut pipe = pipe(
-        format!("read {}", node.table_name),
-        source,
-        node.table_name.to_string(),
-        2 * lowering.limits.tuning.batch_bytes,
-        1,
-    );
+    let in_flight = 2 * lowering.limits.tuning.batch_bytes;
+    let name = format!("read {}", node.table_name);
+    narrowed(lowering, node, pipe(name, source, node.table_name.to_string(), in_flight, 1))
+}
+
+fn counted(lowering: &Lowering, node: &TableScan, series: &Arc<Series>) -> Result<Pipe> {
+    let (source, tasks) = (Arc::new(SeriesOp(series.clone())), series.pieces());
+    let in_flight = 2 * lowering.limits.tuning.batch_bytes;
+    let name = format!("count {}", node.table_name);
+    narrowed(lowering, node, pipe(name, source, node.table_name.to_string(), in_flight, tasks))
+}
+
+/// The filters and the projection of a scan, over all columns of its table.
+fn narrowed(lowering: &Lowering, node: &TableScan, mut pipe: Pipe) -> Result<Pipe> {
+    if node.filters.is_empty() && node.projection.is_none() {
+        return Ok(pipe);
+    }
     let all = node.source.schema();
     let whole = DFSchema::try_from_qualified_schema(node.table_name.clone(), &all).map_err(from_datafusion)?;
     if let Some(filter) = conjunction(node.filters.clone()) {

@@ -60,11 +60,16 @@ fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fet
 }
 
 fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) -> Result<Pipe> {
+    let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
+    sorted(lowering, pipe, spec, described(node))
+}
+
+/// The rows of `pipe` in order, by the external sort.
+pub fn sorted(lowering: &mut Lowering, pipe: Pipe, spec: SortSpec, detail: String) -> Result<Pipe> {
     let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
     let page = limits.page();
-    let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
     let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
-    let outlet = Outlet { op: op.clone(), name: "sort", detail: described(node), floor: op.floor(), meter: below };
+    let outlet = Outlet { op: op.clone(), name: "sort", detail, floor: op.floor(), meter: below };
     let (combined, below) = lowering.close(pipe, outlet);
     let (passes, work) = op.passes();
     let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
