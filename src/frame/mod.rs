@@ -21,15 +21,19 @@ mod execute;
 mod group_by;
 mod lazy;
 mod outcome;
+mod over;
 mod session;
 mod write;
 
 #[cfg(test)]
 mod holistic_tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
 pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
+pub use over::over;
 pub use session::Session;

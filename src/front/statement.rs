@@ -201,6 +201,7 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
         let mut statement = original.clone();
         let ast::Statement::Query(query) = &mut statement else { break };
         super::using::coalesce_keys(query)?;
+        super::frames::plain(query);
         let headers = names::name_columns(query, every);
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok((plan, headers)),

@@ -42,6 +42,7 @@ pub mod spread;
 pub mod tee;
 pub mod topk;
 pub mod values;
+pub mod window;
 pub mod write;
 
 use crate::batch::Batch;

@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod apart;
+pub mod call;
 pub mod filter;
 pub mod join;
 pub mod limit;
@@ -10,3 +11,4 @@ pub mod scan;
 pub mod sort;
 pub mod union;
 pub mod values;
+pub mod window;
