@@ -88,6 +88,13 @@ fn what_people_write() {
             "SELECT id, sum(x) FILTER (WHERE x > 3) OVER (), count(DISTINCT x) OVER (PARTITION BY k) FROM t ORDER BY id",
             "1 12 2|2 12 1|3 12 2|4 12 2|5 12 1",
         ),
+        (
+            "SELECT id, sum(id) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (PARTITION BY k ORDER BY id) ORDER BY id",
+            "1 1|2 2|3 4|4 7|5 7",
+        ),
+        ("SELECT id, rank() OVER (ORDER BY [id % 2, x]) FROM t ORDER BY id", "1 4|2 1|3 5|4 2|5 3"),
+        ("SELECT id, sum(id) OVER (ORDER BY {'a': k, 'b': id}) FROM t ORDER BY id", "1 1|2 10|3 4|4 8|5 15"),
+        ("SELECT id, max(id) OVER (GROUPS UNBOUNDED PRECEDING) FROM t ORDER BY id", "1 5|2 5|3 5|4 5|5 5"),
         ("SELECT sum(rn) FROM (SELECT row_number() OVER () AS rn, x FROM t) WHERE x IS NULL", "3"),
         (
             "SELECT id, sum(r) OVER (ORDER BY id) FROM (SELECT id, rank() OVER (ORDER BY k) AS r FROM t) ORDER BY id",
@@ -107,6 +114,7 @@ fn what_people_write() {
 fn what_is_refused() {
     for (sql, kind, says) in [
         ("SELECT sum(9223372036854775807) OVER () FROM t", ErrorKind::Query, "overflow"),
+        ("SELECT sum(x) OVER (w ORDER BY id) FROM t WINDOW w AS (ORDER BY x)", ErrorKind::Query, "ORDER BY already"),
         ("SELECT ntile(0) OVER (ORDER BY id) FROM t", ErrorKind::Query, "buckets"),
         ("SELECT sum(x) OVER (ORDER BY id, k RANGE 1 PRECEDING) FROM t", ErrorKind::Query, "ORDER BY"),
         ("SELECT sum(x) OVER (ORDER BY k RANGE 1 PRECEDING) FROM t", ErrorKind::Unsupported, "RANGE"),

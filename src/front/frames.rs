@@ -1,39 +1,156 @@
-//! Offsets of frames as people write them: `2 * 3 PRECEDING`, `INTERVAL 1 DAY PRECEDING`. The binder takes plain numbers and
-//! intervals of quoted text only.
+//! Windows as people write them, for the binder:
+//!
+//! - Names are replaced by what they mean, so that one window may go on from another: `OVER (w ROWS 1 PRECEDING)`.
+//! - A RANGE without a distance, which is what a window with an order has if nothing is said, sees whole groups of peers: it
+//!   becomes one of GROUPS, since the binder computes with the keys of a RANGE, and not all keys are numbers or times.
+//! - Offsets of frames become plain numbers, or intervals of quoted text: `2 * 3 PRECEDING`, `INTERVAL 1 DAY PRECEDING`.
 
+use super::names::normal;
+use crate::error::{Error, Result};
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, Query, Select, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrameBound, WindowSpec,
+    BinaryOperator, Expr, Ident, NamedWindowDefinition, NamedWindowExpr, OrderByKind, Query, Select, SetExpr,
+    UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
     WindowType,
 };
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-/// Makes the offsets of all frames in `query` plain.
-pub(super) fn plain(query: &mut Query) {
-    let _ = query.visit(&mut Frames);
+/// Makes all windows in `query` plain.
+///
+/// # Errors
+/// `Query`, for a window that is not defined, or that gives itself what the window it goes on from has.
+pub(super) fn plain(query: &mut Query) -> Result<()> {
+    match query.visit(&mut Windows) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
-struct Frames;
+/// Windows by name.
+type Known = HashMap<String, WindowSpec>;
 
-impl VisitorMut for Frames {
-    type Break = ();
+struct Windows;
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Function(function) = expr
-            && let Some(WindowType::WindowSpec(spec)) = &mut function.over
-        {
-            plain_spec(spec);
+impl VisitorMut for Windows {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        let SetExpr::Select(select) = &*query.body else { return ControlFlow::Continue(()) };
+        let Some(order) = &mut query.order_by else { return ControlFlow::Continue(()) };
+        let mut resolve = Resolve::new(select.named_window.clone())?;
+        if let OrderByKind::Expressions(list) = &mut order.kind {
+            for item in list {
+                item.visit(&mut resolve)?;
+            }
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        use datafusion_sql::sqlparser::ast::NamedWindowExpr::WindowSpec as Spec;
-        for named in &mut select.named_window {
-            if let Spec(spec) = &mut named.1 {
-                plain_spec(spec);
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        let mut resolve = Resolve::new(std::mem::take(&mut select.named_window))?;
+        select.visit(&mut resolve)
+    }
+}
+
+/// Completes the windows of one select, not those of queries inside.
+struct Resolve {
+    known: Known,
+    depth: usize,
+}
+
+impl Resolve {
+    fn new(windows: Vec<NamedWindowDefinition>) -> ControlFlow<Error, Self> {
+        let mut known = Known::new();
+        for NamedWindowDefinition(name, window) in windows {
+            let spec = match window {
+                NamedWindowExpr::NamedWindow(other) => named(&known, &other),
+                NamedWindowExpr::WindowSpec(spec) => whole(&known, spec),
+            };
+            match spec {
+                Ok(spec) => known.insert(normal(&name), spec),
+                Err(error) => return ControlFlow::Break(error),
+            };
+        }
+        ControlFlow::Continue(Resolve { known, depth: 0 })
+    }
+}
+
+impl VisitorMut for Resolve {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        if self.depth > 0 {
+            return ControlFlow::Continue(());
+        }
+        let spec = match function.over.take() {
+            None => return ControlFlow::Continue(()),
+            Some(WindowType::NamedWindow(name)) => named(&self.known, &name),
+            Some(WindowType::WindowSpec(spec)) => whole(&self.known, spec),
+        };
+        match spec {
+            Ok(mut spec) => {
+                by_peers(&mut spec);
+                function.over = Some(WindowType::WindowSpec(spec));
             }
+            Err(error) => return ControlFlow::Break(error),
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn named(known: &Known, name: &Ident) -> Result<WindowSpec> {
+    known.get(&normal(name)).cloned().ok_or_else(|| Error::query(format!("no window \"{}\"", name.value)))
+}
+
+/// The window with all that the one it goes on from has.
+fn whole(known: &Known, mut spec: WindowSpec) -> Result<WindowSpec> {
+    plain_spec(&mut spec);
+    let Some(name) = spec.window_name.take() else { return Ok(spec) };
+    let mut base = named(known, &name)?;
+    if !base.order_by.is_empty() && !spec.order_by.is_empty() {
+        return Err(Error::query(format!("the window \"{}\" has an ORDER BY already", name.value)));
+    }
+    if spec.window_frame.is_some() && base.window_frame.is_some() {
+        return Err(Error::query(format!("the window \"{}\" has a frame already", name.value)));
+    }
+    base.partition_by.append(&mut spec.partition_by);
+    base.order_by.append(&mut spec.order_by);
+    base.window_frame = spec.window_frame.or(base.window_frame);
+    Ok(base)
+}
+
+/// Makes a RANGE without a distance one of GROUPS; without an order, the other way round.
+fn by_peers(spec: &mut WindowSpec) {
+    let default = WindowFrame {
+        units: WindowFrameUnits::Range,
+        start_bound: WindowFrameBound::Preceding(None),
+        end_bound: Some(WindowFrameBound::CurrentRow),
+    };
+    let has_order = spec.order_by.iter().any(|by| !matches!(by.expr, Expr::Value(_)));
+    let frame = match &mut spec.window_frame {
+        Some(frame) => frame,
+        None if has_order => spec.window_frame.insert(default),
+        None => return,
+    };
+    let bounds = std::iter::once(&frame.start_bound).chain(&frame.end_bound);
+    let distant =
+        |b: &WindowFrameBound| matches!(b, WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_)));
+    let free = !bounds.into_iter().any(distant);
+    match frame.units {
+        WindowFrameUnits::Range if free && has_order => frame.units = WindowFrameUnits::Groups,
+        WindowFrameUnits::Groups if free && !has_order => frame.units = WindowFrameUnits::Range,
+        _ => {}
     }
 }
 
@@ -102,11 +219,32 @@ mod tests {
             ("RANGE BETWEEN 0.5 PRECEDING AND CURRENT ROW", "RANGE BETWEEN 0.5 PRECEDING AND CURRENT ROW"),
             ("ROWS x PRECEDING", "ROWS x PRECEDING"),
         ] {
-            let sql = format!("SELECT sum(x) OVER (ORDER BY x {sql}) FROM t WINDOW w AS (ORDER BY x {sql})");
-            let parsed = Parser::parse_sql(&crate::front::dialect::PartitaDialect, &sql).unwrap().remove(0);
-            let Statement::Query(mut query) = parsed else { panic!("{sql}") };
-            plain(&mut query);
-            assert_eq!(query.to_string().matches(wanted).count(), 2, "{query}");
+            let query = made_plain(&format!("SELECT sum(x) OVER (ORDER BY x {sql}) FROM t")).unwrap();
+            assert!(query.contains(wanted), "{query}");
         }
+    }
+
+    #[test]
+    fn windows_go_on_from_others() {
+        let sql = "SELECT sum(x) OVER w, sum(y) OVER (w ROWS 1 PRECEDING) FROM t \
+                   WINDOW v AS (PARTITION BY a), w AS (v ORDER BY b) ORDER BY rank() OVER w";
+        let wanted = "SELECT sum(x) OVER (PARTITION BY a ORDER BY b GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), \
+                      sum(y) OVER (PARTITION BY a ORDER BY b ROWS 1 PRECEDING) FROM t \
+                      ORDER BY rank() OVER (PARTITION BY a ORDER BY b GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
+        assert_eq!(made_plain(sql).unwrap(), wanted);
+        for sql in [
+            "SELECT sum(x) OVER w FROM t",
+            "SELECT sum(x) OVER (w ORDER BY a) FROM t WINDOW w AS (ORDER BY b)",
+            "SELECT sum(x) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (ORDER BY b ROWS 2 PRECEDING)",
+        ] {
+            assert!(made_plain(sql).is_err(), "{sql}");
+        }
+    }
+
+    fn made_plain(sql: &str) -> Result<String> {
+        let parsed = Parser::parse_sql(&crate::front::dialect::PartitaDialect, sql).unwrap().remove(0);
+        let Statement::Query(mut query) = parsed else { panic!("{sql}") };
+        plain(&mut query)?;
+        Ok(query.to_string())
     }
 }

@@ -176,6 +176,7 @@ fn create_view(front: &Front, view: &ast::CreateView, sql: &str) -> Result<Bound
     let planned = plan_query(front, view.query.clone(), sql)?;
     let mut query = view.query.clone();
     names::name_columns(&mut query, false);
+    super::frames::plain(&mut query)?;
     Ok(Bound::CreateView {
         name: table_name(&view.name)?,
         view: Arc::new(View { query: Some(query), plan: planned.bound }),
@@ -201,8 +202,8 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
         let mut statement = original.clone();
         let ast::Statement::Query(query) = &mut statement else { break };
         super::using::coalesce_keys(query)?;
-        super::frames::plain(query);
         let headers = names::name_columns(query, every);
+        super::frames::plain(query)?;
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok((plan, headers)),
             Err(e) => e,

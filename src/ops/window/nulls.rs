@@ -39,8 +39,8 @@ impl NonNull {
             (self.low, self.high, self.count) = (start, start, 0);
         }
         match n > 0 {
-            true => self.from_start(start, end, n.unsigned_abs(), tape),
-            false => self.from_end(start, end, n.unsigned_abs(), tape),
+            true => self.first_ones(start, end, n.unsigned_abs(), tape),
+            false => self.last_ones(start, end, n.unsigned_abs(), tape),
         }
     }
 
@@ -49,7 +49,7 @@ impl NonNull {
         is_set(&mut Cursor::default(), self.column, row, tape)
     }
 
-    fn from_start(&mut self, start: u64, end: u64, n: u64, tape: &mut Tape) -> Result<u64> {
+    fn first_ones(&mut self, start: u64, end: u64, n: u64, tape: &mut Tape) -> Result<u64> {
         while self.low < start {
             self.count -= u64::from(is_set(&mut self.below, self.column, self.low, tape)?);
             self.low += 1;
@@ -63,7 +63,7 @@ impl NonNull {
         Ok(if found { self.high - 1 } else { NONE })
     }
 
-    fn from_end(&mut self, start: u64, end: u64, n: u64, tape: &mut Tape) -> Result<u64> {
+    fn last_ones(&mut self, start: u64, end: u64, n: u64, tape: &mut Tape) -> Result<u64> {
         while self.high < end {
             self.count += u64::from(is_set(&mut self.above, self.column, self.high, tape)?);
             self.high += 1;

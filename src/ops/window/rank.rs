@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy)]
 pub(super) enum Rank {
     RowNumber,
-    Rank,
+    Plain,
     Dense,
     Percent,
     CumeDist,
@@ -36,7 +36,7 @@ impl Ranks {
     pub(super) fn of(shared: &Shared, window: &Window, output: &DataType) -> Option<Self> {
         let rank = match window.function {
             Function::RowNumber => Rank::RowNumber,
-            Function::Rank => Rank::Rank,
+            Function::Rank => Rank::Plain,
             Function::DenseRank => Rank::Dense,
             Function::PercentRank => Rank::Percent,
             Function::CumeDist => Rank::CumeDist,
@@ -53,7 +53,7 @@ impl Ranks {
         let share = |part: u64, whole: u64| part as f64 / whole as f64;
         Ok(match self.rank {
             Rank::RowNumber => numbers((rows.piece.first..).zip(&partition.starts).map(|(row, start)| row - start + 1)),
-            Rank::Rank => numbers(peers.starts.iter().zip(&partition.starts).map(|(peer, start)| peer - start + 1)),
+            Rank::Plain => numbers(peers.starts.iter().zip(&partition.starts).map(|(peer, start)| peer - start + 1)),
             Rank::Dense => {
                 let mut dense = Vec::with_capacity(rows.len());
                 for ((row, start), ordinal) in (rows.piece.first..).zip(&partition.starts).zip(&peers.ordinals) {
@@ -111,7 +111,7 @@ fn tile(row: u64, rows: u64, buckets: i64) -> Result<u64> {
 impl Evaluator for Ranks {
     fn need(&self) -> Need {
         match self.rank {
-            Rank::RowNumber | Rank::Rank | Rank::Dense => Need::Nothing,
+            Rank::RowNumber | Rank::Plain | Rank::Dense => Need::Nothing,
             Rank::Percent | Rank::CumeDist | Rank::Ntile(_) => Need::Partition,
         }
     }

@@ -211,11 +211,10 @@ impl Over {
         let end = [Bound::Preceding(n(r)), Bound::Current, Bound::Following(n(r)), Bound::UnboundedFollowing];
         let ends = loop {
             let (start, end) = (r.of(&start), r.of(&end));
-            let backwards = match (start, end) {
-                (Bound::Current, Bound::Preceding(_)) => true,
-                (Bound::Following(_), Bound::Preceding(_) | Bound::Current) => true,
-                _ => false,
-            };
+            let backwards = matches!(
+                (start, end),
+                (Bound::Current, Bound::Preceding(_)) | (Bound::Following(_), Bound::Preceding(_) | Bound::Current)
+            );
             if !backwards {
                 break (start, end);
             }
