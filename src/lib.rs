@@ -46,13 +46,16 @@ pub use units::parse_size;
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
-    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder};
+    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, over};
     pub use crate::front::avg;
     pub use crate::{Error, ErrorKind, Result};
     pub use datafusion_common::{JoinType, ScalarValue};
     pub use datafusion_expr::{Expr, case, cast, col, ident, lit, not, when};
     pub use datafusion_functions::expr_fn::*;
     pub use datafusion_functions_aggregate::expr_fn::*;
+    pub use datafusion_functions_window::expr_fn::{
+        cume_dist, dense_rank, lag, lead, ntile, percent_rank, rank, row_number,
+    };
 }
 
 /// The programs of README.md, compiled and run.

@@ -29,6 +29,19 @@ const ROWS: &[(&str, &str, u64)] = &[
     ("distinct", "SELECT count(*), sum(num) FROM (SELECT DISTINCT num, small FROM t)", 64),
     ("sort", "SELECT count(*), sum(id) FROM (SELECT id, text FROM t ORDER BY text, id LIMIT 1000000000)", 64),
     ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 256),
+    (
+        "window of all",
+        "SELECT count(*), sum(r), sum(n), sum(s), max(c) FROM (SELECT rank() OVER (ORDER BY num) AS r, \
+         ntile(10) OVER (ORDER BY num, id) AS n, count(*) OVER () AS c, \
+         sum(id) OVER (ORDER BY num, id ROWS BETWEEN 1000 PRECEDING AND 10 FOLLOWING) AS s FROM t)",
+        64,
+    ),
+    (
+        "windows of many",
+        "SELECT count(*), sum(r), sum(m), sum(l) FROM (SELECT row_number() OVER (PARTITION BY num ORDER BY id) AS r, \
+         max(other) OVER (PARTITION BY num) AS m, lag(id) OVER (PARTITION BY num ORDER BY id) AS l FROM t)",
+        64,
+    ),
     ("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other", 256),
 ];
 

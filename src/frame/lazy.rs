@@ -1,5 +1,6 @@
 //! A query that has not run.
 
+use super::over::with_windows;
 use super::{Batches, GroupBy, Session};
 use crate::error::Result;
 use crate::front::Statement;
@@ -53,7 +54,7 @@ impl Frame {
     /// `Query` for unknown columns and types that do not fit.
     pub fn select(self, exprs: impl IntoExprs) -> Result<Frame> {
         let exprs = exprs.into_exprs();
-        self.then(|plan| LogicalPlanBuilder::from(plan).project(exprs)?.build())
+        self.then(|plan| LogicalPlanBuilder::from(with_windows(plan, &exprs)?).project(exprs)?.build())
     }
 
     /// Adds columns, or replaces those of the same name.
@@ -69,7 +70,7 @@ impl Frame {
             let mut left: BTreeMap<&str, Expr> = names.iter().map(String::as_str).zip(new.iter().cloned()).collect();
             exprs.extend(old.into_iter().map(|c| left.remove(c.name.as_str()).unwrap_or(Expr::Column(c))));
             exprs.extend(names.iter().filter_map(|name| left.remove(name.as_str())));
-            LogicalPlanBuilder::from(plan).project(exprs)?.build()
+            LogicalPlanBuilder::from(with_windows(plan, &new)?).project(exprs)?.build()
         })
     }
 

@@ -21,6 +21,7 @@ mod execute;
 mod group_by;
 mod lazy;
 mod outcome;
+mod over;
 mod recursive;
 mod session;
 mod write;
@@ -43,10 +44,12 @@ mod shared_tests;
 mod testing;
 #[cfg(test)]
 mod unnest_tests;
+mod window_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
 pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
+pub use over::over;
 pub use session::Session;

@@ -1,6 +1,7 @@
 //! What DataFusion's binder asks us: tables, functions, operators.
 
 use super::catalog::{Catalog, Source, TableRef, View, WorkTable};
+use super::exclude;
 use super::files::{self, FilesPlanner};
 use super::functions::Functions;
 use super::nearest::nearest;
@@ -111,6 +112,9 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == exclude::NAME {
+            return Some(exclude::function());
+        }
         self.functions.scalar(name)
     }
 

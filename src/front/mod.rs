@@ -3,7 +3,7 @@
 //!
 //! # Life of a statement
 //!
-//! 1. [`Front::parse`] cuts the text into statements ([`parse`], [`dialect`]).
+//! 1. [`Front::parse`] cuts the text into statements ([`parse`], [`dialect`]; frames: [`exclude`], [`frames`]).
 //! 2. [`Front::bind`] names the columns ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM
 //!    become scans of a [`Source`] ([`catalog`], [`files`]), functions are looked up ([`functions`]).
 //! 3. [`Front::plan`] runs the rules ([`rules`]): types, checked arithmetic ([`overflow`]), DataFusion's optimizer, join
@@ -24,8 +24,10 @@ mod decorrelate;
 mod dependent;
 mod dialect;
 mod errors;
+mod exclude;
 pub mod extra;
 mod files;
+mod frames;
 mod functions;
 mod join_order;
 mod lateral;
@@ -49,6 +51,7 @@ mod tests;
 
 pub use average::avg;
 pub use catalog::{Source, TableRef, View, WorkTable};
+pub use exclude::excluded;
 pub use statement::{Bound, Planned, Statement};
 
 use crate::error::{Error, Result};

@@ -47,6 +47,7 @@ fn parser<'a>(dialect: &'a dyn Dialect, sql: &str) -> Result<Parser<'a>, ParserE
     Tokenizer::new(dialect, sql).tokenize_with_location_into_buf(&mut tokens)?;
     mark_arrows(&mut tokens);
     super::asof::mark_words(&mut tokens);
+    super::exclude::mark(&mut tokens, dialect)?;
     Ok(Parser::new(dialect).with_tokens_with_locations(tokens).with_recursion_limit(DEEPEST))
 }
 

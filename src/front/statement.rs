@@ -176,6 +176,7 @@ fn create_view(front: &Front, view: &ast::CreateView, sql: &str) -> Result<Bound
     let planned = plan_query(front, view.query.clone(), sql)?;
     let mut query = view.query.clone();
     names::name_columns(&mut query, false);
+    super::frames::plain(&mut query)?;
     Ok(Bound::CreateView {
         name: table_name(&view.name)?,
         view: Arc::new(View { query: Some(query), plan: planned.bound }),
@@ -205,6 +206,7 @@ fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<(Logic
         super::asof::name_sides(query)?;
         let headers = names::name_columns(query, every);
         super::share::name_uses(query, &front.shared)?;
+        super::frames::plain(query)?;
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok((plan, headers)),
             Err(e) => e,

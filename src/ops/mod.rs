@@ -47,6 +47,7 @@ pub mod tee;
 pub mod topk;
 pub mod unnest;
 pub mod values;
+pub mod window;
 pub mod write;
 
 use crate::batch::Batch;

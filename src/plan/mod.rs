@@ -117,6 +117,7 @@ impl Lowering {
             LogicalPlan::Join(node) => nodes::join::lower(self, node),
             LogicalPlan::Limit(node) => nodes::limit::lower(self, node),
             LogicalPlan::Sort(node) => nodes::sort::lower(self, node),
+            LogicalPlan::Window(node) => nodes::window::lower(self, node),
             LogicalPlan::Union(node) => nodes::union::lower(self, node),
             LogicalPlan::SubqueryAlias(node) => self.lower(&node.input),
             LogicalPlan::EmptyRelation(node) => nodes::values::lower_empty(self, node),

@@ -181,6 +181,9 @@ const AGGREGATE_ALIASES: &[(&str, &str)] = &[
     ("bool_and", "every"),
 ];
 
+/// Aggregates that are functions of their own over a window.
+const WINDOW_ALIASES: &[(&str, &str)] = &[("first_value", "first"), ("last_value", "last")];
+
 impl Aliases {
     /// The names that DataFusion does not know, where it does not mean something else by them.
     fn add(&mut self, registry: &MemoryFunctionRegistry) {
@@ -192,6 +195,11 @@ impl Aliases {
         for (name, alias) in AGGREGATE_ALIASES {
             if let (Ok(f), Err(_)) = (registry.udaf(name), registry.udaf(alias)) {
                 self.aggregate.entry(alias.to_string()).or_insert(f);
+            }
+        }
+        for (name, alias) in WINDOW_ALIASES {
+            if let (Ok(f), Err(_)) = (registry.udwf(name), registry.udwf(alias)) {
+                self.window.entry(alias.to_string()).or_insert(f);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 /// `high + low + x`, normalised. Once a sum is infinite or NaN it is an ordinary float sum.
 #[inline(always)]
-pub(super) fn add(high: f64, low: f64, x: f64) -> (f64, f64) {
+pub(crate) fn add(high: f64, low: f64, x: f64) -> (f64, f64) {
     let sum = high + x;
     if !sum.is_finite() {
         return (sum, 0.0);
@@ -17,7 +17,7 @@ pub(super) fn add(high: f64, low: f64, x: f64) -> (f64, f64) {
 
 /// Mean and sum of squared distances of `a` and `b` together (Chan, Golub, LeVeque 1979): `[count, mean, m2]`.
 #[inline(always)]
-pub(super) fn merge_moments(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+pub(crate) fn merge_moments(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     if a[0] == 0.0 || b[0] == 0.0 {
         return if a[0] == 0.0 { b } else { a };
     }
@@ -28,7 +28,7 @@ pub(super) fn merge_moments(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
 
 /// As [`merge_moments`] for pairs: `[count, mean x, mean y, m2 x, m2 y, co-moment]`.
 #[inline(always)]
-pub(super) fn merge_comoments(a: [f64; 6], b: [f64; 6]) -> [f64; 6] {
+pub(crate) fn merge_comoments(a: [f64; 6], b: [f64; 6]) -> [f64; 6] {
     if a[0] == 0.0 || b[0] == 0.0 {
         return if a[0] == 0.0 { b } else { a };
     }

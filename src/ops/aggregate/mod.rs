@@ -20,7 +20,7 @@
 //! groups is unspecified.
 
 mod cells;
-mod float;
+pub(crate) mod float;
 mod input;
 mod layout;
 mod merge;

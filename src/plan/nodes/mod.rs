@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod apart;
 pub mod asof;
+pub mod call;
 pub mod extra;
 pub mod filter;
 pub mod join;
@@ -15,3 +16,4 @@ pub mod sort;
 pub mod union;
 pub mod unnest;
 pub mod values;
+pub mod window;
