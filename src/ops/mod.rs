@@ -40,7 +40,6 @@ pub mod scan;
 pub mod sort;
 pub mod spread;
 pub mod tee;
-pub mod topk;
 pub mod values;
 pub mod write;
 
