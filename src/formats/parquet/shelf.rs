@@ -100,3 +100,103 @@ impl fmt::Debug for Pages {
         write!(f, "{} pages", self.pages.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::{Error, ErrorKind, Result};
+    use crate::formats::parquet::PARQUET;
+    use crate::formats::parquet::tests::{ToFile, all, read, table};
+    use crate::formats::{Encode, Format, Shelf, Shelved};
+    use arrow::array::{ArrayRef, Int64Array, StringViewArray};
+    use arrow::record_batch::RecordBatch;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use std::collections::BTreeMap;
+    use std::fs::File;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+
+    /// A shelf in memory, with room for so many pages; counts what is on it.
+    #[derive(Debug)]
+    struct Heap {
+        room: usize,
+        here: Arc<AtomicUsize>,
+        most: Mutex<usize>,
+    }
+
+    struct OnHeap(Vec<u8>, Arc<AtomicUsize>);
+
+    impl Shelf for Heap {
+        fn put(&self, bytes: &[u8]) -> Result<Box<dyn Shelved>> {
+            if self.here.load(Relaxed) >= self.room {
+                return Err(Error::resources("the shelf is full"));
+            }
+            let count = self.here.fetch_add(1, Relaxed) + 1;
+            let mut most = self.most.lock().unwrap();
+            *most = count.max(*most);
+            Ok(Box::new(OnHeap(bytes.to_vec(), self.here.clone())))
+        }
+    }
+
+    impl Shelved for OnHeap {
+        fn take(self: Box<Self>) -> Result<Vec<u8>> {
+            Ok(self.0.clone())
+        }
+    }
+
+    impl Drop for OnHeap {
+        fn drop(&mut self) {
+            self.1.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn rows(from: i64, count: i64) -> RecordBatch {
+        let texts =
+            (from..from + count).map(|i| Some(format!("a text that is not like others: {}", i.wrapping_mul(7919))));
+        let columns: [(&str, ArrayRef); 3] = [
+            ("id", Arc::new(Int64Array::from_iter_values(from..from + count))),
+            ("text", Arc::new(texts.collect::<StringViewArray>())),
+            ("few", Arc::new(Int64Array::from_iter_values((from..from + count).map(|i| i % 3)))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap()
+    }
+
+    fn encoder(room: usize) -> (Box<dyn Encode>, Arc<Heap>) {
+        let heap = Arc::new(Heap { room, here: Arc::default(), most: Mutex::default() });
+        let mut encoder = PARQUET.encoder(&rows(0, 1).schema(), &BTreeMap::new(), 256 << 10).unwrap();
+        encoder.shelve(heap.clone()).unwrap();
+        (encoder, heap)
+    }
+
+    #[test]
+    fn a_row_group_is_larger_than_what_its_encoder_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large.parquet");
+        let (mut encoder, heap) = encoder(usize::MAX);
+        let written: Vec<RecordBatch> = (0..200).map(|i| rows(i * 1000, 1000)).collect();
+        for batch in &written {
+            encoder.push(batch).unwrap();
+            assert!(encoder.held() <= 512 << 10, "{} bytes are held", encoder.held());
+        }
+        let piece = encoder.piece().unwrap();
+        assert!(piece.rows == 200_000 && *heap.most.lock().unwrap() > 20);
+        let to = Box::new(ToFile(File::create(&path).unwrap()));
+        let mut assembler = PARQUET.assembler(&written[0].schema(), &BTreeMap::new(), to).unwrap();
+        assembler.append(piece).unwrap();
+        assembler.finish().unwrap();
+        assert_eq!((heap.here.load(Relaxed), encoder.held()), (0, 0), "nothing is left");
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        assert_eq!(reader.metadata().num_row_groups(), 1);
+        let table = table(&PARQUET, &[path]).unwrap();
+        let (back, _) = read(&table, all(&table), 1 << 30).unwrap();
+        assert_eq!(back, arrow::compute::concat_batches(&back.schema(), &written).unwrap());
+    }
+
+    #[test]
+    fn a_full_shelf_is_the_error_that_it_says() {
+        let (mut encoder, heap) = encoder(3);
+        let error = (0..200).find_map(|i| encoder.push(&rows(i * 1000, 1000)).err()).unwrap();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Resources, "the shelf is full"));
+        drop(encoder);
+        assert_eq!(heap.here.load(Relaxed), 0);
+    }
+}
