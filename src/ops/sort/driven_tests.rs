@@ -58,7 +58,7 @@ impl Driver {
         let (seen, refuse) = (requests.clone(), setup.refuse);
         let refused = move |n: u64| {
             seen.store(n, Relaxed);
-            refuse.is_some_and(|(first, every)| n >= first && (n - first) % every == 0)
+            refuse.is_some_and(|(first, every)| n >= first && (n - first).is_multiple_of(every))
         };
         let tuning = Tuning {
             batch_rows: BATCH,

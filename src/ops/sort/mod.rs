@@ -222,7 +222,7 @@ impl Shared {
         let mut out = RunWriter { page, writer, draft: &mut draft };
         let every = self.cutoff().map_or(usize::MAX, |cutoff| cutoff.every());
         let mut see = |key: &[u8]| self.cutoff().into_iter().for_each(|mut cutoff| cutoff.see(key, every));
-        memory.write(self.limit, &mut out, (every, &mut see))?;
+        memory.write(self.limit, &mut out, every, &mut see)?;
         let run = out.finish(lists)?;
         self.meter.add_spilled(run.bytes as usize);
         Ok(Run::Scratch(run))

@@ -486,7 +486,8 @@ impl MemoryRun {
         &mut self,
         limit: usize,
         out: &mut RunWriter<'_>,
-        (every, see): (usize, &mut dyn FnMut(&[u8])),
+        every: usize,
+        see: &mut dyn FnMut(&[u8]),
     ) -> Result<()> {
         self.sort()?;
         let mut until = every;
