@@ -321,7 +321,8 @@ fn wide(session: &Session, rows: i64, columns: usize) -> tempfile::TempDir {
 #[test]
 fn a_hundred_columns_are_sorted_at_64_mib() {
     let session = Session::builder().memory(64 << 20).unwrap().threads(2).build().unwrap();
-    let rows = 60_000;
+    // About 86 MB: what does not fit goes to scratch, however threads take turns.
+    let rows = 100_000;
     let _dir = wide(&session, rows, 100);
     let batches = session.sql("select * from w order by c99, c0").unwrap().collect().unwrap();
     assert_eq!(ids(&batches), (0..rows).rev().collect::<Vec<_>>());
@@ -330,7 +331,7 @@ fn a_hundred_columns_are_sorted_at_64_mib() {
         let last = batch.column(100).as_primitive::<arrow::datatypes::Int64Type>();
         assert!(id.values().iter().zip(last.values()).all(|(id, last)| *last == (rows - id) * 1000 + 99));
     }
-    assert!(session.stats().scratch_written > 20 << 20);
+    assert!(session.stats().scratch_written > 10 << 20);
 }
 
 #[test]
