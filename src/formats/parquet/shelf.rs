@@ -67,8 +67,8 @@ impl PageStore for Pages {
             }
             _ => {
                 self.room.used.fetch_add(value.len(), Relaxed);
-                // A head comes in a vector that has room for many.
-                Kept::Here(if value.len() > SMALL { value } else { Bytes::copy_from_slice(&value) })
+                // Pages come in vectors that have room for what they would be uncompressed, heads in even larger ones.
+                Kept::Here(Bytes::copy_from_slice(&value))
             }
         };
         self.pages.push(kept);
