@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     exact(
         "sort to Parquet",
         "COPY (SELECT * FROM t ORDER BY text, id) TO '{dir}/sorted.parquet'; SELECT count(*), sum(id) FROM '{dir}/sorted.parquet'",
-        64,
+        256,
     ),
     exact(
         "sort to CSV",
