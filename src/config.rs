@@ -41,7 +41,7 @@ pub struct Tuning {
     pub preaggregate_slots: usize,
     /// Most runs merged at once.
     pub merge_fan_in: usize,
-    /// Bytes gathered before scratch is written.
+    /// Bytes gathered before scratch is written; fewer under a small budget.
     pub scratch_write_bytes: usize,
     /// Seed of all hashes.
     pub hash_seed: u64,
@@ -76,6 +76,13 @@ impl Default for Tuning {
 }
 
 impl Tuning {
+    /// The same, where buffers that are not chosen by operators fit a budget of `limit` bytes: those of scratch are a few
+    /// for each thread.
+    pub fn for_budget(self, limit: usize) -> Self {
+        let most = (limit / 256).max(64 * KIB);
+        Tuning { scratch_write_bytes: self.scratch_write_bytes.min(most), ..self }
+    }
+
     /// The page size for a budget of `limit` bytes.
     pub fn page_size(&self, limit: usize) -> usize {
         self.page_bytes.unwrap_or((limit / 1024).next_power_of_two().clamp(64 * KIB, 256 * KIB))

@@ -108,6 +108,11 @@ pub trait Format: Send + Sync {
     /// An encoder for one worker. `held` is the most bytes it may hold.
     fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, held: usize) -> Result<Box<dyn Encode>>;
 
+    /// Bytes that such an encoder takes at most, closing pieces included.
+    fn encoder_bytes(&self, _schema: &SchemaRef, _options: &BTreeMap<String, String>, held: usize) -> Result<usize> {
+        Ok(held + held / 2)
+    }
+
     /// Begins an output into `to`.
     fn assembler(
         &self,
@@ -181,8 +186,33 @@ pub trait SplitReader: Send {
     fn next(&mut self) -> Result<Option<RecordBatch>>;
 }
 
+/// Where an encoder may put encoded bytes until its piece is appended, so that they do not stay in memory.
+pub trait Shelf: Send + Sync + std::fmt::Debug {
+    /// Puts a copy of `bytes` away.
+    ///
+    /// # Errors
+    /// A full disk, a limit of scratch.
+    fn put(&self, bytes: &[u8]) -> Result<Box<dyn Shelved>>;
+}
+
+/// Bytes on a shelf.
+pub trait Shelved: Send {
+    /// Takes them back.
+    ///
+    /// # Errors
+    /// What reading the disk meets.
+    fn take(self: Box<Self>) -> Result<Vec<u8>>;
+}
+
 /// Turns one worker's batches into pieces of an output.
 pub trait Encode: Send {
+    /// Gives it a shelf, before the first rows. One that makes small pieces needs none.
+    ///
+    /// # Errors
+    /// What making it ready for that meets.
+    fn shelve(&mut self, _shelf: Arc<dyn Shelf>) -> Result<()> {
+        Ok(())
+    }
     /// Adds rows.
     fn push(&mut self, rows: &RecordBatch) -> Result<()>;
     /// Bytes held, encoded or not.

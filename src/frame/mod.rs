@@ -44,6 +44,7 @@ mod shared_tests;
 mod testing;
 #[cfg(test)]
 mod unnest_tests;
+#[cfg(test)]
 mod window_tests;
 
 pub use batches::{Batches, Reader};

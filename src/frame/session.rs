@@ -86,8 +86,9 @@ impl Session {
         let SessionBuilder { settings, observers, inline, story, trim } = builder;
         let memory = settings.memory.unwrap_or_else(default_limit);
         let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
-        let limits = Limits { tuning: Arc::new(settings.tuning.clone()), memory, threads };
-        let scratch = Scratch::new(settings.scratch, settings.scratch_limit, settings.tuning.scratch_write_bytes)?;
+        let tuning = settings.tuning.for_budget(memory);
+        let scratch = Scratch::new(settings.scratch, settings.scratch_limit, tuning.scratch_write_bytes)?;
+        let limits = Limits { tuning: Arc::new(tuning), memory, threads };
         let memory = Memory::new(limits.memory, limits.page());
         if settings.whole_process {
             memory.budget.set_base(anonymous_bytes().unwrap_or(0));

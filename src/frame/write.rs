@@ -37,10 +37,11 @@ pub(super) fn to_file(
     }
     let assembler = format.assembler(&schema, &options, output)?;
     let held = held_bytes(inner.limits.memory, inner.limits.threads);
+    let floor = format.encoder_bytes(&schema, &options, held)?;
     let (make_schema, make_options) = (schema.clone(), options);
     let make = move || format.encoder(&make_schema, &make_options, held);
-    let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held));
-    execute::drain(inner, planned, sink.clone(), 2 * held)?;
+    let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held, floor));
+    execute::drain(inner, planned, sink.clone(), floor)?;
     Ok(sink.written().0)
 }
 

@@ -328,6 +328,26 @@ impl Reservation {
         self.wanted.swap(0, Relaxed)
     }
 
+    /// Commits another floor, or says no: a larger one may not be free.
+    pub fn set_floor(&self, floor: usize) -> bool {
+        let mut ledger = self.budget.ledger();
+        let Some(claim) = ledger.claims.get(&self.id).copied() else { return false };
+        let (before, after) = (claim.held.max(claim.floor), claim.held.max(floor));
+        if after > before && !ledger.fits(after - before) {
+            return false;
+        }
+        ledger.committed = ledger.committed - before + after;
+        ledger.claims.insert(self.id, Claim { floor, ..claim });
+        true
+    }
+
+    /// From now on nothing is asked back.
+    pub fn hold_fast(&self) {
+        if let Some(claim) = self.budget.ledger().claims.get_mut(&self.id) {
+            claim.revocable = false;
+        }
+    }
+
     /// The budget it belongs to.
     pub fn budget(&self) -> &Budget {
         &self.budget
@@ -414,6 +434,17 @@ mod tests {
         a.hand_over(&b, 50);
         assert_eq!((a.held(), b.held(), budget.held()), (0, 50, 50));
         assert_eq!(budget.free(), 0, "a keeps its floor committed");
+    }
+
+    #[test]
+    fn floors_change_where_they_fit() {
+        let budget = Budget::new(100);
+        let (a, _b) = (budget.reserve("a", 40, true).unwrap(), budget.reserve("b", 30, true).unwrap());
+        assert!(!a.set_floor(71) && a.set_floor(70) && budget.free() == 0);
+        assert!(a.try_grow(50) && a.set_floor(10));
+        assert_eq!(budget.free(), 20, "it still holds 50");
+        a.hold_fast();
+        assert_eq!(budget.claims().iter().map(|c| (c.held, c.floor, c.revocable)).next(), Some((50, 10, false)));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! answer of a scalar subquery.
 //!
 //! Batches are encoded and go to scratch as soon as a worker has a page full of them; so any number of rows rests in a
-//! bounded amount of memory, and what fits in the last page never leaves it.
+//! bounded amount of memory, and what fits in the last page never leaves it. The list of batches is charged as it grows.
 
 use super::{Cx, Flow, Pull, Sink, SinkOp, Source, SourceOp};
 use crate::batch::{Batch, Position};
 use crate::error::Result;
 use crate::graph::{Facts, Layout, PartSize, Round, Sizes};
+use crate::memory::Reservation;
 use crate::store::{BlockRef, Scratch, SpillWriter, compact_batch, encode_batch, kept_bytes, read_batch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -23,7 +24,12 @@ pub struct Collected {
     parts: Arc<Vec<Kept>>,
     /// How many rows.
     pub rows: u64,
+    /// Who holds the list.
+    _list: Option<Arc<Reservation>>,
 }
+
+/// Bytes that a batch takes in the list.
+const ENTRY: usize = 128;
 
 #[derive(Clone)]
 enum Kept {
@@ -35,7 +41,7 @@ impl Collected {
     /// One batch that is there already.
     pub fn resident(batch: RecordBatch) -> Self {
         let (schema, rows) = (batch.schema(), batch.num_rows() as u64);
-        Collected { schema, parts: Arc::new(vec![Kept::Resident(batch)]), rows }
+        Collected { schema, parts: Arc::new(vec![Kept::Resident(batch)]), rows, _list: None }
     }
 
     /// The same rows under other names.
@@ -135,7 +141,7 @@ impl Growing {
     pub fn rows(&self) -> Result<Collected> {
         let last = self.last()?.map(Kept::Resident);
         let parts = self.parts.iter().cloned().chain(last).collect();
-        Ok(Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows })
+        Ok(Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows, _list: None })
     }
 }
 
@@ -152,6 +158,8 @@ pub struct CollectOp {
 
 #[derive(Default)]
 struct Shared {
+    /// Who holds the list of batches; made when the first worker begins.
+    list: Mutex<Option<Arc<Reservation>>>,
     pieces: Mutex<Pieces>,
     /// Rows by piece, and whether the piece has ended: what a limit needs to know to stop early.
     progress: Mutex<BTreeMap<u64, (u64, bool)>>,
@@ -169,6 +177,14 @@ impl CollectOp {
         self.shared.result.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
+    fn list(&self, cx: &Cx) -> Result<Arc<Reservation>> {
+        let mut list = self.shared.list.lock().unwrap_or_else(|e| e.into_inner());
+        match &*list {
+            Some(list) => Ok(list.clone()),
+            None => Ok(list.insert(cx.memory.budget.require("a list of batches", 0, false)?).clone()),
+        }
+    }
+
     fn enough(&self) -> Option<u64> {
         self.fetch.map(|n| (n as u64).saturating_add(self.skip as u64))
     }
@@ -177,6 +193,7 @@ impl CollectOp {
 impl SinkOp for CollectOp {
     fn local(&self, cx: &Cx) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Collect {
+            list: self.list(cx)?,
             shared: self.shared.clone(),
             enough: self.enough(),
             writer: cx.scratch.writer(),
@@ -202,20 +219,23 @@ impl SinkOp for CollectOp {
             if take == count {
                 parts.push(kept);
             } else if take > 0 {
-                let whole = Collected { schema: self.schema.clone(), parts: Arc::new(vec![kept]), rows: 0 };
+                let (schema, one) = (self.schema.clone(), Arc::new(vec![kept]));
+                let whole = Collected { schema, parts: one, rows: 0, _list: None };
                 if let Some(batch) = whole.batch(0)? {
                     parts.push(Kept::Resident(batch.slice(begin, take)));
                 }
             }
             rows += take as u64;
         }
-        let collected = Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows };
+        let _list = self.shared.list.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let collected = Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows, _list };
         *self.shared.result.lock().unwrap_or_else(|e| e.into_inner()) = Some(collected);
         Ok(Sizes { parts: vec![PartSize { rows, ..PartSize::default() }] })
     }
 }
 
 struct Collect {
+    list: Arc<Reservation>,
     shared: Arc<Shared>,
     enough: Option<u64>,
     writer: SpillWriter,
@@ -272,6 +292,7 @@ impl Sink for Collect {
             encode_batch(&compact_batch(&batch.data)?, &mut self.encoded)?;
             Kept::Spilled(self.writer.write(&self.encoded)?)
         };
+        self.list.grow_anyway(ENTRY);
         self.pieces.insert((self.split, self.sequence), (batch.rows(), kept));
         self.sequence += 1;
         self.rows += batch.rows() as u64;

@@ -44,7 +44,6 @@ pub mod series;
 pub mod sort;
 pub mod spread;
 pub mod tee;
-pub mod topk;
 pub mod unnest;
 pub mod values;
 pub mod window;

@@ -4,13 +4,16 @@
 //! 2. The encoded piece goes to the [`Sequencer`]. If it is its turn it is appended to the file.
 //! 3. If it is ahead of its turn its bytes wait in scratch, and whoever ends the turn before appends them.
 //!
+//! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until they are large (Parquet) puts them into scratch itself.
+//!
 //! The file appears under its name when the last piece is appended; a query that fails leaves nothing.
 
 use super::{Cx, Flow, Sink, SinkOp};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::formats::{Assemble, Encode, Piece};
+use crate::formats::{Assemble, Encode, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
+use crate::memory::InFlight;
 use crate::store::{BlockRef, SpillWriter};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -24,6 +27,8 @@ pub struct WriteOp {
     make_encoder: Box<MakeEncoder>,
     /// Bytes that an encoder holds before it must end its piece.
     held: usize,
+    /// Bytes that a worker takes.
+    floor: usize,
     sequencer: Arc<Mutex<Sequencer>>,
 }
 
@@ -45,11 +50,11 @@ struct Waiting {
 }
 
 impl WriteOp {
-    /// A sink that ends in `output`; encoders hold at most `held` bytes.
-    pub fn new(make_encoder: Box<MakeEncoder>, output: Box<dyn Assemble>, held: usize) -> Self {
+    /// A sink that ends in `output`; encoders hold at most `held` bytes, and take at most `floor` with all that they need.
+    pub fn new(make_encoder: Box<MakeEncoder>, output: Box<dyn Assemble>, held: usize, floor: usize) -> Self {
         let output = Some(output);
         let sequencer = Sequencer { output, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0 };
-        WriteOp { make_encoder, held, sequencer: Arc::new(Mutex::new(sequencer)) }
+        WriteOp { make_encoder, held, floor, sequencer: Arc::new(Mutex::new(sequencer)) }
     }
 
     /// Rows and bytes written.
@@ -65,8 +70,15 @@ fn lock(sequencer: &Mutex<Sequencer>) -> MutexGuard<'_, Sequencer> {
 
 impl SinkOp for WriteOp {
     fn local(&self, cx: &Cx) -> Result<Box<dyn Sink>> {
+        let _in_flight = cx
+            .memory
+            .budget
+            .in_flight("the encoder of an output", self.floor + 2 * cx.scratch.fixed_bytes().per_writer)?;
+        let mut encoder = (self.make_encoder)()?;
+        encoder.shelve(Arc::new(Aside(Mutex::new(cx.scratch.writer()))))?;
         Ok(Box::new(Write {
-            encoder: (self.make_encoder)()?,
+            _in_flight,
+            encoder,
             held: self.held,
             sequencer: self.sequencer.clone(),
             scratch: cx.scratch.writer(),
@@ -118,7 +130,27 @@ impl Sequencer {
     }
 }
 
+/// Scratch as an encoder's shelf.
+#[derive(Debug)]
+struct Aside(Mutex<SpillWriter>);
+
+impl Shelf for Aside {
+    fn put(&self, bytes: &[u8]) -> Result<Box<dyn Shelved>> {
+        let mut writer = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        Ok(Box::new(Block(writer.write(bytes)?)))
+    }
+}
+
+struct Block(BlockRef);
+
+impl Shelved for Block {
+    fn take(self: Box<Self>) -> Result<Vec<u8>> {
+        self.0.to_vec()
+    }
+}
+
 struct Write {
+    _in_flight: InFlight,
     encoder: Box<dyn Encode>,
     held: usize,
     sequencer: Arc<Mutex<Sequencer>>,

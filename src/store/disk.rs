@@ -1,4 +1,4 @@
-//! What scratch asks of a disk: a seam of five calls, so that tests can break each of them.
+//! What scratch asks of a disk: a seam of a few calls, so that tests can break each of them.
 
 use std::fs::File;
 use std::io;
@@ -20,6 +20,9 @@ pub trait Disk: Send + Sync {
 
     /// Bytes that are free in the file system of `dir`.
     fn free(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Says that `len` bytes from offset `at` are read soon: they may come into the system's cache meanwhile.
+    fn ahead(&self, _file: &File, _at: u64, _len: u64) {}
 }
 
 /// The operating system's files.
@@ -72,5 +75,11 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn free(&self, _dir: &Path) -> io::Result<u64> {
         Ok(u64::MAX)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn ahead(&self, file: &File, at: u64, len: u64) {
+        // Advice: a system that does not take it reads later.
+        let _ = rustix::fs::fadvise(file, at, std::num::NonZeroU64::new(len), rustix::fs::Advice::WillNeed);
     }
 }

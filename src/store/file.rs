@@ -80,6 +80,77 @@ impl SpillFile {
         &self.scratch
     }
 
+    /// Writes all of `bytes` at `at`.
+    pub(super) fn write(&self, bytes: &[u8], at: u64) -> Result<()> {
+        let begin = Instant::now();
+        self.write_all(bytes, at).map_err(|e| self.write_error(bytes.len(), e))?;
+        let nanos = begin.elapsed().as_nanos().min(u64::MAX.into()) as u64;
+        self.scratch.inner().see_write_time(bytes.len(), nanos);
+        Ok(())
+    }
+
+    fn write_all(&self, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.scratch.inner().disk.write_at(&self.file, bytes, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    at += n as u64;
+                    bytes = bytes.get(n..).unwrap_or_default();
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `into` from `at`.
+    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<()> {
+        self.read_all(at, into).map_err(|e| {
+            let what = match e.kind() {
+                io::ErrorKind::UnexpectedEof => "the file is shorter than what was written to it".into(),
+                _ => e.to_string(),
+            };
+            let dir = self.dir.display();
+            Error::new(ErrorKind::Io, format!("reading back from scratch directory {dir} failed: {what}"))
+                .because(e)
+                .advise("point --scratch to another disk")
+        })
+    }
+
+    fn read_all(&self, mut at: u64, mut into: &mut [u8]) -> io::Result<()> {
+        while !into.is_empty() {
+            match self.scratch.inner().disk.read_at(&self.file, into, at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    at += n as u64;
+                    into = into.get_mut(n..).unwrap_or_default();
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the disk that these bytes are read soon.
+    pub(super) fn ahead(&self, at: u64, len: u64) {
+        self.scratch.inner().disk.ahead(&self.file, at, len);
+    }
+
+    /// The error for a block at `at` that is not what was written.
+    pub(super) fn corrupt(&self, at: u64, len: usize) -> Error {
+        Error::new(
+            ErrorKind::Io,
+            format!(
+                "a block of {} read back from scratch directory {} (byte {at} of its file) is corrupted: its checksum differs from what was written",
+                ByteSize(len),
+                self.dir.display(),
+            ),
+        )
+        .advise("check that disk and the machine's memory, and point --scratch to another disk")
+    }
+
     fn over_limit(&self, room: u64) -> Error {
         let stats = self.scratch.stats();
         Error::resources(format!(
@@ -140,77 +211,59 @@ impl Range {
         &self.file
     }
 
-    /// Writes `bytes`, all of them, at the range's beginning.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
-        let begin = Instant::now();
-        self.write_all(bytes).map_err(|e| self.file.write_error(bytes.len(), e))?;
-        let nanos = begin.elapsed().as_nanos().min(u64::MAX.into()) as u64;
-        self.file.scratch.inner().see_write_time(bytes.len(), nanos);
-        Ok(())
+    /// Where it begins in the file.
+    pub(super) fn at(&self) -> u64 {
+        self.at
     }
 
-    fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        let mut at = self.at;
-        while !bytes.is_empty() {
-            match self.file.scratch.inner().disk.write_at(&self.file.file, bytes, at) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    at += n as u64;
-                    bytes = bytes.get(n..).unwrap_or_default();
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+    /// Where it ends in the file.
+    pub(super) fn end(&self) -> u64 {
+        self.at + self.room
+    }
+
+    /// Writes `bytes`, all of them, at the range's beginning.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
+        self.file.write(bytes, self.at)
     }
 
     /// Fills `into` from `start` bytes after the range's beginning.
     pub(super) fn read(&self, start: u32, into: &mut [u8]) -> Result<()> {
-        self.read_all(self.at + u64::from(start), into).map_err(|e| {
-            let what = match e.kind() {
-                io::ErrorKind::UnexpectedEof => "the file is shorter than what was written to it".into(),
-                _ => e.to_string(),
-            };
-            let dir = self.file.dir.display();
-            Error::new(ErrorKind::Io, format!("reading back from scratch directory {dir} failed: {what}"))
-                .because(e)
-                .advise("point --scratch to another disk")
-        })
-    }
-
-    fn read_all(&self, mut at: u64, mut into: &mut [u8]) -> io::Result<()> {
-        while !into.is_empty() {
-            match self.file.scratch.inner().disk.read_at(&self.file.file, into, at) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => {
-                    at += n as u64;
-                    into = into.get_mut(n..).unwrap_or_default();
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+        self.file.read(self.at + u64::from(start), into)
     }
 
     /// The error for a block that is not what was written.
     pub(super) fn corrupt(&self, start: u32, len: usize) -> Error {
-        Error::new(
-            ErrorKind::Io,
-            format!(
-                "a block of {} read back from scratch directory {} (byte {} of its file) is corrupted: its checksum differs from what was written",
-                ByteSize(len),
-                self.file.dir.display(),
-                self.at + u64::from(start)
-            ),
-        )
-        .advise("check that disk and the machine's memory, and point --scratch to another disk")
+        self.file.corrupt(self.at + u64::from(start), len)
+    }
+
+    /// Takes the range in that follows this one; `false` where it does not follow.
+    pub(super) fn join(&mut self, next: Range) -> bool {
+        let follows = Arc::ptr_eq(&self.file, &next.file) && next.at == self.at + self.room;
+        if follows {
+            self.room += next.room;
+            let mut next = next;
+            next.room = 0;
+        }
+        follows
+    }
+
+    /// Gives the space before `at` in the file back, whole blocks of it.
+    pub(super) fn give_before(&mut self, at: u64) {
+        let len = at.saturating_sub(self.at).min(self.room) / BLOCK * BLOCK;
+        if len > 0 {
+            let front = Range { file: self.file.clone(), at: self.at, room: len };
+            self.at += len;
+            self.room -= len;
+            drop(front);
+        }
     }
 }
 
 impl Drop for Range {
     fn drop(&mut self) {
+        if self.room == 0 {
+            return;
+        }
         let inner = self.file.scratch.inner();
         // The last one needs no hole: the file is about to close.
         let last = Arc::strong_count(&self.file) == 1;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `scratch` | what a session shares; the whole story |
 //! | `spill` | writers and blocks |
+//! | `stream` | long lists of blocks, read from front to back |
 //! | `file` | a writer's file, ranges of it |
 //! | `buffers` | memory in which writes are gathered |
 //! | `space` | the account of disk space, statistics |
@@ -27,6 +28,9 @@ mod space;
 mod spill;
 #[cfg(test)]
 mod spill_tests;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 mod turn_queue;
 #[cfg(test)]
 mod turn_queue_tests;
@@ -38,4 +42,5 @@ pub use fault::{Fault, FaultyDisk};
 pub use scratch::{Scratch, ScratchMemory, ScratchOptions};
 pub use space::ScratchStats;
 pub use spill::{BlockRef, SpillWriter};
+pub use stream::{STREAM_HEAD, Stream, StreamReader, StreamWriter};
 pub use turn_queue::{Push, TryPop, TurnOptions, TurnQueue, TurnReader};

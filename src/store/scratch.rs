@@ -37,6 +37,7 @@ use super::compress::Compression;
 use super::disk::{Disk, RealDisk};
 use super::space::{ScratchStats, Space};
 use super::spill::SpillWriter;
+use super::stream::StreamWriter;
 use crate::error::{Error, Result};
 use crate::io::threads::IoThreads;
 use crate::units::MIB;
@@ -136,6 +137,11 @@ impl Scratch {
     /// A writer with a file of its own, made at the first write.
     pub fn writer(&self) -> SpillWriter {
         SpillWriter::new(self.clone())
+    }
+
+    /// A writer of streams with a file of its own, made at the first write.
+    pub fn streams(&self) -> StreamWriter {
+        StreamWriter::new(self.clone())
     }
 
     /// Disk space taken now, in bytes.

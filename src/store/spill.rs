@@ -332,7 +332,7 @@ impl fmt::Debug for BlockRef {
 }
 
 /// The most that a block of `len` bytes takes when compressed.
-fn most(len: usize) -> usize {
+pub(super) fn most(len: usize) -> usize {
     lz4_flex::block::get_maximum_output_size(len)
 }
 
@@ -342,12 +342,12 @@ fn copy(block: &[u8], into: &mut [u8]) -> Result<usize> {
     Ok(block.len())
 }
 
-fn decompress(bytes: &[u8], into: &mut [u8]) -> Option<()> {
+pub(super) fn decompress(bytes: &[u8], into: &mut [u8]) -> Option<()> {
     let len = into.len();
     (lz4_flex::block::decompress_into(bytes, into).ok()? == len).then_some(())
 }
 
 /// The lower half of xxHash64.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     XxHash64::oneshot(0, bytes) as u32
 }

@@ -52,7 +52,11 @@ pub(super) fn write(e: ParquetError) -> Error {
         ParquetError::NYI(m) => Error::unsupported(format!("Parquet cannot hold this type: {m}")),
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(io) => Error::io("the output", *io),
-            Err(other) => Error::internal(other.to_string()),
+            // What a shelf says is ours already.
+            Err(other) => match other.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(other) => Error::internal(other.to_string()),
+            },
         },
         ParquetError::ArrowError(m) => Error::unsupported(format!("Parquet cannot hold these rows: {m}")),
         other => Error::internal(format!("writing Parquet: {other}")),

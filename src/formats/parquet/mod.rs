@@ -28,6 +28,7 @@ mod reader;
 mod scan;
 pub(super) mod schema;
 mod selection;
+mod shelf;
 pub(super) mod source;
 mod split;
 mod stats;
@@ -66,8 +67,12 @@ impl Format for Parquet {
         Ok(Box::new(scan))
     }
 
-    fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, _held: usize) -> Result<Box<dyn Encode>> {
-        Ok(Box::new(write::Encoder::new(schema, &options::WriteOptions::parse(options)?)?))
+    fn encoder(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, held: usize) -> Result<Box<dyn Encode>> {
+        Ok(Box::new(write::Encoder::new(schema, &options::WriteOptions::parse(options)?, held)?))
+    }
+
+    fn encoder_bytes(&self, schema: &SchemaRef, options: &BTreeMap<String, String>, held: usize) -> Result<usize> {
+        write::encoder_bytes(schema, &options::WriteOptions::parse(options)?, held)
     }
 
     fn assembler(

@@ -11,8 +11,9 @@ const NAMES: [&str; 3] = ["compression", "row_group_size", "dictionary"];
 /// How Parquet is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct WriteOptions {
-    /// `zstd`, `zstd(1)`..`zstd(22)`, `snappy`, `lz4`, `gzip`, `brotli`, `none`. Default: `zstd(1)`.
-    pub(super) compression: Compression,
+    /// `zstd`, `zstd(1)`..`zstd(22)`, `snappy`, `lz4`, `gzip`, `brotli`, `none`. Default: `zstd(1)`, or `lz4` where there
+    /// is too little memory for the compressors of all columns.
+    pub(super) compression: Option<Compression>,
     /// Most rows of a row group. Default: 1048576.
     pub(super) row_group_size: usize,
     /// Whether columns may be dictionary-encoded. Default: yes.
@@ -23,10 +24,10 @@ impl WriteOptions {
     /// # Errors
     /// `Query` for an option that does not exist or a value that does not fit.
     pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<WriteOptions> {
-        let mut parsed = WriteOptions { compression: zstd(1)?, row_group_size: 1 << 20, dictionary: true };
+        let mut parsed = WriteOptions { compression: None, row_group_size: 1 << 20, dictionary: true };
         for (name, value) in options {
             match name.as_str() {
-                "compression" => parsed.compression = compression(value)?,
+                "compression" => parsed.compression = Some(compression(value)?),
                 "row_group_size" => parsed.row_group_size = row_group_size(value)?,
                 "dictionary" => parsed.dictionary = yes_or_no(name, value)?,
                 _ => return Err(unknown(name, &NAMES)),
@@ -35,18 +36,40 @@ impl WriteOptions {
         Ok(parsed)
     }
 
-    /// The crate's form of it. Pages are at most about 1 MiB, so that a reader needs little memory.
-    pub(super) fn properties(&self) -> WriterProperties {
+    /// How `columns` columns of pages of `page` bytes are compressed by an encoder that should hold `held` bytes.
+    pub(super) fn compression_for(&self, columns: usize, page: usize, held: usize) -> Result<Compression> {
+        let small = zstd(1)?;
+        let fits = columns.saturating_mul(compressor_bytes(small, page)) <= held.saturating_mul(2);
+        Ok(self.compression.unwrap_or(if fits { small } else { Compression::LZ4_RAW }))
+    }
+
+    /// The crate's form of it. Pages and dictionaries are at most about `page` bytes, so that a reader needs little
+    /// memory, and so do we; `indexed` says whether there are page indexes.
+    pub(super) fn properties(&self, page: usize, indexed: bool, compression: Compression) -> WriterProperties {
+        let statistics = if indexed { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
         WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
-            .set_compression(self.compression)
+            .set_compression(compression)
             .set_dictionary_enabled(self.dictionary)
-            .set_dictionary_page_size_limit(1 << 20)
-            .set_data_page_size_limit(1 << 20)
-            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_dictionary_page_size_limit(page)
+            .set_data_page_size_limit(page)
+            .set_statistics_enabled(statistics)
+            .set_offset_index_disabled(!indexed)
             .set_max_row_group_row_count(Some(self.row_group_size))
             .set_created_by(concat!("partita version ", env!("CARGO_PKG_VERSION")).to_string())
             .build()
+    }
+}
+
+/// Bytes that one column's compressor takes about, for pages of `page` bytes.
+pub(super) fn compressor_bytes(compression: Compression, page: usize) -> usize {
+    let block = page.min(128 << 10);
+    match compression {
+        Compression::ZSTD(level) if level.compression_level() < 3 => (128 << 10) + 5 * block,
+        Compression::ZSTD(_) => (1 << 20) + 16 * block,
+        Compression::GZIP(_) => 320 << 10,
+        Compression::BROTLI(_) => 2 << 20,
+        _ => 0,
     }
 }
 
@@ -137,13 +160,23 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        assert_eq!(parse("compression", "ZSTD(3)").unwrap().compression, zstd(3).unwrap());
-        assert_eq!(parse("compression", "none").unwrap().compression, Compression::UNCOMPRESSED);
+        assert_eq!(parse("compression", "ZSTD(3)").unwrap().compression, Some(zstd(3).unwrap()));
+        assert_eq!(parse("compression", "none").unwrap().compression, Some(Compression::UNCOMPRESSED));
         assert_eq!(parse("row_group_size", "10").unwrap().row_group_size, 10);
         for (name, value) in [("compression", "zip"), ("compression", "zstd(99)"), ("row_group_size", "0"), ("x", "1")]
         {
             assert!(parse(name, value).is_err(), "{name} {value}");
         }
+    }
+
+    #[test]
+    fn many_columns_in_little_memory_are_compressed_without_tables() {
+        let options = WriteOptions::parse(&BTreeMap::new()).unwrap();
+        let (page, held) = (8 << 10, 4 << 20);
+        assert_eq!(options.compression_for(16, page, held).unwrap(), zstd(1).unwrap());
+        assert_eq!(options.compression_for(100, page, held).unwrap(), Compression::LZ4_RAW);
+        let chosen = parse("compression", "gzip").unwrap();
+        assert!(matches!(chosen.compression_for(100, page, held).unwrap(), Compression::GZIP(_)));
     }
 
     #[test]

@@ -1,37 +1,44 @@
 //! Writes Parquet: row groups are encoded by each worker, their bytes appended in order by one assembler.
 //!
 //! Life of a row group:
-//! 1. [`Encoder::push`] hands each batch, column by column, to the crate's column writers, which hold encoded pages.
-//! 2. When it has `row_group_size` rows, or the piece ends, the chunks are closed and laid one after the other into the
-//!    piece's bytes; what is known of them (sizes, statistics, page indexes, all relative to the chunk's start) is the
-//!    piece's `meta`. The bytes may rest in scratch meanwhile.
-//! 3. [`Assembler::append`] copies the bytes of each chunk to the output and shifts its offsets.
+//! 1. [`Encoder::push`] hands each batch, column by column, to the crate's column writers; encoded pages are kept in
+//!    memory as far as there is room, then on a shelf (see [`shelf`](super::shelf)).
+//! 2. When it has `row_group_size` rows, or [`GROUP`] bytes, or the piece ends, the chunks are closed: they are the
+//!    piece's `meta`, and its `bytes` are empty.
+//! 3. [`Assembler::append`] copies the pages of each chunk to the output, and the crate shifts its offsets.
 //!
-//! Limit: the footer of the output, with its page indexes, stays in memory until the end: about 100 bytes a page.
+//! Under a small budget pages and dictionaries are small, since every column has one of each in the making; then there are
+//! no page indexes, which would take as much memory as there is.
+//!
+//! Limit: the footer of the output, with its page indexes, stays in memory until the end: under 1 KiB a column chunk, and
+//! about 100 bytes a page where there are page indexes.
 
 use super::fault;
-use super::options::WriteOptions;
+use super::options::{WriteOptions, compressor_bytes};
+use super::shelf::{Room, Stores};
 use crate::error::{Error, Result};
-use crate::formats::{Assemble, Encode, Output, Piece};
+use crate::formats::{Assemble, Encode, Output, Piece, Shelf};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::column::writer::ColumnCloseResult;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// A piece's metadata: its row groups, each a list of column chunks with their lengths.
-struct Groups(Vec<Vec<Chunk>>);
+/// A piece's metadata: its row groups, each a list of column chunks.
+struct Groups(Vec<Vec<ArrowColumnChunk>>);
 
-struct Chunk {
-    length: usize,
-    close: ColumnCloseResult,
-}
+/// A row group of so many encoded bytes ends, however few its rows are.
+const GROUP: usize = 256 << 20;
+/// The least that a page or a dictionary may have.
+const LEAST_PAGE: usize = 8 << 10;
+/// The most.
+const MOST_PAGE: usize = 1 << 20;
+/// Smaller pages have no indexes.
+const INDEXED_PAGE: usize = 256 << 10;
 
 /// What encoder and assembler must agree in.
 struct Layout {
@@ -41,13 +48,33 @@ struct Layout {
     row_group_size: usize,
 }
 
+/// The size of pages: each column has a page and a dictionary in the making, together a quarter of what may be held.
+fn page(columns: &SchemaDescriptor, held: usize) -> usize {
+    (held / 8 / columns.num_columns().max(1)).clamp(LEAST_PAGE, MOST_PAGE)
+}
+
+/// Bytes that an encoder takes which should hold `held`: the compressors of all columns come on top.
+pub(super) fn encoder_bytes(schema: &SchemaRef, options: &WriteOptions, held: usize) -> Result<usize> {
+    let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
+    let (count, page) = (columns.num_columns(), page(&columns, held));
+    let compression = options.compression_for(count, page, held)?;
+    Ok(held + held / 2 + count * compressor_bytes(compression, page))
+}
+
 impl Layout {
-    fn new(schema: &SchemaRef, options: &WriteOptions) -> Result<Layout> {
+    fn new(schema: &SchemaRef, options: &WriteOptions, held: usize) -> Result<Layout> {
         let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
-        let mut properties = options.properties();
+        let page = page(&columns, held);
+        let compression = options.compression_for(columns.num_columns(), page, held)?;
+        let mut properties = options.properties(page, page >= INDEXED_PAGE, compression);
         add_encoded_arrow_schema_to_metadata(schema, &mut properties);
         let properties = Arc::new(properties);
         Ok(Layout { schema: schema.clone(), columns, properties, row_group_size: options.row_group_size })
+    }
+
+    fn factory(&self, room: &Arc<Room>) -> Result<ArrowRowGroupWriterFactory> {
+        let factory = ArrowRowGroupWriterFactory::new(&self.file(io::sink())?, self.schema.clone());
+        Ok(factory.with_page_store_factory(Arc::new(Stores(room.clone()))))
     }
 
     fn file<W: Write + Send>(&self, to: W) -> Result<SerializedFileWriter<W>> {
@@ -59,20 +86,22 @@ impl Layout {
 pub(super) struct Encoder {
     layout: Layout,
     factory: ArrowRowGroupWriterFactory,
+    room: Arc<Room>,
+    held: usize,
     writers: Vec<ArrowColumnWriter>,
     rows: usize,
-    done: Vec<u8>,
     done_rows: usize,
-    groups: Vec<Vec<Chunk>>,
+    groups: Vec<Vec<ArrowColumnChunk>>,
 }
 
 impl Encoder {
-    /// An encoder whose row groups end with its pieces, or at `row_group_size` rows. The caller bounds what it holds.
-    pub(super) fn new(schema: &SchemaRef, options: &WriteOptions) -> Result<Encoder> {
-        let layout = Layout::new(schema, options)?;
-        let factory = ArrowRowGroupWriterFactory::new(&layout.file(io::sink())?, schema.clone());
-        let (writers, done, groups) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Encoder { layout, factory, writers, rows: 0, done, done_rows: 0, groups })
+    /// An encoder that should hold at most `held` bytes.
+    pub(super) fn new(schema: &SchemaRef, options: &WriteOptions, held: usize) -> Result<Encoder> {
+        let layout = Layout::new(schema, options, held)?;
+        let room = Room::new(None, usize::MAX);
+        let factory = layout.factory(&room)?;
+        let (writers, groups) = (Vec::new(), Vec::new());
+        Ok(Encoder { layout, factory, room, held, writers, rows: 0, done_rows: 0, groups })
     }
 
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
@@ -90,96 +119,52 @@ impl Encoder {
         Ok(())
     }
 
-    /// Bytes of the row group in the making.
-    fn open_bytes(&self) -> usize {
-        self.writers.iter().map(ArrowColumnWriter::memory_size).sum()
+    fn is_full(&self) -> bool {
+        let bytes = || self.writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum::<usize>();
+        self.rows >= self.layout.row_group_size || bytes() >= GROUP
     }
 
     fn close_group(&mut self) -> Result<()> {
         if self.rows == 0 {
             return Ok(());
         }
-        let mut chunks = Vec::with_capacity(self.writers.len());
-        let mut length = 0;
-        for writer in self.writers.drain(..) {
-            let chunk = writer.close().map_err(fault::write)?;
-            length += usize::try_from(chunk.close().metadata.compressed_size()).unwrap_or(0);
-            chunks.push(chunk);
-        }
-        let group = lay_out(&self.layout, chunks, length, &mut self.done)?;
-        self.groups.push(group);
-        self.done_rows += self.rows;
-        self.rows = 0;
+        let chunks = self.writers.drain(..).map(|writer| writer.close().map_err(fault::write));
+        self.groups.push(chunks.collect::<Result<_>>()?);
+        self.done_rows += std::mem::take(&mut self.rows);
         Ok(())
     }
 }
 
-/// Lays chunks one after the other into `bytes`.
-///
-/// The crate lets nobody but itself take a chunk's pages, so they pass through a file of its making without a footer:
-/// its magic is cut off, and its idea of where dictionary and data begin tells the dictionary's length.
-fn lay_out(layout: &Layout, chunks: Vec<ArrowColumnChunk>, length: usize, bytes: &mut Vec<u8>) -> Result<Vec<Chunk>> {
-    let mut closes: Vec<ColumnCloseResult> = chunks.iter().map(|chunk| copy_of(chunk.close())).collect();
-    let begin = bytes.len();
-    bytes.reserve_exact(length + MAGIC);
-    let mut file = layout.file(&mut *bytes)?;
-    let mut group = file.next_row_group().map_err(fault::write)?;
-    for chunk in chunks {
-        chunk.append_to_row_group(&mut group).map_err(fault::write)?;
-    }
-    let meta = group.close().map_err(fault::write)?;
-    file.flush().map_err(|e| Error::io("memory", e))?;
-    drop(file);
-    bytes.drain(begin..begin + MAGIC);
-    let mut laid = Vec::with_capacity(closes.len());
-    for (close, column) in closes.drain(..).zip(meta.columns()) {
-        let dictionary = column.dictionary_page_offset().map_or(0, |at| column.data_page_offset() - at);
-        let dictionary = usize::try_from(dictionary).unwrap_or(0);
-        let close = close.update_dictionary_location(dictionary).map_err(fault::write)?;
-        let length = usize::try_from(column.compressed_size()).map_err(|_| Error::internal("a chunk of no length"))?;
-        laid.push(Chunk { length, close });
-    }
-    Ok(laid)
-}
-
-/// Bytes before the first chunk of a file.
-const MAGIC: usize = 4;
-
-fn copy_of(close: &ColumnCloseResult) -> ColumnCloseResult {
-    ColumnCloseResult {
-        bytes_written: close.bytes_written,
-        rows_written: close.rows_written,
-        metadata: close.metadata.clone(),
-        bloom_filter: close.bloom_filter.clone(),
-        column_index: close.column_index.clone(),
-        offset_index: close.offset_index.clone(),
-    }
-}
-
 impl Encode for Encoder {
+    fn shelve(&mut self, shelf: Arc<dyn Shelf>) -> Result<()> {
+        self.room = Room::new(Some(shelf), self.held / 2);
+        self.factory = self.layout.factory(&self.room)?;
+        Ok(())
+    }
+
     fn push(&mut self, rows: &RecordBatch) -> Result<()> {
         let mut at = 0;
         while at < rows.num_rows() {
             let take = (rows.num_rows() - at).min(self.layout.row_group_size - self.rows);
             self.write(&rows.slice(at, take))?;
             at += take;
-            if self.rows >= self.layout.row_group_size {
+            if self.is_full() {
                 self.close_group()?;
             }
         }
         Ok(())
     }
 
-    /// The bytes of closed row groups, and twice those of the open one: closing it copies it once.
+    /// Pages in memory, also of pieces that wait, and what is in the making.
     fn held(&self) -> usize {
-        self.done.capacity() + 2 * self.open_bytes()
+        self.room.used() + self.writers.iter().map(ArrowColumnWriter::memory_size).sum::<usize>()
     }
 
     fn piece(&mut self) -> Result<Piece> {
         self.close_group()?;
         let rows = std::mem::take(&mut self.done_rows);
         let groups = Groups(std::mem::take(&mut self.groups));
-        Ok(Piece { bytes: std::mem::take(&mut self.done), rows, meta: Some(Box::new(groups)) })
+        Ok(Piece { bytes: Vec::new(), rows, meta: Some(Box::new(groups)) })
     }
 }
 
@@ -208,7 +193,7 @@ pub(super) struct Assembler {
 
 impl Assembler {
     pub(super) fn new(schema: &SchemaRef, options: &WriteOptions, to: Box<dyn Output>) -> Result<Assembler> {
-        Ok(Assembler { file: Layout::new(schema, options)?.file(Sink { to, bytes: 0 })? })
+        Ok(Assembler { file: Layout::new(schema, options, usize::MAX)?.file(Sink { to, bytes: 0 })? })
     }
 }
 
@@ -216,15 +201,10 @@ impl Assemble for Assembler {
     fn append(&mut self, piece: Piece) -> Result<()> {
         let groups = piece.meta.and_then(|meta| meta.downcast::<Groups>().ok());
         let groups = groups.ok_or_else(|| Error::internal("a piece of another format"))?;
-        let mut bytes = Bytes::from(piece.bytes);
         for chunks in groups.0 {
             let mut group = self.file.next_row_group().map_err(fault::write)?;
             for chunk in chunks {
-                if chunk.length > bytes.len() {
-                    return Err(Error::internal("a piece is shorter than its column chunks"));
-                }
-                let own = bytes.split_to(chunk.length);
-                group.append_column(&own, chunk.close).map_err(fault::write)?;
+                chunk.append_to_row_group(&mut group).map_err(fault::write)?;
             }
             group.close().map_err(fault::write)?;
         }

@@ -31,8 +31,9 @@ impl<W: RowWriter> Encode for TextEncoder<W> {
         self.writer.rows(rows, &mut self.bytes)
     }
 
+    /// Twice the text: growing copies it.
     fn held(&self) -> usize {
-        self.bytes.capacity()
+        2 * self.bytes.capacity()
     }
 
     fn piece(&mut self) -> Result<Piece> {

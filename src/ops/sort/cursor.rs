@@ -11,10 +11,11 @@
 //!       run 0 run 1    run 2 run 3
 //! ```
 
-use super::run::{Block, MemoryRun, Run};
+use super::run::{MemoryRun, Run, ScratchRun};
 use super::{no_memory, row};
 use crate::error::{Error, Result};
 use crate::memory::{Memory, Page, Reservation};
+use crate::store::{STREAM_HEAD, StreamReader};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -26,18 +27,23 @@ pub(super) struct Range {
     pub(super) to: Option<u128>,
 }
 
-/// Blocks of a run.
-enum Blocks {
-    /// Of a run that others read too.
-    Shared(Arc<Run>, usize),
-    /// Of a run that nobody reads again: its blocks are free when they are read.
-    Owned(std::vec::IntoIter<Block>),
+impl Range {
+    /// Everything.
+    pub(super) const ALL: Range = Range { from: 0, to: None };
+}
+
+/// A run that is read.
+enum Held {
+    /// Others read it too.
+    Shared { _run: Arc<Run> },
+    /// Nobody reads it again: its space is free as far as it was read.
+    Owned(Box<ScratchRun>),
 }
 
 /// The place in one run.
 enum Place {
     Memory { run: Arc<Run>, at: usize, end: usize },
-    Scratch { blocks: Blocks, page: Option<Page>, used: usize, at: usize },
+    Scratch { held: Held, reader: StreamReader, page: Option<Page>, used: usize, at: usize, freed: u64 },
 }
 
 struct Cursor {
@@ -46,21 +52,16 @@ struct Cursor {
     ended: bool,
 }
 
-impl Blocks {
-    fn next(&mut self) -> Option<crate::store::BlockRef> {
-        match self {
-            Blocks::Owned(blocks) => blocks.next().map(|b| b.block),
-            Blocks::Shared(run, at) => match &**run {
-                Run::Scratch(run) => {
-                    let block = run.blocks.get(*at)?.block.clone();
-                    *at += 1;
-                    Some(block)
-                }
-                Run::Memory(_) => None,
-            },
-        }
-    }
+/// What all cursors of a merge use.
+struct Means {
+    memory: Memory,
+    owner: Arc<Reservation>,
+    /// For blocks on their way out of compression.
+    spare: Page,
 }
+
+/// Space is given back in pieces of so many bytes.
+const FREE: u64 = 1 << 20;
 
 fn memory(run: &Run) -> Option<&MemoryRun> {
     match run {
@@ -70,32 +71,34 @@ fn memory(run: &Run) -> Option<&MemoryRun> {
 }
 
 impl Cursor {
-    fn over(run: Arc<Run>, range: Range) -> Self {
-        let place = match &*run {
+    fn over(run: Arc<Run>, range: Range) -> Result<Self> {
+        let (from, to) = (range.from, range.to);
+        let reader = match &*run {
             Run::Memory(rows) => {
-                let (at, end) = (rows.before(range.from), range.to.map_or(rows.rows(), |to| rows.before(to)));
-                Place::Memory { run, at, end }
+                let (at, end) = (rows.before(from), to.map_or(rows.rows(), |to| rows.before(to)));
+                return Ok(Cursor { place: Place::Memory { run, at, end }, to, ended: false });
             }
-            Run::Scratch(blocks) => {
-                // Rows that begin with `from` may be at the end of the block before the first that does.
-                let first = blocks.blocks.partition_point(|b| b.head < range.from).saturating_sub(1);
-                Place::Scratch { blocks: Blocks::Shared(run, first), page: None, used: 0, at: 0 }
+            Run::Scratch(run) => {
+                // Rows that begin with `from` may be before the first mark that does.
+                let first = run.marks.partition_point(|mark| mark.head() < from).saturating_sub(1);
+                run.stream.reader(run.marks.get(first).map_or(0, |mark| mark.place))?
             }
         };
-        Cursor { place, to: range.to, ended: false }
+        Ok(Self::scratch(Held::Shared { _run: run }, reader, to))
     }
 
-    fn of(run: Run) -> Self {
-        let place = match run {
+    fn of(run: Run) -> Result<Self> {
+        match run {
             Run::Scratch(run) => {
-                Place::Scratch { blocks: Blocks::Owned(run.blocks.into_iter()), page: None, used: 0, at: 0 }
+                let reader = run.stream.reader(0)?;
+                Ok(Self::scratch(Held::Owned(Box::new(run)), reader, None))
             }
-            Run::Memory(ref rows) => {
-                let end = rows.rows();
-                Place::Memory { run: Arc::new(run), at: 0, end }
-            }
-        };
-        Cursor { place, to: None, ended: false }
+            Run::Memory(_) => Self::over(Arc::new(run), Range::ALL),
+        }
+    }
+
+    fn scratch(held: Held, reader: StreamReader, to: Option<u128>) -> Self {
+        Cursor { place: Place::Scratch { held, reader, page: None, used: 0, at: 0, freed: 0 }, to, ended: false }
     }
 
     #[inline(always)]
@@ -110,21 +113,21 @@ impl Cursor {
     }
 
     /// Goes to the first row.
-    fn begin(&mut self, from: u128, memory: &Memory, owner: &Arc<Reservation>) -> Result<()> {
+    fn begin(&mut self, from: u128, means: &mut Means) -> Result<()> {
         if let Place::Memory { at, end, .. } = &self.place {
             self.ended = at >= end;
             return Ok(());
         }
-        self.read(memory, owner)?;
+        self.read(means)?;
         while !self.ended && row::head(self.row()) < from {
-            self.advance(memory, owner)?;
+            self.advance(means)?;
         }
         Ok(())
     }
 
     /// Goes to the next row.
     #[inline(always)]
-    fn advance(&mut self, memory: &Memory, owner: &Arc<Reservation>) -> Result<()> {
+    fn advance(&mut self, means: &mut Means) -> Result<()> {
         let bytes = self.row().len();
         match &mut self.place {
             Place::Memory { at, end, .. } => {
@@ -135,7 +138,7 @@ impl Cursor {
             Place::Scratch { used, at, .. } => {
                 *at += bytes;
                 if at >= used {
-                    return self.read(memory, owner);
+                    return self.read(means);
                 }
             }
         }
@@ -152,21 +155,28 @@ impl Cursor {
 
     /// Reads the next block.
     #[cold]
-    fn read(&mut self, memory: &Memory, owner: &Arc<Reservation>) -> Result<()> {
-        let Place::Scratch { blocks, page, used, at } = &mut self.place else { return Ok(()) };
-        let Some(block) = blocks.next() else {
+    fn read(&mut self, means: &mut Means) -> Result<()> {
+        let Place::Scratch { held, reader, page, used, at, freed } = &mut self.place else { return Ok(()) };
+        let len = reader.next_len();
+        if let Held::Owned(run) = held
+            && (len == 0 || reader.place() - *freed >= FREE)
+        {
+            *freed = reader.place();
+            run.stream.free_before(*freed);
+        }
+        if len == 0 {
             (*page, self.ended) = (None, true);
             return Ok(());
-        };
-        let fits = page.as_ref().is_some_and(|p| p.len() >= block.len());
-        if !fits {
+        }
+        let needed = len + STREAM_HEAD;
+        if page.as_ref().is_none_or(|page| page.len() < needed) {
             *page = None;
-            let small = block.len() <= memory.pool.page_bytes();
-            *page = if small { memory.page(owner) } else { memory.pool.region(block.len(), owner) };
+            let (pool, owner) = (&means.memory.pool, &means.owner);
+            *page = if needed <= pool.page_bytes() { pool.page(owner) } else { pool.region(needed, owner) };
         }
         let to = page.as_mut().ok_or_else(no_memory)?;
-        block.read(to)?;
-        (*used, *at) = (block.len(), 0);
+        reader.read(to, &mut means.spare)?;
+        (*used, *at) = (len, 0);
         if row::at(to, 0).is_none() {
             return Err(Error::internal("a block of a sort holds no row"));
         }
@@ -181,8 +191,7 @@ pub(super) struct Merged {
     heads: Vec<u128>,
     losers: Vec<usize>,
     winner: usize,
-    memory: Memory,
-    owner: Arc<Reservation>,
+    means: Means,
 }
 
 impl Merged {
@@ -191,7 +200,8 @@ impl Merged {
     /// # Errors
     /// What reading scratch meets.
     pub(super) fn over(runs: &[Arc<Run>], range: Range, memory: &Memory, owner: &Arc<Reservation>) -> Result<Self> {
-        Self::new(runs.iter().map(|run| Cursor::over(run.clone(), range)).collect(), range.from, memory, owner)
+        let cursors = runs.iter().map(|run| Cursor::over(run.clone(), range)).collect::<Result<_>>()?;
+        Self::new(cursors, range.from, memory, owner)
     }
 
     /// All rows of `runs`, which nobody reads again.
@@ -199,17 +209,19 @@ impl Merged {
     /// # Errors
     /// What reading scratch meets.
     pub(super) fn of(runs: Vec<Run>, memory: &Memory, owner: &Arc<Reservation>) -> Result<Self> {
-        Self::new(runs.into_iter().map(Cursor::of).collect(), 0, memory, owner)
+        Self::new(runs.into_iter().map(Cursor::of).collect::<Result<_>>()?, 0, memory, owner)
     }
 
     fn new(mut cursors: Vec<Cursor>, from: u128, memory: &Memory, owner: &Arc<Reservation>) -> Result<Self> {
+        let spare = memory.page(owner).ok_or_else(no_memory)?;
+        let mut means = Means { memory: memory.clone(), owner: owner.clone(), spare };
         for cursor in &mut cursors {
-            cursor.begin(from, memory, owner)?;
+            cursor.begin(from, &mut means)?;
         }
         cursors.retain(|cursor| !cursor.ended);
         let heads = cursors.iter().map(|c| row::head(c.row())).collect();
         let losers = vec![usize::MAX; cursors.len()];
-        let mut merged = Merged { cursors, heads, losers, winner: 0, memory: memory.clone(), owner: owner.clone() };
+        let mut merged = Merged { cursors, heads, losers, winner: 0, means };
         (0..merged.cursors.len()).rev().for_each(|run| merged.play(run));
         Ok(merged)
     }
@@ -228,7 +240,7 @@ impl Merged {
     pub(super) fn advance(&mut self) -> Result<()> {
         let run = self.winner;
         if let Some(cursor) = self.cursors.get_mut(run) {
-            cursor.advance(&self.memory, &self.owner)?;
+            cursor.advance(&mut self.means)?;
             self.heads[run] = row::head(cursor.row());
             self.play(run);
         }

@@ -1,7 +1,8 @@
 //! Sort keys as bytes whose order is the rows' order.
 //!
 //! ```text
-//! | first key, as arrow-row writes it | second key | ... | split, big endian | row in the split, big endian |
+//! | first key, as arrow-row writes it | second key | ... | split | row in the split |
+//!                                                            each: | how many bytes | these, big endian |
 //! ```
 //!
 //! Two keys are never equal, since no two rows have the same position: so any sort of them is stable, however rows were
@@ -15,10 +16,34 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, SchemaRef};
 use arrow_row::{RowConverter, Rows, SortField};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Bytes of the position at the end of every key.
-pub const POSITION: usize = 16;
+/// A position as the end of a key: few bytes for small numbers, in the numbers' order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    bytes: [u8; 18],
+    len: usize,
+}
+
+impl Place {
+    #[inline(always)]
+    fn and(mut self, number: u64) -> Self {
+        let skip = number.leading_zeros() as usize / 8;
+        // Eight bytes are written whatever the number; those behind its end are zeros, and the next number goes over them.
+        if let Some(to) = self.bytes.get_mut(self.len..self.len + 9) {
+            to[0] = 8 - skip as u8;
+            to[1..].copy_from_slice(&number.wrapping_shl(8 * skip as u32).to_be_bytes());
+            self.len += 9 - skip;
+        }
+        self
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
 
 /// One column to sort by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +59,9 @@ pub struct KeyEncoder {
     keys: Arc<[SortKey]>,
     converter: RowConverter,
     rows: Rows,
-    position: Position,
+    /// The split of the rows, as keys end in it.
+    split: Place,
+    first: u64,
 }
 
 impl KeyEncoder {
@@ -52,7 +79,7 @@ impl KeyEncoder {
         let converter = RowConverter::new(fields)
             .map_err(|e| Error::unsupported(format!("rows cannot be sorted by {}: {e}", types.join(", "))))?;
         let rows = converter.empty_rows(0, 0);
-        Ok(KeyEncoder { keys: keys.clone(), converter, rows, position: Position::default() })
+        Ok(KeyEncoder { keys: keys.clone(), converter, rows, split: Place::default(), first: 0 })
     }
 
     /// Makes the keys of `batch` the ones that this encoder has.
@@ -64,7 +91,8 @@ impl KeyEncoder {
         let columns = self.keys.iter().map(column).collect::<Result<Vec<_>>>()?;
         self.rows.clear();
         self.converter.append(&mut self.rows, &columns)?;
-        self.position = batch.position;
+        let Position { split, row } = batch.position;
+        (self.split, self.first) = (Place::default().and(split), row);
         Ok(())
     }
 
@@ -76,9 +104,19 @@ impl KeyEncoder {
 
     /// The position of a row, as the end of its key.
     #[inline(always)]
-    pub fn position(&self, row: usize) -> [u8; POSITION] {
-        let split = u128::from(self.position.split) << 64;
-        (split | u128::from(self.position.row.wrapping_add(row as u64))).to_be_bytes()
+    pub(super) fn position(&self, row: usize) -> Place {
+        self.split.and(self.first.wrapping_add(row as u64))
+    }
+
+    /// Whether the row comes before the one that has the key `bar`.
+    #[inline(always)]
+    pub(super) fn is_before(&self, row: usize, bar: &[u8]) -> bool {
+        let key = self.key(row);
+        let (head, place) = bar.split_at(key.len().min(bar.len()));
+        match key.cmp(head) {
+            Ordering::Equal => self.position(row).bytes() < place,
+            order => order.is_lt(),
+        }
     }
 }
 
@@ -93,5 +131,22 @@ fn canonical(column: &ArrayRef) -> ArrayRef {
         DataType::Float32 => map::<Float32Type>(column, |v| f32::from_le_bytes(canonical_f32(v.to_le_bytes()))),
         DataType::Float64 => map::<Float64Type>(column, |v| f64::from_le_bytes(canonical_f64(v.to_le_bytes()))),
         _ => column.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_have_the_order_of_numbers() {
+        let numbers = [0, 1, 2, 255, 256, 257, 65_535, 65_536, 1 << 32, u64::MAX - 1, u64::MAX];
+        let places: Vec<Vec<u8>> = numbers
+            .iter()
+            .flat_map(|split| numbers.map(|row| Place::default().and(*split).and(row).bytes().to_vec()))
+            .collect();
+        assert!(places.is_sorted() && places.windows(2).all(|w| w[0] != w[1]));
+        assert_eq!(places[0], [0, 0], "zeros take no bytes");
+        assert_eq!(places.last().unwrap().len(), 18);
     }
 }

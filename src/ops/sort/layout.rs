@@ -6,23 +6,28 @@
 
 use crate::config::Tuning;
 use crate::graph::{Facts, Layout, PartSize, Round, Sizes};
+use crate::store::STREAM_HEAD;
 
-/// A range is at least so many bytes, and so many blocks of each run: else reading the blocks at its ends dominates.
+/// A range has at least so many bytes, and so many blocks of each run: else reading the blocks at its ends dominates.
 const RANGE: u64 = 24 << 20;
 const RANGE_BLOCKS: u64 = 8;
-/// A worker's floor, where the budget has room for it.
-const FLOOR: usize = 2 << 20;
+/// It has at most so many: whoever writes ranges as row groups of a file wants large ones, and who waits for its turn
+/// waits in scratch.
+const LARGE_RANGE: u64 = 256 << 20;
+/// How many ranges a thread gets, where they are not too large: the last ones end at different times.
+const RANGES: u64 = 4;
 /// Fewer bytes are one range.
 const SMALL: u64 = 4 << 20;
 
 /// What merging may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Bytes of blocks that one task may have open.
-    pub(super) bytes: usize,
+    /// Bytes that a worker can always hold, from its first row until the last is put out.
+    pub(super) floor: usize,
     pub(super) page: usize,
     pub(super) fan_in: usize,
     pub(super) threads: usize,
+    /// Bytes of rows that are put out at one time.
     pub(super) batch: usize,
     /// Whether only the first rows are wanted, which one task puts out.
     pub(super) limited: bool,
@@ -55,24 +60,26 @@ impl Measured {
 }
 
 impl Share {
-    /// A quarter of a budget of `limit` bytes is for blocks, over all tasks.
-    pub(super) fn new(tuning: &Tuning, limit: usize, page: usize, threads: usize, limited: bool) -> Self {
-        let bytes = limit / 4 / threads.max(2);
-        Share { bytes, page, fan_in: tuning.merge_fan_in, threads, batch: tuning.batch_bytes, limited }
+    /// A worker's floor is its part of an eighth of a budget of `limit` bytes; with `few` rows to put out it is small.
+    pub(super) fn new(tuning: &Tuning, limit: usize, page: usize, threads: usize, limited: bool, few: bool) -> Self {
+        let part = limit / 8 / threads.max(2);
+        let batch = tuning.batch_bytes.min((part / 8).max(64 << 10));
+        // Two runs, two pages to work with, what is put out.
+        let least = 6 * page + batch;
+        let floor = if few { least } else { part.max(least) };
+        Share { floor, page, fan_in: tuning.merge_fan_in, threads, batch, limited }
     }
 
     /// Bytes of an open run, whose largest block has `largest`.
     pub(super) fn block(&self, largest: usize) -> usize {
-        largest.next_multiple_of(4096).max(self.page)
-    }
-
-    /// Bytes that a worker gathers rows in at least: runs are not much smaller.
-    pub(super) fn build_floor(&self) -> usize {
-        (self.bytes / 4).min(FLOOR).max(5 * self.page)
+        (largest + STREAM_HEAD).next_multiple_of(4096).max(self.page)
     }
 
     fn most(&self, largest: usize) -> usize {
-        (self.bytes / self.block(largest)).min(self.fan_in).max(2)
+        let block = self.block(largest);
+        // Where rows are so large that only few runs fit into the floor, it is worth to ask for more.
+        let floor = if block > self.floor / 8 { 2 * self.floor } else { self.floor };
+        (floor.saturating_sub(2 * self.page + self.batch + largest) / block).min(self.fan_in).max(2)
     }
 
     /// Which runs become one in the next pass; none, where all can be merged at one time. The smallest are taken, and no
@@ -93,12 +100,12 @@ impl Share {
 
     /// Bytes that merging `runs` runs into one in scratch needs.
     pub(super) fn pass_floor(&self, runs: usize, largest: usize) -> usize {
-        runs * self.block(largest) + self.page
+        runs * self.block(largest) + 2 * self.page
     }
 
     /// Bytes that putting out `runs` runs needs.
     pub(super) fn merge_floor(&self, runs: usize, largest: usize) -> usize {
-        runs * self.block(largest) + self.batch + largest
+        runs * self.block(largest) + self.page + self.batch + largest
     }
 
     /// How many ranges the order is cut into.
@@ -108,7 +115,8 @@ impl Share {
         if self.limited || bytes <= SMALL.min(64 * page) {
             return 1;
         }
-        let range = RANGE.max(RANGE_BLOCKS * page * measured.runs.len() as u64);
+        let even = (bytes / (self.threads as u64 * RANGES).max(1)).clamp(RANGE, LARGE_RANGE);
+        let range = even.max(RANGE_BLOCKS * page * measured.runs.len() as u64);
         usize::try_from(bytes / range).unwrap_or(usize::MAX).max(self.threads)
     }
 }
@@ -153,7 +161,7 @@ impl Layout for MergeLayout {
 mod tests {
     use super::*;
 
-    const SHARE: Share = Share { bytes: 40_960, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false };
+    const SHARE: Share = Share { floor: 45_056, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false };
 
     fn measured(runs: &[u64]) -> Measured {
         Measured { runs: runs.to_vec(), resident: 0, largest: 100 }
@@ -171,6 +179,19 @@ mod tests {
     fn large_blocks_lower_the_fan_in() {
         let large = Measured { largest: 20_000, ..measured(&[1; 3]) };
         assert_eq!(SHARE.groups(&large), [vec![0, 1]]);
+        assert!(SHARE.pass_floor(2, 20_000) <= 2 * SHARE.floor && SHARE.merge_floor(2, 20_000) <= 2 * SHARE.floor);
+    }
+
+    #[test]
+    fn a_merge_that_needs_no_pass_fits_into_the_floor() {
+        let tuning = Tuning::default();
+        for (limit, threads) in [(64 << 20, 2), (64 << 20, 1), (256 << 20, 2), (1 << 30, 2), (1 << 30, 16)] {
+            let share = Share::new(&tuning, limit, tuning.page_size(limit), threads, false, false);
+            let most = share.most(60_000);
+            assert!(most >= 16 && share.pass_floor(most, 60_000) <= share.floor, "{share:?}: {most} runs");
+            assert!(share.merge_floor(most, 60_000) <= share.floor, "{share:?}: {most} runs");
+            assert!(2 * share.merge_floor(share.most(1 << 20), 1 << 20) <= limit / 2, "{share:?}: large rows");
+        }
     }
 
     #[test]
@@ -188,7 +209,8 @@ mod tests {
     fn ranges_are_for_all_threads_but_not_tiny() {
         assert_eq!(SHARE.ranges(&measured(&[1000])), 1);
         assert_eq!(SHARE.ranges(&measured(&[1 << 20])), 2);
-        assert_eq!(SHARE.ranges(&measured(&[100 * RANGE])), 100);
+        assert_eq!(SHARE.ranges(&measured(&[10 * RANGE])), 8);
+        assert_eq!(SHARE.ranges(&measured(&[100 * LARGE_RANGE])), 100);
         assert_eq!(Share { limited: true, ..SHARE }.ranges(&measured(&[100 * RANGE])), 1);
     }
 }

@@ -4,10 +4,11 @@
 //! of them is decoded at one time.
 
 use super::cursor::{Merged, Range};
+use super::lease::Lease;
 use super::{Shared, row};
 use crate::batch::{Batch, Position};
-use crate::error::Result;
-use crate::memory::Reservation;
+use crate::error::{Error, Result};
+use crate::memory::{Page, Reservation};
 use crate::ops::rows::{RowDecoder, row_bytes};
 use crate::ops::{Cx, Pull, Source, Starved};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -21,9 +22,11 @@ pub(super) struct Merge {
     asking: Arc<Reservation>,
     /// `None` before the first row is wanted.
     rows: Option<Merged>,
-    decoder: RowDecoder,
     /// Rows that are put out next, one after the other.
-    out: Vec<u8>,
+    out: Option<Page>,
+    /// What these hold; it goes back after they are gone.
+    lease: Option<Lease>,
+    decoder: RowDecoder,
     put: usize,
 }
 
@@ -33,7 +36,8 @@ impl Merge {
             asking: shared.lists(cx)?,
             decoder: RowDecoder::new(&shared.layout)?,
             rows: None,
-            out: Vec::new(),
+            lease: None,
+            out: None,
             put: 0,
             index,
             shared,
@@ -44,44 +48,46 @@ impl Merge {
     fn begin(&mut self, cx: &Cx) -> Result<Option<Starved>> {
         let (runs, largest) = self.shared.count();
         let floor = self.shared.share.merge_floor(runs, largest);
-        let Some(reservation) = self.shared.reserve("sort: merge", floor, cx)? else {
+        let Some(lease) = Lease::take(&self.shared, floor, cx)? else {
             return Ok(Some(Starved { reservation: self.asking.id(), bytes: floor }));
         };
         let (runs, ranges) = self.shared.open(cx.tuning.batch_rows);
         let (runs, range) = match ranges.get(self.index) {
             Some(range) => (runs, *range),
-            None => (Vec::new(), Range { from: 0, to: None }),
+            None => (Vec::new(), Range::ALL),
         };
-        reservation.grow_anyway(cx.tuning.batch_bytes);
-        self.out.reserve_exact(cx.tuning.batch_bytes);
-        self.rows = Some(Merged::over(&runs, range, &cx.memory, &reservation)?);
+        let reservation = &lease.reservation;
+        self.out = cx.memory.pool.region(self.shared.share.batch + largest, reservation);
+        self.rows = Some(Merged::over(&runs, range, &cx.memory, reservation)?);
         self.shared.meter.see_memory(reservation.held());
+        self.lease = Some(lease);
         Ok(None)
     }
 
-    /// Copies a batch's worth of rows.
-    fn gather(&mut self, cx: &Cx) -> Result<usize> {
-        self.out.clear();
-        let Some(merged) = &mut self.rows else { return Ok(0) };
+    /// Copies a batch's worth of rows; how many, and their bytes.
+    fn gather(&mut self, cx: &Cx) -> Result<(usize, usize)> {
+        let (Some(merged), Some(out)) = (&mut self.rows, &mut self.out) else { return Ok((0, 0)) };
         let most = cx.tuning.batch_rows.max(1).min(self.shared.limit.saturating_sub(self.put));
-        let mut rows = 0;
+        let (mut rows, mut used) = (0, 0);
         while rows < most
             && let Some(row) = merged.row()
         {
             let payload = row::payload(row);
-            if rows > 0 && self.out.len() + payload.len() > cx.tuning.batch_bytes {
+            if rows > 0 && used + payload.len() > self.shared.share.batch {
                 break;
             }
-            self.out.extend_from_slice(payload);
+            let to = out.get_mut(used..used + payload.len());
+            to.ok_or_else(|| Error::internal("a row of a sort is larger than its block"))?.copy_from_slice(payload);
+            used += payload.len();
             merged.advance()?;
             rows += 1;
         }
-        Ok(rows)
+        Ok((rows, used))
     }
 
-    fn batch(&self, count: usize) -> Result<RecordBatch> {
+    fn batch(&self, count: usize, used: usize) -> Result<RecordBatch> {
         let mut rows: Vec<&[u8]> = Vec::with_capacity(count);
-        let mut rest = self.out.as_slice();
+        let mut rest = self.out.as_ref().and_then(|out| out.get(..used)).unwrap_or_default();
         while let Some((row, behind)) = rest.split_at_checked(row_bytes(rest).max(1)) {
             rows.push(row);
             rest = behind;
@@ -99,12 +105,12 @@ impl Source for Merge {
         {
             return Ok(Pull::Starved(starved));
         }
-        let rows = self.gather(cx)?;
+        let (rows, used) = self.gather(cx)?;
         if rows == 0 {
             return Ok(Pull::End);
         }
         let position = Position { split: 0, row: self.put as u64 };
         self.put += rows;
-        Ok(Pull::Batch(Batch::new(self.batch(rows)?, position)))
+        Ok(Pull::Batch(Batch::new(self.batch(rows, used)?, position)))
     }
 }

@@ -14,21 +14,30 @@
 //! ```
 //!
 //! Ties go by input position, which is a part of the key: the order is the same whatever the workers, the budget and the
-//! passes were. A limit cuts every run to its first rows; then one task puts out.
+//! passes were.
+//!
+//! A limit cuts every run to its first rows, and one task puts out. As soon as it is known that some key has enough rows
+//! before it ([`cutoff`]), rows behind it are not even kept: where all that is wanted fits into a worker's share, nothing
+//! goes to scratch.
+//!
+//! Memory: what a task needs to merge is committed when the first row comes ([`lease`]), so that a sort that began can
+//! end. What is known of runs in scratch takes some 200 bytes a run, and a fixed part of the budget for all marks.
 //!
 //! Known limits: a run is sorted in one step, which nothing interrupts; ranges are cut by the first 16 bytes of keys, so
 //! that keys that all begin alike are merged by one task.
 
 mod build;
 mod cursor;
+mod cutoff;
 mod keys;
 mod layout;
+mod lease;
 mod merge;
 mod pass;
 mod row;
 mod run;
 
-pub use keys::{KeyEncoder, POSITION, SortKey};
+pub use keys::SortKey;
 pub use layout::{MergeLayout, PassLayout};
 
 use crate::config::Tuning;
@@ -38,11 +47,14 @@ use crate::graph::{PartSize, Sizes};
 use crate::memory::{Page, Reservation};
 use crate::ops::rows::{RowEncoder, RowLayout};
 use crate::ops::{Cx, Sink, SinkOp, Source, SourceOp, Work};
-use crate::store::SpillWriter;
+use crate::store::StreamWriter;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cursor::Range;
+use cutoff::Cutoff;
+use keys::KeyEncoder;
 use layout::{Measured, Share};
-use run::{MemoryRun, Run};
+use lease::Lent;
+use run::{Draft, Mark, MemoryRun, Run, RunWriter};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The sort of a query: the end of one pipeline, a stage of passes, and the beginning of the next pipeline. Cheap to
@@ -59,6 +71,10 @@ struct Shared {
     share: Share,
     /// How many rows are wanted.
     limit: usize,
+    /// What a limit lets out; `None` without one.
+    cutoff: Option<Mutex<Cutoff>>,
+    /// Most marks of all runs.
+    marks: usize,
     meter: Arc<Meter>,
     rest: Mutex<Rest>,
 }
@@ -72,9 +88,12 @@ struct Rest {
     groups: Vec<Vec<Run>>,
     /// Who holds runs in memory.
     holder: Option<Arc<Reservation>>,
-    /// Who holds lists of blocks.
+    /// Who holds what is known of runs in scratch.
     lists: Option<Arc<Reservation>>,
-    writer: Option<SpillWriter>,
+    /// What merging tasks hold next.
+    lent: Vec<Lent>,
+    /// Writers that nobody is using: there are no more files than tasks at one time.
+    writers: Vec<StreamWriter>,
     /// Where blocks of runs are gathered that are written from here.
     spare: Option<Page>,
     ranges: Option<Arc<[Range]>>,
@@ -111,9 +130,14 @@ impl SortOp {
         let types: Vec<DataType> = fields.iter().map(|f| f.data_type().clone()).collect();
         let layout = RowLayout::new(&types);
         RowEncoder::new(&layout)?;
+        // Text of usual length; twice as many rows are gathered before they are sifted.
+        let width: usize = types.iter().map(|t| t.primitive_width().unwrap_or(48)).sum::<usize>() + 64;
+        let few = fetch.is_some_and(|n| n.saturating_mul(2 * width) <= 4 * page);
         Ok(SortOp(Arc::new(Shared {
             output: Arc::new(Schema::new(fields)),
-            share: Share::new(tuning, limit, page, threads, fetch.is_some()),
+            share: Share::new(tuning, limit, page, threads, fetch.is_some(), few),
+            cutoff: fetch.map(|n| Mutex::new(Cutoff::new(n))),
+            marks: (limit / 64 / size_of::<Mark>()).max(64),
             limit: fetch.unwrap_or(usize::MAX),
             rest: Mutex::default(),
             input,
@@ -123,10 +147,11 @@ impl SortOp {
         })))
     }
 
-    /// Bytes that one worker's state holds at least.
-    pub fn floor(&self) -> usize {
+    /// Bytes that one worker's state holds at least, what it has in flight among them.
+    pub fn floor(&self, tuning: &Tuning) -> usize {
         // The first worker also needs the page that runs at rest are written from.
-        self.0.share.build_floor() + self.0.share.page
+        let in_flight = build::ROWS * tuning.batch_bytes + 3 * tuning.scratch_write_bytes;
+        self.0.share.floor + self.0.share.page + in_flight
     }
 
     /// The stage between sink and source.
@@ -167,8 +192,40 @@ impl Shared {
         }
     }
 
-    fn add(&self, runs: Vec<Run>) {
-        self.lock().runs.extend(runs.into_iter().map(Arc::new));
+    fn add(&self, run: Run) {
+        let mut rest = self.lock();
+        rest.runs.push(Arc::new(run));
+        rest.thin(self.marks);
+    }
+
+    fn writer(&self, cx: &Cx) -> StreamWriter {
+        self.lock().writers.pop().unwrap_or_else(|| cx.scratch.streams())
+    }
+
+    fn give_writer(&self, writer: StreamWriter) {
+        self.lock().writers.push(writer);
+    }
+
+    fn cutoff(&self) -> Option<MutexGuard<'_, Cutoff>> {
+        self.cutoff.as_ref().map(|cutoff| cutoff.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// Writes the rows of `memory` that a limit leaves as a run in scratch, whose marks `lists` holds.
+    fn write(
+        &self,
+        memory: &mut MemoryRun,
+        page: &mut Page,
+        writer: &mut StreamWriter,
+        lists: &Arc<Reservation>,
+    ) -> Result<Run> {
+        let mut draft = Draft::default();
+        let mut out = RunWriter { page, writer, draft: &mut draft };
+        let every = self.cutoff().map_or(usize::MAX, |cutoff| cutoff.every());
+        let mut see = |key: &[u8]| self.cutoff().into_iter().for_each(|mut cutoff| cutoff.see(key, every));
+        memory.write(self.limit, &mut out, every, &mut see)?;
+        let run = out.finish(lists)?;
+        self.meter.add_spilled(run.bytes as usize);
+        Ok(Run::Scratch(run))
     }
 
     fn sizes(&self) -> Sizes {
@@ -229,15 +286,6 @@ impl Shared {
         self.lock().groups.get_mut(index).map(std::mem::take).unwrap_or_default()
     }
 
-    /// A floor, for which runs that rest in memory are written out if need be; `None` where others hold too much.
-    fn reserve(&self, name: &str, floor: usize, cx: &Cx) -> Result<Option<Arc<Reservation>>> {
-        let lacking = floor.saturating_sub(cx.memory.budget.free());
-        if lacking > 0 {
-            self.spill(lacking, cx)?;
-        }
-        Ok(cx.memory.budget.reserve(name, floor, false))
-    }
-
     /// How many runs there are, and their largest block.
     fn count(&self) -> (usize, usize) {
         let rest = self.lock();
@@ -246,7 +294,11 @@ impl Shared {
 
     /// Writes out runs that rest here and that nobody reads; returns the bytes given back.
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
+        if bytes == 0 {
+            return Ok(0);
+        }
         let lists = self.lists(cx)?;
+        // Until a run is written nobody may count on the list: it would be missed.
         let mut rest = self.lock();
         let rest = &mut *rest;
         let mut given = 0;
@@ -257,12 +309,13 @@ impl Shared {
             let Some(Run::Memory(memory)) = Arc::get_mut(run) else { continue };
             let held = memory.held();
             let Some(page) = &mut rest.spare else { break };
-            let writer = rest.writer.get_or_insert_with(|| cx.scratch.writer());
-            let written = memory.write(self.limit, page, writer, &lists)?;
-            self.meter.add_spilled(written.bytes as usize);
-            *run = Arc::new(Run::Scratch(written));
+            let mut writer = rest.writers.pop().unwrap_or_else(|| cx.scratch.streams());
+            let written = self.write(memory, page, &mut writer, &lists);
+            rest.writers.push(writer);
+            *run = Arc::new(written?);
             given += held;
         }
+        rest.thin(self.marks);
         Ok(given)
     }
 
@@ -281,6 +334,18 @@ impl Shared {
     }
 }
 
+impl Rest {
+    /// If there are too many marks, all runs forget half of theirs.
+    fn thin(&mut self, most: usize) {
+        while self.runs.iter().map(|run| run.marks()).sum::<usize>() > most {
+            let runs = self.runs.iter_mut().filter_map(Arc::get_mut);
+            if runs.filter_map(|run| run.thin().then_some(())).count() == 0 {
+                break;
+            }
+        }
+    }
+}
+
 /// Cuts the order into at most `count` ranges of about equal size.
 fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
     let total: u64 = runs.iter().map(|r| r.rows()).sum();
@@ -293,11 +358,12 @@ fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
                 samples.extend((0..run.rows()).step_by(every as usize).filter_map(|i| run.row(i)).map(row::head));
             }
             Run::Scratch(run) => {
-                let rows = (run.rows / (run.blocks.len() as u64).max(1)).max(1);
+                // About as many rows are from mark to mark.
+                let rows = (run.rows / (run.marks.len() as u64).max(1)).max(1);
                 let mut owed = 0;
-                for block in &run.blocks {
+                for mark in &run.marks {
                     owed += rows;
-                    samples.extend(std::iter::repeat_n(block.head, (owed / every) as usize));
+                    samples.extend(std::iter::repeat_n(mark.head(), (owed / every) as usize));
                     owed %= every;
                 }
             }
@@ -350,5 +416,7 @@ impl SourceOp for SortOp {
     }
 }
 
+#[cfg(test)]
+mod driven_tests;
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,14 @@
 //! The rounds of the stage: first a task for each run in memory, then passes, until the layout has no more groups.
 
 use super::cursor::Merged;
+use super::lease::Lease;
 use super::run::{Draft, Run, RunWriter};
 use super::{Shared, no_memory};
 use crate::error::{Error, Result};
 use crate::graph::Sizes;
-use crate::memory::{Page, Reservation};
+use crate::memory::Page;
 use crate::ops::{Cx, Step, Task, Work};
-use crate::store::SpillWriter;
+use crate::store::StreamWriter;
 use crate::units::ByteSize;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl Task for Order {
     fn step(&mut self, _cx: &Cx) -> Result<Step> {
         if let Some(mut run) = self.0.take_unsorted() {
             let sorted = run.sort();
-            self.0.add(vec![Run::Memory(run)]);
+            self.0.add(Run::Memory(run));
             sorted?;
         }
         Ok(Step::Done)
@@ -57,34 +58,33 @@ struct Pass {
     /// `None` before the first step: opening must not fail after runs were taken.
     rows: Option<Merged>,
     page: Page,
-    writer: SpillWriter,
+    /// `None` at the end.
+    writer: Option<StreamWriter>,
     draft: Draft,
     left: usize,
-    reservation: Arc<Reservation>,
+    lease: Lease,
 }
 
 impl Pass {
     fn new(shared: Arc<Shared>, round: u32, index: usize, cx: &Cx) -> Result<Self> {
         let (count, largest) = shared.group_size(round, index);
         let floor = shared.share.pass_floor(count, largest);
-        let reservation = shared.reserve("sort: pass", floor, cx)?;
-        let reservation = reservation.ok_or_else(|| lacks(floor, cx))?;
+        let lease = Lease::take(&shared, floor, cx)?.ok_or_else(|| lacks(floor, cx))?;
         Ok(Pass {
-            page: cx.memory.page(&reservation).ok_or_else(no_memory)?,
+            page: cx.memory.page(&lease.reservation).ok_or_else(no_memory)?,
             draft: Draft::default(),
-            writer: cx.scratch.writer(),
+            writer: Some(shared.writer(cx)),
             left: shared.limit,
             rows: None,
             index,
-            reservation,
+            lease,
             shared,
         })
     }
 
     fn begin(&mut self, cx: &Cx) -> Result<()> {
         let runs = self.shared.take_group(self.index);
-        self.draft = Draft::expecting(runs.iter().map(Run::bytes).sum(), self.page.len());
-        self.rows = Some(Merged::of(runs, &cx.memory, &self.reservation)?);
+        self.rows = Some(Merged::of(runs, &cx.memory, &self.lease.reservation)?);
         Ok(())
     }
 }
@@ -103,8 +103,8 @@ impl Task for Pass {
         if self.rows.is_none() {
             self.begin(cx)?;
         }
-        let Some(merged) = &mut self.rows else { return Ok(Step::Done) };
-        let mut out = RunWriter { page: &mut self.page, writer: &mut self.writer, draft: &mut self.draft };
+        let (Some(merged), Some(writer)) = (&mut self.rows, &mut self.writer) else { return Ok(Step::Done) };
+        let mut out = RunWriter { page: &mut self.page, writer, draft: &mut self.draft };
         let most = STEP.min(self.left);
         let mut rows = 0;
         while rows < most
@@ -119,9 +119,9 @@ impl Task for Pass {
             return Ok(Step::More);
         }
         let run = out.finish(&self.shared.lists(cx)?)?;
-        self.writer.flush()?;
         self.shared.meter.add_spilled(run.bytes as usize);
-        self.shared.add(vec![Run::Scratch(run)]);
+        self.shared.add(Run::Scratch(run));
+        self.writer.take().into_iter().for_each(|writer| self.shared.give_writer(writer));
         Ok(Step::Done)
     }
 }

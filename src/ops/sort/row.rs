@@ -8,25 +8,23 @@
 //! Key and columns stay together, so that a merge reads one stream a run and a row moves by one copy. Columns that are
 //! keys are there twice: a key cannot always be turned back (-0.0), and decoding it would cost more than the bytes.
 
-use super::keys::POSITION;
-
 const HEAD: usize = 8;
 
-/// Bytes of a row whose key (without position) and payload have so many.
+/// Bytes of a row whose key (with position) and payload have so many.
 #[inline(always)]
 pub(super) fn bytes(key: usize, payload: usize) -> usize {
-    (HEAD + key + POSITION).next_multiple_of(8) + payload
+    (HEAD + key).next_multiple_of(8) + payload
 }
 
 /// Writes a row, of which `to` has the length.
 #[inline(always)]
-pub(super) fn write(to: &mut [u8], key: &[u8], position: [u8; POSITION], payload: &[u8]) {
-    let (whole, end) = (to.len() as u32, HEAD + key.len() + POSITION);
+pub(super) fn write(to: &mut [u8], key: &[u8], position: &[u8], payload: &[u8]) {
+    let (whole, middle, end) = (to.len() as u32, HEAD + key.len(), HEAD + key.len() + position.len());
     let begin = to.len() - payload.len();
     to[..4].copy_from_slice(&whole.to_le_bytes());
-    to[4..HEAD].copy_from_slice(&((key.len() + POSITION) as u32).to_le_bytes());
-    to[HEAD..end - POSITION].copy_from_slice(key);
-    to[end - POSITION..end].copy_from_slice(&position);
+    to[4..HEAD].copy_from_slice(&((end - HEAD) as u32).to_le_bytes());
+    to[HEAD..middle].copy_from_slice(key);
+    to[middle..end].copy_from_slice(position);
     to[end..begin].fill(0);
     to[begin..].copy_from_slice(payload);
 }
@@ -55,8 +53,17 @@ pub(super) fn payload(row: &[u8]) -> &[u8] {
     row.get((HEAD + word(row, 4)).next_multiple_of(8)..).unwrap_or_default()
 }
 
-/// The first bytes of a row's key: whole runs are cut by them. A key has no fewer, thanks to the position.
+/// The first bytes of a row's key, zeros behind its end: whole runs are cut by them.
 #[inline(always)]
 pub(super) fn head(row: &[u8]) -> u128 {
-    key(row).first_chunk().map_or(u128::MAX, |b| u128::from_be_bytes(*b))
+    if row.is_empty() {
+        return u128::MAX;
+    }
+    let key = key(row);
+    if let Some(bytes) = key.first_chunk() {
+        return u128::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 16];
+    bytes[..key.len()].copy_from_slice(key);
+    u128::from_be_bytes(bytes)
 }

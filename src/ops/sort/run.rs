@@ -7,13 +7,16 @@
 //! ```
 //!
 //! So most comparisons stay in the index, also for keys whose first bytes say little (decimals, timestamps, paths). A run
-//! in scratch is blocks of rows in order; of each, the first bytes of its first key are known.
+//! in scratch is a stream of blocks of rows in order. Of some blocks the place and the first bytes of the first key are
+//! known, the *marks*: of all in a small run, of fewer and fewer the larger runs are, so that marks take no more than a
+//! fixed part of memory.
 
 use super::row;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, Page, Reservation};
-use crate::store::{BlockRef, SpillWriter};
+use crate::store::{STREAM_HEAD, Stream, StreamWriter};
 use memmap2::MmapMut;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Bytes of an index entry.
@@ -40,6 +43,12 @@ impl Charge {
         let grown = self.owner.try_grow(bytes);
         self.bytes += if grown { bytes } else { 0 };
         grown
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.owner.shrink(bytes);
+        self.bytes -= bytes;
     }
 
     fn hand_over(&mut self, to: &Arc<Reservation>) {
@@ -80,6 +89,24 @@ impl Run {
         match self {
             Run::Memory(run) => run.pages.iter().map(|(_, used)| *used).max().unwrap_or(0),
             Run::Scratch(run) => run.largest,
+        }
+    }
+}
+
+impl Run {
+    /// How many marks it has.
+    pub(super) fn marks(&self) -> usize {
+        match self {
+            Run::Memory(_) => 0,
+            Run::Scratch(run) => run.marks.len(),
+        }
+    }
+
+    /// Forgets half of the marks; says whether there were some to forget.
+    pub(super) fn thin(&mut self) -> bool {
+        match self {
+            Run::Memory(_) => false,
+            Run::Scratch(run) => run.thin(),
         }
     }
 }
@@ -153,6 +180,14 @@ impl MemoryRun {
         if self.index.is_some() || self.rows == 0 {
             return Ok(());
         }
+        let mut index = self.unsorted()?;
+        index.as_chunks_mut::<ENTRY>().0.sort_unstable_by(|a, b| self.order(a, b));
+        self.index = Some(index);
+        Ok(())
+    }
+
+    /// An index in the order of the rows' coming.
+    fn unsorted(&self) -> Result<MmapMut> {
         let mut index = MmapMut::map_anon(self.rows * ENTRY)
             .map_err(|e| Error::resources("no memory for the index of a sort").because(e))?;
         let skip = self.common();
@@ -166,12 +201,57 @@ impl MemoryRun {
                 at += row.len();
             }
         }
-        index.as_chunks_mut::<ENTRY>().0.sort_unstable_by(|a, b| {
-            let (one, other) = (head(a), head(b));
-            one.cmp(&other).then_with(|| self.key(a).cmp(self.key(b)))
-        });
-        self.index = Some(index);
-        Ok(())
+        Ok(index)
+    }
+
+    fn order(&self, a: &[u8; ENTRY], b: &[u8; ENTRY]) -> Ordering {
+        head(a).cmp(&head(b)).then_with(|| self.key(a).cmp(self.key(b)))
+    }
+
+    /// Drops all rows but the first `limit` in order, in place; returns the key of the last one that is left. Nothing
+    /// happens to fewer rows, or sorted ones.
+    ///
+    /// # Errors
+    /// `Resources`, where the operating system has no memory.
+    pub(super) fn keep(&mut self, limit: usize) -> Result<Option<Vec<u8>>> {
+        if self.index.is_some() || limit == 0 || self.rows <= limit {
+            return Ok(None);
+        }
+        let mut index = self.unsorted()?;
+        let (entries, _) = index.as_chunks_mut::<ENTRY>();
+        let (_, last, _) = entries.select_nth_unstable_by(limit - 1, |a, b| self.order(a, b));
+        let bar = self.key(last).to_vec();
+        let kept = entries.get_mut(..limit).unwrap_or_default();
+        kept.sort_unstable_by_key(place);
+        self.pack(kept);
+        let needed = (limit * ENTRY).next_multiple_of(4096);
+        self.charge.shrink(self.charge.bytes.saturating_sub(needed));
+        Ok(Some(bar))
+    }
+
+    /// Moves the rows of `kept`, in the order of their places, to the front. No row moves back: pages were filled by the
+    /// same rule, with more rows.
+    fn pack(&mut self, kept: &[[u8; ENTRY]]) {
+        let (mut page, mut used) = (0, 0);
+        let mut lengths = vec![0; self.pages.len()];
+        for entry in kept {
+            let (from, offset) = place(entry);
+            let bytes = self.at(entry).len();
+            while page < from && self.pages.get(page).is_some_and(|(p, _)| used + bytes > p.len()) {
+                (page, used) = (page + 1, 0);
+            }
+            if page == from {
+                self.pages[page].0.copy_within(offset..offset + bytes, used);
+            } else {
+                let (before, behind) = self.pages.split_at_mut(from);
+                before[page].0[used..used + bytes].copy_from_slice(&behind[0].0[offset..offset + bytes]);
+            }
+            used += bytes;
+            lengths[page] = used;
+        }
+        self.rows = kept.len();
+        self.pages.iter_mut().zip(lengths).for_each(|((_, used), length)| *used = length);
+        self.pages.retain(|(_, used)| *used > 0);
     }
 
     /// How many bytes all keys begin with.
@@ -249,39 +329,84 @@ fn prefix(key: &[u8], skip: usize) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// A block of rows, in order.
-pub(super) struct Block {
-    pub(super) block: BlockRef,
+/// A block whose place is known.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
     /// The first bytes of its first key.
-    pub(super) head: u128,
+    head: [u64; 2],
+    pub(super) place: u64,
+}
+
+impl Mark {
+    fn new(head: u128, place: u64) -> Self {
+        Mark { head: [(head >> 64) as u64, head as u64], place }
+    }
+
+    pub(super) fn head(&self) -> u128 {
+        u128::from(self.head[0]) << 64 | u128::from(self.head[1])
+    }
+}
+
+/// Most marks of a run that is being written.
+const MARKS: usize = 512;
+
+/// Leaves out every second one.
+fn thin(marks: &mut Vec<Mark>) {
+    let mut at = 0;
+    marks.retain(|_| {
+        at += 1;
+        at % 2 == 1
+    });
 }
 
 /// Rows in scratch.
 pub(super) struct ScratchRun {
-    pub(super) blocks: Vec<Block>,
+    pub(super) stream: Stream,
+    pub(super) marks: Vec<Mark>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) largest: usize,
-    /// For the list of blocks.
-    _charge: Charge,
+    /// For the marks.
+    charge: Charge,
+}
+
+impl ScratchRun {
+    fn thin(&mut self) -> bool {
+        let before = self.marks.len();
+        if before < 2 {
+            return false;
+        }
+        thin(&mut self.marks);
+        self.marks.shrink_to_fit();
+        self.charge.shrink((before - self.marks.len()) * size_of::<Mark>());
+        true
+    }
 }
 
 /// Writes rows that come in order as a run.
 pub(super) struct RunWriter<'a> {
     /// Where a block is gathered.
     pub(super) page: &'a mut Page,
-    pub(super) writer: &'a mut SpillWriter,
+    pub(super) writer: &'a mut StreamWriter,
     pub(super) draft: &'a mut Draft,
 }
 
 /// A run that is being written.
-#[derive(Default)]
 pub(super) struct Draft {
-    blocks: Vec<Block>,
+    marks: Vec<Mark>,
+    /// Blocks until the next one that is marked, and how many there are from mark to mark.
+    skip: usize,
+    every: usize,
     used: usize,
     rows: u64,
     bytes: u64,
     largest: usize,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Draft { marks: Vec::with_capacity(MARKS), skip: 0, every: 1, used: 0, rows: 0, bytes: 0, largest: 0 }
+    }
 }
 
 impl RunWriter<'_> {
@@ -293,8 +418,9 @@ impl RunWriter<'_> {
     pub(super) fn push(&mut self, row: &[u8]) -> Result<()> {
         let used = self.draft.used;
         self.draft.rows += 1;
-        if let Some(to) = self.page.get_mut(used..used + row.len()) {
-            to.copy_from_slice(row);
+        // Whoever reads the block back into a page needs room for a head behind it.
+        if let Some(to) = self.page.get_mut(used..used + row.len() + STREAM_HEAD) {
+            to[..row.len()].copy_from_slice(row);
             self.draft.used += row.len();
             return Ok(());
         }
@@ -304,76 +430,156 @@ impl RunWriter<'_> {
     #[cold]
     fn next(&mut self, row: &[u8]) -> Result<()> {
         self.flush()?;
-        match self.page.get_mut(..row.len()) {
-            Some(to) => to.copy_from_slice(row),
-            None => return self.write(row),
+        match self.page.get_mut(..row.len() + STREAM_HEAD) {
+            Some(to) => to[..row.len()].copy_from_slice(row),
+            None => return self.draft.write(row, self.writer, self.page.len()),
         }
         self.draft.used = row.len();
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let block = Block { block: self.writer.write(bytes)?, head: row::head(row::at(bytes, 0).unwrap_or_default()) };
-        self.draft.see(block, bytes.len());
-        Ok(())
-    }
-
     fn flush(&mut self) -> Result<()> {
-        let used = std::mem::take(&mut self.draft.used);
-        if used == 0 {
-            return Ok(());
+        match std::mem::take(&mut self.draft.used) {
+            0 => Ok(()),
+            used => self.draft.write(self.page.get(..used).unwrap_or_default(), self.writer, self.page.len()),
         }
-        let bytes = self.page.get(..used).unwrap_or_default();
-        let block = Block { block: self.writer.write(bytes)?, head: row::head(row::at(bytes, 0).unwrap_or_default()) };
-        self.draft.see(block, used);
-        Ok(())
     }
 
-    /// The run; its list of blocks is charged to `owner`.
+    /// The run; its marks are charged to `owner`.
     ///
     /// # Errors
     /// What writing to scratch meets.
     pub(super) fn finish(mut self, owner: &Arc<Reservation>) -> Result<ScratchRun> {
         self.flush()?;
-        let Draft { mut blocks, rows, bytes, largest, .. } = std::mem::take(self.draft);
-        blocks.shrink_to_fit();
-        let _charge = Charge::anyway(owner, blocks.len() * size_of::<Block>());
-        Ok(ScratchRun { blocks, rows, bytes, largest, _charge })
+        let Draft { mut marks, rows, bytes, largest, .. } = std::mem::take(self.draft);
+        marks.shrink_to_fit();
+        let charge = Charge::anyway(owner, size_of::<ScratchRun>() + marks.len() * size_of::<Mark>());
+        Ok(ScratchRun { stream: self.writer.finish()?, marks, rows, bytes, largest, charge })
     }
 }
 
 impl Draft {
-    /// Makes room for the list of blocks of so many bytes.
-    pub(super) fn expecting(bytes: u64, page_bytes: usize) -> Self {
-        let blocks = Vec::with_capacity(bytes.div_ceil(page_bytes.max(1) as u64) as usize + 1);
-        Draft { blocks, ..Draft::default() }
-    }
-
-    fn see(&mut self, block: Block, bytes: usize) {
-        self.blocks.push(block);
-        self.bytes += bytes as u64;
-        self.largest = self.largest.max(bytes);
+    fn write(&mut self, block: &[u8], writer: &mut StreamWriter, page: usize) -> Result<()> {
+        let place = writer.write(block, page)?;
+        self.bytes += block.len() as u64;
+        self.largest = self.largest.max(block.len());
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(());
+        }
+        if self.marks.len() == MARKS {
+            thin(&mut self.marks);
+            self.every *= 2;
+        }
+        self.marks.push(Mark::new(row::head(row::at(block, 0).unwrap_or_default()), place));
+        self.skip = self.every - 1;
+        Ok(())
     }
 }
 
 impl MemoryRun {
-    /// Sorts and writes the first `limit` rows.
+    /// Sorts and writes the first `limit` rows; `see` is told the key of every `every`-th of them.
     ///
     /// # Errors
     /// What writing to scratch meets.
     pub(super) fn write(
         &mut self,
         limit: usize,
-        page: &mut Page,
-        writer: &mut SpillWriter,
-        owner: &Arc<Reservation>,
-    ) -> Result<ScratchRun> {
+        out: &mut RunWriter<'_>,
+        every: usize,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<()> {
         self.sort()?;
-        let mut draft = Draft::expecting(self.bytes(), page.len());
-        let mut out = RunWriter { page, writer, draft: &mut draft };
+        let mut until = every;
         for entry in self.entries().iter().take(limit) {
-            out.push(self.at(entry))?;
+            let row = self.at(entry);
+            out.push(row)?;
+            until -= 1;
+            if until == 0 {
+                see(row::key(row));
+                until = every;
+            }
         }
-        out.finish(owner)
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row with a key of eight bytes.
+    fn add(run: &mut MemoryRun, memory: &Memory, key: u64, payload: usize) {
+        let bytes = row::bytes(8, payload * 8);
+        let to = run.room(bytes, memory).unwrap();
+        row::write(to, &key.to_be_bytes(), &[], &vec![key as u8; payload * 8]);
+    }
+
+    fn keys(run: &MemoryRun) -> Vec<u64> {
+        let number = |row: &[u8]| row::key(row).first_chunk().map_or(0, |b| u64::from_be_bytes(*b));
+        let whole = |row: &[u8]| row::payload(row).iter().all(|b| *b == number(row) as u8);
+        (0..run.rows()).map(|i| run.row(i).unwrap()).inspect(|row| assert!(whole(row))).map(number).collect()
+    }
+
+    #[test]
+    fn the_first_rows_are_kept_in_place() {
+        for limit in [1, 2, 100, 499, 500, 501] {
+            let memory = Memory::new(1 << 20, 4096);
+            let owner = memory.budget.reserve("rows", 0, true).unwrap();
+            let mut run = MemoryRun::new(&owner);
+            // Some rows are larger than a page.
+            (0..500).for_each(|i| {
+                add(&mut run, &memory, i * 7919 % 500, if i % 100 == 3 { 1000 } else { i as usize % 60 })
+            });
+            let held = owner.held();
+            let bar = run.keep(limit).unwrap();
+            assert_eq!(bar, (limit < 500).then(|| (limit as u64 - 1).to_be_bytes().to_vec()));
+            assert!(limit > 400 || owner.held() < held);
+            let left = limit.min(500) as u64;
+            run.sort().unwrap();
+            assert_eq!(keys(&run), (0..left).collect::<Vec<_>>(), "{limit}");
+            drop(run);
+            assert_eq!(owner.held(), 0);
+        }
+    }
+
+    #[test]
+    fn rows_come_after_rows_were_dropped() {
+        let memory = Memory::new(1 << 20, 4096);
+        let owner = memory.budget.reserve("rows", 0, true).unwrap();
+        let mut run = MemoryRun::new(&owner);
+        for round in (0..20).rev() {
+            (0..100).for_each(|i| add(&mut run, &memory, round * 100 + i, 3));
+            run.keep(50).unwrap();
+        }
+        assert!(owner.held() < 40_000, "{}", owner.held());
+        run.sort().unwrap();
+        assert_eq!(keys(&run), (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn marks_are_few_and_even() {
+        let memory = Memory::new(1 << 20, 4096);
+        let owner = memory.budget.reserve("marks", 0, true).unwrap();
+        let scratch = crate::store::Scratch::new(vec![], None, 1 << 16).unwrap();
+        let (mut page, mut writer) = (memory.page(&owner).unwrap(), scratch.streams());
+        let mut draft = Draft::default();
+        let mut out = RunWriter { page: &mut page, writer: &mut writer, draft: &mut draft };
+        let mut row = vec![0; row::bytes(8, 3000)];
+        for key in 0..3000u64 {
+            row::write(&mut row, &key.to_be_bytes(), &[], &[7; 3000]);
+            out.push(&row).unwrap();
+        }
+        let mut run = out.finish(&owner).unwrap();
+        assert!((MARKS / 2..=MARKS).contains(&run.marks.len()), "{}", run.marks.len());
+        let numbers: Vec<u64> = run.marks.iter().map(|mark| (mark.head() >> 64) as u64).collect();
+        assert!(numbers.windows(2).all(|w| w[1] - w[0] == numbers[1]), "{numbers:?}");
+        let held = owner.held();
+        assert!(run.thin() && run.marks.len() <= MARKS / 2 && owner.held() < held);
+        assert_eq!(run.rows, 3000);
+        while run.thin() {}
+        assert_eq!(run.marks.len(), 1);
+        drop((run, page));
+        assert_eq!(owner.held(), 0);
     }
 }

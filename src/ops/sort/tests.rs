@@ -293,3 +293,66 @@ fn a_limit_inside_a_query_keeps_its_rows() {
     wanted.sort_by_key(|id| -id);
     assert_eq!(ids(&answer), wanted);
 }
+
+/// A table `w` of `columns` ints beside an id, its key in reverse.
+fn wide(session: &Session, rows: i64, columns: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fields = vec![("id".to_string(), Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef)];
+    for c in 0..columns as i64 {
+        fields
+            .push((format!("c{c}"), Arc::new(Int64Array::from_iter_values((0..rows).map(|r| (rows - r) * 1000 + c)))));
+    }
+    let batch = RecordBatch::try_from_iter(fields).unwrap();
+    let path = dir.path().join("w.parquet");
+    let small = parquet::file::properties::WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(16 << 10)
+        .set_max_row_group_row_count(Some(10_000))
+        .build();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), Some(small))
+            .unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    session.register_file("w", path.to_str().unwrap()).unwrap();
+    dir
+}
+
+#[test]
+fn a_hundred_columns_are_sorted_at_64_mib() {
+    let session = Session::builder().memory(64 << 20).unwrap().threads(2).build().unwrap();
+    // About 86 MB: what does not fit goes to scratch, however threads take turns.
+    let rows = 100_000;
+    let _dir = wide(&session, rows, 100);
+    let batches = session.sql("select * from w order by c99, c0").unwrap().collect().unwrap();
+    assert_eq!(ids(&batches), (0..rows).rev().collect::<Vec<_>>());
+    for batch in &batches {
+        let id = batch.column(0).as_primitive::<arrow::datatypes::Int64Type>();
+        let last = batch.column(100).as_primitive::<arrow::datatypes::Int64Type>();
+        assert!(id.values().iter().zip(last.values()).all(|(id, last)| *last == (rows - id) * 1000 + 99));
+    }
+    assert!(session.stats().scratch_written > 10 << 20);
+}
+
+#[test]
+fn cells_of_a_mebibyte_are_sorted_at_64_mib() {
+    let session = Session::builder().memory(64 << 20).unwrap().threads(2).build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.csv");
+    let mut text = String::from("id,large\n");
+    let count = 100;
+    for id in 0..count {
+        text += &format!("{id},{:03}{}\n", id * 37 % count, "x".repeat((1 << 20) - 3));
+    }
+    std::fs::write(&path, text).unwrap();
+    session.register_file("l", path.to_str().unwrap()).unwrap();
+    let batches =
+        session.sql("select cast(id as bigint) as id, large from l order by large").unwrap().collect().unwrap();
+    let mut wanted: Vec<i64> = (0..count).collect();
+    wanted.sort_by_key(|id| id * 37 % count);
+    assert_eq!(ids(&batches), wanted);
+    let query = "select cast(id as bigint) as id, large from l order by large desc limit 30";
+    let best = session.sql(query).unwrap().collect().unwrap();
+    wanted.reverse();
+    assert_eq!(ids(&best), wanted[..30]);
+}

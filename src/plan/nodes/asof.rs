@@ -48,7 +48,7 @@ pub fn lower(
     let columns = schema.fields().len();
     // One task puts the rows out, in one piece: that is what a limit of any number of rows means to a sort.
     let spec = SortSpec { input: schema, columns, keys: keys(on.len(), operator).into(), fetch: Some(usize::MAX) };
-    let mut pipe = sort::sorted(lowering, pipe, spec, detail.clone())?;
+    let mut pipe = sort::sorted(lowering, pipe, spec, "sort", detail.clone())?;
     let op = AsofOp {
         keys: on.len() - 1,
         side: on.len(),

@@ -2,12 +2,10 @@
 
 use crate::error::Result;
 use crate::events::Meter;
-use crate::graph::Fixed;
 use crate::ops::sort::{SortKey, SortOp, SortSpec};
-use crate::ops::topk::{self, TopKOp};
 use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
 use datafusion_expr::{Expr, ExprSchemable, Sort};
 use std::sync::Arc;
@@ -20,56 +18,23 @@ pub fn lower(lowering: &mut Lowering, node: &Sort) -> Result<Pipe> {
     if columns.exprs.len() > columns.plain {
         project::add(lowering, &mut pipe, &columns.exprs, input, columns.schema.clone())?;
     }
-    match node.fetch.filter(|k| is_small(*k, &columns.schema, lowering)) {
-        Some(fetch) => top_k(lowering, pipe, node, columns, fetch),
-        None => external(lowering, pipe, node, columns),
-    }
-}
-
-/// Whether each worker may keep so many rows: of plain width they take at most a sixteenth of the budget together.
-fn is_small(fetch: usize, schema: &SchemaRef, lowering: &Lowering) -> bool {
-    let limits = &lowering.limits;
-    let width: usize = schema.fields().iter().map(|f| width(f.data_type())).sum();
-    fetch.saturating_mul(2 * width) <= limits.memory / 16 / limits.threads.max(1)
-}
-
-/// Bytes that a value takes about.
-fn width(data_type: &DataType) -> usize {
-    data_type.primitive_width().unwrap_or(if data_type == &DataType::Boolean { 1 } else { 48 })
-}
-
-fn top_k(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns, fetch: usize) -> Result<Pipe> {
-    let op = Arc::new(TopKOp::new(columns.schema, columns.plain, columns.keys.into(), fetch)?);
-    let detail = format!("{fetch} rows by {}", described(node));
-    let floor = topk::floor(lowering.limits.page());
-    let (stage, below) = lowering.close(pipe, Outlet { detail, ..Outlet::new(op.clone(), "top-k", floor) });
-    let meter = Arc::new(Meter::default());
-    let top = Described::new("read", "", meter.clone(), vec![below]);
-    let inlet = Inlet {
-        name: "top-k: read".into(),
-        source: op,
-        meter,
-        layout: Arc::new(Fixed { tasks: 1, floor: 0 }),
-        tasks: Some(1),
-        after: vec![stage],
-        transforms: Vec::new(),
-        settles: Vec::new(),
-        in_flight: 2 * lowering.limits.tuning.batch_bytes,
-    };
-    Ok(Pipe::from(inlet, top))
+    external(lowering, pipe, node, columns)
 }
 
 fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) -> Result<Pipe> {
     let spec = SortSpec { input: columns.schema, columns: columns.plain, keys: columns.keys.into(), fetch: node.fetch };
-    sorted(lowering, pipe, spec, described(node))
+    match node.fetch {
+        Some(fetch) => sorted(lowering, pipe, spec, "top-k", format!("{fetch} rows by {}", described(node))),
+        None => sorted(lowering, pipe, spec, "sort", described(node)),
+    }
 }
 
-/// The rows of `pipe` in order, by the external sort.
-pub fn sorted(lowering: &mut Lowering, pipe: Pipe, spec: SortSpec, detail: String) -> Result<Pipe> {
+/// The rows of `pipe` in order, by the external sort, under a name for people.
+pub fn sorted(lowering: &mut Lowering, pipe: Pipe, spec: SortSpec, name: &'static str, detail: String) -> Result<Pipe> {
     let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
     let page = limits.page();
     let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
-    let outlet = Outlet { op: op.clone(), name: "sort", detail, floor: op.floor(), meter: below };
+    let outlet = Outlet { op: op.clone(), name, detail, floor: op.floor(&limits.tuning), meter: below };
     let (combined, below) = lowering.close(pipe, outlet);
     let (passes, work) = op.passes();
     let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);

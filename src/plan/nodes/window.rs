@@ -318,7 +318,7 @@ fn sort(lowering: &mut Lowering, pipe: Pipe, input: SchemaRef, keys: Arc<[SortKe
     let spec = SortSpec { input, columns, keys, fetch: Some(usize::MAX) };
     let op = SortOp::new(spec, &limits.tuning, limits.memory, limits.page(), limits.threads, below.clone())?;
     let op = Arc::new(op);
-    let outlet = Outlet { op: op.clone(), name: "sort", detail, floor: op.floor(), meter: below };
+    let outlet = Outlet { op: op.clone(), name: "sort", detail, floor: op.floor(&limits.tuning), meter: below };
     let (combined, below) = lowering.close(pipe, outlet);
     let (passes, work) = op.passes();
     let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
