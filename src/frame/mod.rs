@@ -17,15 +17,20 @@
 
 mod batches;
 mod builder;
+mod catalog;
+mod database;
 mod execute;
 mod group_by;
 mod lazy;
 mod outcome;
 mod session;
+mod tables;
 mod write;
 
 #[cfg(test)]
 mod holistic_tests;
+#[cfg(test)]
+mod sql_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;

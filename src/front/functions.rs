@@ -1,6 +1,7 @@
 //! The functions that SQL may call, by name, and how operators become functions.
 
-use super::json;
+use super::{arithmetic, json};
+use super::settings::Settings;
 use chrono::{DateTime, Utc};
 use datafusion_common::Result;
 use datafusion_common::alias::AliasGenerator;
@@ -31,11 +32,13 @@ struct Aliases {
 }
 
 impl Functions {
-    pub(super) fn new() -> Result<Functions> {
-        let options = options();
+    /// The functions of a session with these settings.
+    pub(super) fn new(settings: &Settings) -> Result<Functions> {
+        let options = options(settings)?;
         let (registry, mut also) = registry(&options)?;
         also.add(&registry);
-        Ok(Functions { registry, also, planners: planners(), options: Arc::new(options), alias: Arc::default() })
+        let planners = planners(settings);
+        Ok(Functions { registry, also, planners, options: Arc::new(options), alias: Arc::default() })
     }
 
     pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -74,14 +77,16 @@ impl Functions {
     }
 }
 
-/// Text is `Utf8View`; nulls sort last in both directions; numbers with a fraction are floats.
-fn options() -> ConfigOptions {
+/// Text is `Utf8View`; nulls sort last in both directions unless the session says otherwise; numbers with a fraction are
+/// floats.
+fn options(settings: &Settings) -> Result<ConfigOptions> {
     let mut options = ConfigOptions::default();
     options.sql_parser.map_string_types_to_utf8view = true;
-    options.sql_parser.default_null_ordering = "nulls_last".into();
+    options.sql_parser.default_null_ordering = settings.null_order.into();
+    options.execution.time_zone.clone_from(&settings.time_zone);
     options.sql_parser.collect_spans = true;
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
-    options
+    Ok(options)
 }
 
 fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)> {
@@ -150,9 +155,10 @@ impl Aliases {
 }
 
 /// In the order that DataFusion's own session asks them, ours first.
-fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+fn planners(settings: &Settings) -> Vec<Arc<dyn ExprPlanner>> {
     vec![
         Arc::new(json::JsonPlanner),
+        Arc::new(arithmetic::Arithmetic { integer_division: settings.integer_division }),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
         Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),

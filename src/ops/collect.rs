@@ -24,6 +24,7 @@ pub struct Collected {
     pub rows: u64,
 }
 
+#[derive(Clone)]
 enum Kept {
     Resident(RecordBatch),
     Spilled(BlockRef),
@@ -39,6 +40,17 @@ impl Collected {
     /// The same rows under other names.
     pub fn with_schema(self, schema: SchemaRef) -> Self {
         Collected { schema, ..self }
+    }
+
+    /// These rows, then those of `more`, which has the same columns.
+    pub fn then(&self, more: &Collected) -> Self {
+        let parts = self.parts.iter().chain(more.parts.iter()).cloned().collect();
+        Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows + more.rows }
+    }
+
+    /// No rows of these columns.
+    pub fn emptied(&self) -> Self {
+        Collected { schema: self.schema.clone(), parts: Arc::default(), rows: 0 }
     }
 
     /// How many batches.
