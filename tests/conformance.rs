@@ -8,7 +8,7 @@
 #[path = "conformance/case.rs"]
 mod case;
 #[path = "../src/cli/cells/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod cells;
 #[path = "conformance/compare.rs"]
 mod compare;

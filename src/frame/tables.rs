@@ -2,8 +2,8 @@
 //!
 //! A table's rows never change: INSERT makes another table of the old rows and the new ones, which shares the old.
 
-use super::session::{Inner, Session};
 use super::execute;
+use super::session::{Inner, Session};
 use crate::error::{Error, Result};
 use crate::front::{Planned, Shape, TableRef};
 use crate::ops::collect::{CollectOp, Collected};

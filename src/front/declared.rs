@@ -98,7 +98,8 @@ impl<'a> Insert<'a> {
     }
 
     fn check_twice(&self) -> Result<()> {
-        let twice = self.columns.iter().enumerate().find(|(i, name)| self.columns.iter().skip(i + 1).any(|n| n == *name));
+        let twice =
+            self.columns.iter().enumerate().find(|(i, name)| self.columns.iter().skip(i + 1).any(|n| n == *name));
         match twice {
             Some((_, name)) => Err(Error::query(format!("the column {name} is given twice"))),
             None => Ok(()),
@@ -156,7 +157,9 @@ impl<'a> Insert<'a> {
             let at = self.columns.iter().position(|name| name == field.name()).filter(|_| given > 0);
             let value = match at.and_then(|at| sources.get(at)) {
                 Some(source) => BoundExpr::Column(Column::clone(source)),
-                None => self.default_of(field.name()).map_or_else(|| Ok(lit(datafusion_common::ScalarValue::Null)), bound)?,
+                None => self
+                    .default_of(field.name())
+                    .map_or_else(|| Ok(lit(datafusion_common::ScalarValue::Null)), bound)?,
             };
             let cast = BoundExpr::Cast(Cast::new(Box::new(value), field.data_type().clone()));
             exprs.push(cast.alias(field.name()));

@@ -124,6 +124,10 @@ impl Dialect for PartitaDialect {
         operators::infix(self, parser, left, precedence)
     }
 
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_select_wildcard_rename(&self) -> bool {
         true
     }

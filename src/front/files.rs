@@ -59,7 +59,8 @@ pub(super) fn function_names() -> Vec<String> {
 /// The format that a `read_*` function reads.
 fn reads(function: &str) -> Option<String> {
     let function = function.to_lowercase();
-    let spelled = function.strip_prefix("read_").or_else(|| function.strip_prefix("scan_"))?;
+    let prefixed = function.strip_prefix("read_").or_else(|| function.strip_prefix("scan_"));
+    let spelled = prefixed.or_else(|| function.strip_suffix("_scan"))?;
     let known = SPELLINGS.iter().find(|(s, _)| *s == spelled).map(|(_, f)| f.to_string());
     known.or_else(|| FORMATS.iter().find(|f| f.name() == spelled).map(|f| f.name().to_string()))
 }

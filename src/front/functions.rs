@@ -1,7 +1,7 @@
 //! The functions that SQL may call, by name, and how operators become functions.
 
-use super::{arithmetic, json};
 use super::settings::Settings;
+use super::{arithmetic, json};
 use chrono::{DateTime, Utc};
 use datafusion_common::Result;
 use datafusion_common::alias::AliasGenerator;

@@ -80,6 +80,7 @@ fn statement(parser: &mut Parser) -> Result<Kind, ParserError> {
         "describe" | "desc" => describe(parser),
         "show" => show(parser),
         "pragma" => pragma(parser),
+        "table" => Ok(Kind::Ast(Box::new(ast::Statement::Query(parser.parse_query()?)))),
         "export" | "import" if word(parser, 1) == "database" => database(parser),
         "drop" if matches!(word(parser, 1).as_str(), "macro" | "function") => drop_macro(parser),
         _ => Ok(Kind::Ast(Box::new(parser.parse_statement()?))),

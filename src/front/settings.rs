@@ -22,8 +22,7 @@ impl Default for Settings {
 }
 
 /// Settings by their names, other names behind the first.
-const NAMES: &[&[&str]] =
-    &[&["default_null_order", "null_order"], &["timezone", "time_zone"], &["integer_division"]];
+const NAMES: &[&[&str]] = &[&["default_null_order", "null_order"], &["timezone", "time_zone"], &["integer_division"]];
 
 /// What the session is started with, and the command's option for it.
 const FIXED: &[(&str, &str)] = &[
@@ -103,7 +102,9 @@ fn null_order(order: &str) -> Result<&'static str> {
 fn time_zone(zone: &str) -> Result<String> {
     match zone.parse::<arrow::array::timezone::Tz>() {
         Ok(_) => Ok(zone.to_string()),
-        Err(_) => Err(Error::query(format!("no time zone \"{zone}\"")).advise("a name like UTC, an offset like +02:00")),
+        Err(_) => {
+            Err(Error::query(format!("no time zone \"{zone}\"")).advise("a name like UTC, an offset like +02:00"))
+        }
     }
 }
 

@@ -51,33 +51,45 @@ struct Writer {
 impl Writer {
     fn all(&mut self, tokens: &[TokenWithSpan]) {
         let mut at = 0;
-        // By open parenthesis: whether a query there still waits for its SELECT or FROM.
-        let mut waits = vec![true];
+        let mut places = vec![Place::Fresh];
         while let Some(token) = tokens.get(at) {
             let rest = tokens.get(at..).unwrap_or_default();
-            let word = keyword(token);
-            let waiting = waits.last().copied().unwrap_or(false);
-            if let Some(used) = waiting.then(|| self.query(rest)).flatten() {
+            let place = places.last().copied().unwrap_or(Place::Done);
+            if let Some(used) = (place != Place::Done).then(|| self.query(rest)).flatten() {
                 at += used;
                 self.begins = false;
-                mark(&mut waits, false);
+                mark(&mut places, Place::Done);
                 continue;
             }
-            let star = self.made.last().is_some_and(|t| t.token == Token::Mul);
-            match &token.token {
-                Token::LParen => waits.push(true),
-                Token::RParen => drop(waits.pop()),
-                Token::SemiColon => mark(&mut waits, true),
-                // `* EXCEPT (a)` leaves columns out.
-                _ if is_set_operator(word) => mark(&mut waits, !star),
-                // A list of CTEs, or a statement that goes on with a query.
-                _ if self.begins && matches!(word, Keyword::WITH | Keyword::INSERT | Keyword::CREATE) => {}
-                _ if word == Keyword::SELECT || (self.begins && !goes_on(word)) => mark(&mut waits, false),
+            mark(&mut places, self.after(token, place));
+            match token.token {
+                Token::LParen => places.push(Place::Fresh),
+                Token::RParen => drop(places.pop()),
                 _ => {}
             }
-            self.begins = matches!(token.token, Token::LParen | Token::SemiColon) || goes_on(word);
+            self.begins = matches!(token.token, Token::LParen | Token::SemiColon) || goes_on(keyword(token));
             self.made.push(token.clone());
             at += 1;
+        }
+    }
+
+    /// What a token makes of the place where it stands.
+    fn after(&self, token: &TokenWithSpan, place: Place) -> Place {
+        let star = self.made.last().is_some_and(|t| t.token == Token::Mul);
+        match (&token.token, keyword(token)) {
+            (Token::SemiColon, _) => Place::Fresh,
+            // `* EXCEPT (a)` leaves columns out.
+            (_, word) if is_set_operator(word) => {
+                if star {
+                    Place::Done
+                } else {
+                    Place::Fresh
+                }
+            }
+            (_, Keyword::SELECT) => Place::Done,
+            (_, Keyword::WITH | Keyword::INSERT | Keyword::CREATE) if place == Place::Fresh => Place::Leading,
+            (_, word) if place == Place::Fresh && !goes_on(word) => Place::Done,
+            _ => place,
         }
     }
 
@@ -226,9 +238,9 @@ impl Writer {
 
     /// Tokens that may hold queries in parentheses; a query may begin with the first of them only where it is one.
     fn nested(&mut self, tokens: &[TokenWithSpan]) {
-        let is_query = tokens.first().is_some_and(|t| {
-            matches!(keyword(t), Keyword::SELECT | Keyword::WITH | Keyword::FROM | Keyword::VALUES)
-        });
+        let is_query = tokens
+            .first()
+            .is_some_and(|t| matches!(keyword(t), Keyword::SELECT | Keyword::WITH | Keyword::FROM | Keyword::VALUES));
         let mut inner = Writer { made: Vec::with_capacity(tokens.len()), begins: is_query };
         inner.all_within(tokens, is_query);
         self.made.extend(inner.made);
@@ -256,8 +268,19 @@ impl Writer {
     }
 }
 
-fn mark(waits: &mut [bool], value: bool) {
-    if let Some(last) = waits.last_mut() {
+/// How far the query is whose parentheses a token stands in.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// Nothing of it was there yet.
+    Fresh,
+    /// Its CTEs are there, or a statement that goes on with a query.
+    Leading,
+    /// Its beginning is past, or there is no query.
+    Done,
+}
+
+fn mark(places: &mut [Place], value: Place) {
+    if let Some(last) = places.last_mut() {
         *last = value;
     }
 }
@@ -268,8 +291,8 @@ fn is_set_operator(word: Keyword) -> bool {
 
 /// Words behind which a query may begin, where none has begun.
 fn goes_on(word: Keyword) -> bool {
-    use Keyword::{ALL, ANALYZE, AS, DESC, DESCRIBE, EXPLAIN, NAME};
-    is_set_operator(word) || matches!(word, EXPLAIN | ANALYZE | AS | ALL | DESCRIBE | DESC | NAME)
+    use Keyword::{ALL, ANALYZE, AS, BY, DESC, DESCRIBE, DISTINCT, EXPLAIN, NAME};
+    is_set_operator(word) || matches!(word, EXPLAIN | ANALYZE | AS | ALL | BY | DESCRIBE | DESC | DISTINCT | NAME)
 }
 
 fn keyword(token: &TokenWithSpan) -> Keyword {
@@ -323,9 +346,18 @@ mod tests {
             ("from t", "from t SELECT *"),
             ("from t select a", "from t select a"),
             ("select (a) from t where b", "select ( a ) from t where b"),
-            ("select extract(year from d), trim(both ' ' from x) from t", "select extract ( year from d ) , trim ( both ' ' from x ) from t"),
-            ("with x as (from t where a) from x limit 1", "with x as ( from t SELECT * where a ) from x SELECT * limit 1"),
-            ("select * from (from t where a) union all from u where b", "select * from ( from t SELECT * where a ) union all from u SELECT * where b"),
+            (
+                "select extract(year from d), trim(both ' ' from x) from t",
+                "select extract ( year from d ) , trim ( both ' ' from x ) from t",
+            ),
+            (
+                "with x as (from t where a) from x limit 1",
+                "with x as ( from t SELECT * where a ) from x SELECT * limit 1",
+            ),
+            (
+                "select * from (from t where a) union all from u where b",
+                "select * from ( from t SELECT * where a ) union all from u SELECT * where b",
+            ),
             ("create table x as from y where z", "create table x as from y SELECT * where z"),
             ("insert into x from y where z", "insert into x from y SELECT * where z"),
             ("delete from x where z", "delete from x where z"),
@@ -340,6 +372,8 @@ mod tests {
             ("select pivot from t", "select pivot from t"),
             ("select a as pivot from t join u on b", "select a as pivot from t join u on b"),
             ("select * except (a) from t", "select * except ( a ) from t"),
+            ("select ((a) is distinct from b)", "select ( ( a ) is distinct from b )"),
+            ("(select 1) union by name from t", "( select 1 ) union by name from t SELECT *"),
             ("select * from t pivot (sum(a) for b in (1))", "select * from t pivot ( sum ( a ) for b in ( 1 ) )"),
             (
                 "unpivot t include nulls on a, b into name n value v",

@@ -1,7 +1,7 @@
 //! What a statement asks for: bound, planned, ready to be done by somebody else.
 
 use super::catalog::Shape;
-use super::rewrite::{Rewriter, aliases, macros, params};
+use super::rewrite::{Rewriter, aliases, fields, macros, params};
 use super::{Front, View, names, spelling};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
@@ -21,7 +21,12 @@ pub struct Statement {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Ast(Box<ast::Statement>),
-    Copy { from: CopyFrom, path: String, format: Option<String>, options: BTreeMap<String, String> },
+    Copy {
+        from: CopyFrom,
+        path: String,
+        format: Option<String>,
+        options: BTreeMap<String, String>,
+    },
     /// `COPY t FROM 'file'`.
     Load {
         table: ast::ObjectName,
@@ -30,12 +35,25 @@ pub(super) enum Kind {
         format: Option<String>,
         options: BTreeMap<String, String>,
     },
-    Insert { table: ast::ObjectName, columns: Vec<ast::Ident>, by_name: bool, source: Option<Box<ast::Query>> },
+    Insert {
+        table: ast::ObjectName,
+        columns: Vec<ast::Ident>,
+        by_name: bool,
+        source: Option<Box<ast::Query>>,
+    },
     Describe(Box<ast::Query>),
-    ShowTables { all: bool },
+    ShowTables {
+        all: bool,
+    },
     TableInfo(String),
-    Set { name: String, value: String },
-    DropMacro { name: String, if_exists: bool },
+    Set {
+        name: String,
+        value: String,
+    },
+    DropMacro {
+        name: String,
+        if_exists: bool,
+    },
     Export(String),
     Import(String),
     /// What is understood, and not there.
@@ -267,10 +285,12 @@ impl Binder<'_> {
                 self.front.definitions.prepare(&name, Statement { sql: Arc::clone(self.sql), kind });
                 Ok(Bound::Done(format!("{name} prepared")))
             }
-            ast::Statement::Deallocate { name, .. } => match self.front.definitions.deallocate(&name.value.to_lowercase()) {
-                true => Ok(Bound::Done(format!("{name} forgotten"))),
-                false => Err(Error::query(format!("no prepared statement {name}"))),
-            },
+            ast::Statement::Deallocate { name, .. } => {
+                match self.front.definitions.deallocate(&name.value.to_lowercase()) {
+                    true => Ok(Bound::Done(format!("{name} forgotten"))),
+                    false => Err(Error::query(format!("no prepared statement {name}"))),
+                }
+            }
             ast::Statement::Set(ast::Set::SingleAssignment { variable, values, hivevar: false, .. }) => {
                 let values: Vec<String> = values.iter().map(setting).collect();
                 self.set(&variable.to_string().to_lowercase(), Some(values.join(",")))
@@ -292,7 +312,9 @@ impl Binder<'_> {
         let (query, shape) = match (&table.query, table.columns.is_empty()) {
             (Some(query), true) => (query.clone(), None),
             (Some(_), false) => {
-                return Err(Error::unsupported("CREATE TABLE with columns and a query").advise("name them in the query"));
+                return Err(
+                    Error::unsupported("CREATE TABLE with columns and a query").advise("name them in the query")
+                );
             }
             (None, _) if table.like.is_some() || table.clone.is_some() => {
                 return Err(Error::unsupported("CREATE TABLE .. LIKE").advise("CREATE TABLE b AS FROM a LIMIT 0"));
@@ -344,8 +366,9 @@ impl Binder<'_> {
             [RenameTable { table_name: As(to) | To(to) }] => {
                 Ok(Bound::Rename { from: table_name(&alter.name)?, to: table_name(to)? })
             }
-            _ => Err(Error::unsupported(format!("{alter}"))
-                .advise("ALTER TABLE .. RENAME TO is there; CREATE OR REPLACE TABLE t AS SELECT .. FROM t makes another")),
+            _ => Err(Error::unsupported(format!("{alter}")).advise(
+                "ALTER TABLE .. RENAME TO is there; CREATE OR REPLACE TABLE t AS SELECT .. FROM t makes another",
+            )),
         }
     }
 
@@ -386,7 +409,9 @@ impl Binder<'_> {
                 let expr = p.expr.first().cloned().ok_or_else(|| Error::internal("a default without a value"))?;
                 Ok(expr.unalias())
             }
-            _ => Err(Error::unsupported(format!("the default {expr}")).advise("a default is an expression of constants")),
+            _ => {
+                Err(Error::unsupported(format!("the default {expr}")).advise("a default is an expression of constants"))
+            }
         }
     }
 
@@ -402,8 +427,19 @@ impl Binder<'_> {
     /// Rewrites and binds a query.
     fn settle(&self, mut query: Box<ast::Query>) -> Result<Settled> {
         macros::expand(&mut query, &|name| self.front.definitions.macro_named(name))?;
-        Rewriter::new(self.front, self.ask, self.sql).query(&mut query)?;
-        bind_query(self.front, query, self.sql)
+        fields::name(&mut query);
+        super::rewrite::name_values(&mut query)?;
+        let rewriter = || Rewriter::new(self.front, self.ask, self.sql);
+        let bound = |mut rewriter: Rewriter<'_>, mut query: Box<ast::Query>| {
+            rewriter.query(&mut query)?;
+            bind_query(self.front, query, self.sql)
+        };
+        match bound(rewriter(), query.clone()) {
+            Err(error) if error.message().contains("names given as column alias") => {
+                bound(rewriter().completing(), query)
+            }
+            settled => settled,
+        }
     }
 }
 

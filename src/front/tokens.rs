@@ -73,6 +73,11 @@ fn taken(rest: &[TokenWithSpan], made: &mut Vec<TokenWithSpan>) -> Option<usize>
                 3
             })
         }
+        // A CTE is computed where the planner likes: a hint, without a meaning.
+        (Token::Word(w), Some(Token::Word(next))) if w.keyword == Keyword::AS && hints(next, rest).is_some() => {
+            made.push(first.clone());
+            Some(1 + hints(next, rest)?)
+        }
         // DuckDB's other word for a macro.
         (Token::Word(w), Some(Token::Word(_))) if w.keyword == Keyword::FUNCTION && is_created(made) => {
             made.push(TokenWithSpan::new(Token::make_keyword("MACRO"), first.span));
@@ -113,6 +118,19 @@ fn is_operand(token: Option<&TokenWithSpan>) -> bool {
         Some(Token::RParen | Token::RBracket | Token::SingleQuotedString(_)) => true,
         _ => false,
     }
+}
+
+/// The words of `AS [NOT] MATERIALIZED (`.
+fn hints(next: &datafusion_sql::sqlparser::tokenizer::Word, rest: &[TokenWithSpan]) -> Option<usize> {
+    let words = match next.keyword {
+        Keyword::MATERIALIZED => 1,
+        Keyword::NOT => match rest.get(2).map(|t| &t.token) {
+            Some(Token::Word(w)) if w.keyword == Keyword::MATERIALIZED => 2,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    rest.get(1 + words).is_some_and(|t| t.token == Token::LParen).then_some(words)
 }
 
 fn is_created(made: &[TokenWithSpan]) -> bool {
@@ -234,12 +252,9 @@ impl Sample {
     fn read_seed(&mut self, tokens: &[TokenWithSpan]) -> Option<usize> {
         let token = |at: usize| tokens.get(at).map(|t| &t.token);
         match (token(0), token(1), token(2), token(3)) {
-            (
-                Some(Token::Word(w)),
-                Some(Token::LParen),
-                Some(Token::Number(seed, _)),
-                Some(Token::RParen),
-            ) if w.keyword == Keyword::REPEATABLE => {
+            (Some(Token::Word(w)), Some(Token::LParen), Some(Token::Number(seed, _)), Some(Token::RParen))
+                if w.keyword == Keyword::REPEATABLE =>
+            {
                 self.seed.clone_from(seed);
                 Some(4)
             }
@@ -276,6 +291,7 @@ mod tests {
             ("using sample reservoir(5 rows)", "DISTRIBUTE BY sample_rows ( '5' , 'rows' , 'reservoir' , '' )"),
             ("t tablesample 5% x", "t tablesample ( sample_rows ( '5' , 'percent' , '' , '' ) ) x"),
             ("using (sample)", "using ( sample )"),
+            ("with a as not materialized (x) b", "with a as ( x ) b"),
         ] {
             assert_eq!(text(sql), wanted, "{sql}");
         }

@@ -73,7 +73,10 @@ fn same(expected: &Option<String>, found: &Option<String>, kind: &str, slt: bool
         (true, None) if f == "false" => "0".to_string(),
         _ => f.clone(),
     };
-    e == &f || same_truth(e, &f) || same_number(e, &f, slt && kind == "R") || canonical(e) == canonical(&f)
+    e == &f
+        || same_truth(e, &f)
+        || same_number(e, &f, slt && kind == "R")
+        || canonical(e) == canonical(&f)
         || same_nested(e, &f)
 }
 

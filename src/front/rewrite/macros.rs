@@ -66,10 +66,7 @@ impl Macro {
 const DEEPEST: usize = 50;
 
 /// Writes out every call of a macro in `node`.
-pub(in super::super) fn expand(
-    node: &mut impl VisitMut,
-    find: &dyn Fn(&str) -> Option<Arc<Macro>>,
-) -> Result<()> {
+pub(in super::super) fn expand(node: &mut impl VisitMut, find: &dyn Fn(&str) -> Option<Arc<Macro>>) -> Result<()> {
     let mut calls = Calls { find, left: MOST_CALLS, depth: 0 };
     match node.visit(&mut calls) {
         ControlFlow::Break(error) => Err(*error),

@@ -7,7 +7,7 @@
 //! 2. FROM: [`joins`], [`pivot`] and [`unpivot`], [`sample`]; subqueries inside.
 //! 3. The select list: [`stars`] with RENAME, `COLUMNS(..)`.
 //! 4. The clauses that stand for whole statements: [`pivot`], [`unpivot`], [`summarize`].
-//! 5. Conditions: [`membership`], subqueries inside of expressions.
+//! 5. Conditions: [`membership`], subqueries inside of expressions; [`fields`] of structs.
 //! 6. [`order`] by all columns, [`limits`] that are not plain numbers.
 //!
 //! Whatever needs to know columns asks [`Rewriter::columns`], which binds what has been rewritten so far; whatever needs
@@ -15,6 +15,7 @@
 //! lack of such a column; [`params`] and [`macros`] before anything else.
 
 pub(super) mod aliases;
+pub(super) mod fields;
 mod joins;
 mod limits;
 pub(super) mod macros;
@@ -35,8 +36,8 @@ use arrow::datatypes::DataType;
 use datafusion_common::{ScalarValue, TableReference};
 use datafusion_expr::{Expr as Bound, LogicalPlan};
 use datafusion_sql::sqlparser::ast::{
-    Cte, Expr, Function, GroupByExpr, Ident, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor,
-    TableWithJoins, VisitMut, VisitorMut, With,
+    Cte, Expr, Function, GroupByExpr, Ident, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, TableWithJoins, VisitMut, VisitorMut, With,
 };
 use std::ops::ControlFlow;
 
@@ -51,6 +52,8 @@ pub(super) struct Rewriter<'a> {
     /// The CTEs that can be seen, and whether any is recursive.
     ctes: Vec<Cte>,
     recursive: bool,
+    /// Whether lists of column aliases may be too short: `t(a)` names the first of two columns.
+    completes: bool,
 }
 
 /// A column of FROM.
@@ -80,7 +83,12 @@ impl Known {
 impl<'a> Rewriter<'a> {
     /// A rewriter for a statement with the text `sql`. Without `ask`, what needs values is refused.
     pub(super) fn new(front: &'a Front, ask: Option<&'a Ask<'a>>, sql: &'a str) -> Self {
-        Rewriter { front, ask, sql, ctes: Vec::new(), recursive: false }
+        Rewriter { front, ask, sql, ctes: Vec::new(), recursive: false, completes: false }
+    }
+
+    /// Completes lists of column aliases, which costs a look at each table that has one: done when binding failed.
+    pub(super) fn completing(self) -> Self {
+        Rewriter { completes: true, ..self }
     }
 
     /// Rewrites a query and everything inside of it.
@@ -92,6 +100,9 @@ impl<'a> Rewriter<'a> {
         if let Some(with) = &mut query.with {
             self.recursive |= with.recursive;
             for cte in &mut with.cte_tables {
+                if cte.alias.columns.is_empty() {
+                    name_values(&mut cte.query);
+                }
                 self.query(&mut cte.query)?;
                 self.ctes.push(cte.clone());
             }
@@ -123,7 +134,8 @@ impl<'a> Rewriter<'a> {
             SetExpr::Table(table) => {
                 let schema = table.schema_name.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
                 let name = table.table_name.clone().unwrap_or_default();
-                *body = *all_of(super::parse::table_factor(&format!("{schema}{name}"))?).body;
+                let whole = *all_of(super::parse::table_factor(&format!("{schema}{name}"))?);
+                *body = *whole.body;
                 Ok(())
             }
             _ => Ok(()),
@@ -141,7 +153,7 @@ impl<'a> Rewriter<'a> {
         self.inside(&mut select.having)?;
         self.inside(&mut select.qualify)?;
         stars::expand(self, select)?;
-        membership::null_aware(select);
+        membership::rewrite(select)?;
         refuse_ignored(select)
     }
 
@@ -171,7 +183,12 @@ impl<'a> Rewriter<'a> {
 
     fn factor(&mut self, factor: &mut TableFactor) -> Result<()> {
         match factor {
-            TableFactor::Derived { subquery, .. } => self.query(subquery)?,
+            TableFactor::Derived { subquery, alias, .. } => {
+                if alias.as_ref().is_none_or(|alias| alias.columns.is_empty()) {
+                    name_values(subquery);
+                }
+                self.query(subquery)?;
+            }
             TableFactor::NestedJoin { table_with_joins, .. } => self.joined(table_with_joins)?,
             TableFactor::Pivot { table, .. } => {
                 self.factor(table)?;
@@ -183,7 +200,31 @@ impl<'a> Rewriter<'a> {
             }
             _ => self.inside(factor)?,
         }
+        if self.completes {
+            self.complete(factor)?;
+        }
         sample::of_table(self, factor)
+    }
+
+    /// Adds the names of the columns that a list of aliases leaves out.
+    fn complete(&self, factor: &mut TableFactor) -> Result<()> {
+        let mut whole = factor.clone();
+        let (TableFactor::Table { alias: Some(named), .. } | TableFactor::Derived { alias: Some(named), .. }) =
+            &mut whole
+        else {
+            return Ok(());
+        };
+        if named.columns.is_empty() {
+            return Ok(());
+        }
+        named.columns.clear();
+        let known = self.columns(&[TableWithJoins { relation: whole, joins: Vec::new() }])?;
+        if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } = factor
+        {
+            let rest = alias_of("", known.iter().skip(alias.columns.len()).map(|k| k.name.clone()));
+            alias.columns.extend(rest.columns);
+        }
+        Ok(())
     }
 
     /// Rewrites the queries directly inside of expressions.
@@ -276,6 +317,23 @@ fn append(batch: &RecordBatch, rows: &mut Vec<Vec<ScalarValue>>) -> Result<()> {
     Ok(())
 }
 
+/// Names the columns of rows that are written in the query, as DuckDB does: `col0`, `col1`.
+pub(super) fn name_values(query: &mut Query) {
+    let SetExpr::Values(values) = &*query.body else { return };
+    let columns = values.rows.first().map_or(0, |row| row.content.len());
+    let names = (0..columns).map(|i| format!("col{i}"));
+    let alias = alias_of("valueslist", names);
+    let rows = plain(SetExpr::Values(values.clone()));
+    let named = *all_of(derived(rows, Some(alias)));
+    *query.body = *named.body;
+}
+
+/// `AS name(columns)`.
+fn alias_of(name: &str, columns: impl Iterator<Item = String>) -> TableAlias {
+    let column = |name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None };
+    TableAlias { explicit: true, name: Ident::new(name), columns: columns.map(column).collect(), at: None }
+}
+
 /// Refuses clauses of other dialects that the binder would pass over.
 fn refuse_ignored(select: &Select) -> Result<()> {
     let ignored = [
@@ -344,7 +402,7 @@ pub(super) fn all_of(factor: TableFactor) -> Box<Query> {
 }
 
 /// `(query) AS alias`, as a table.
-fn derived(query: Query, alias: Option<datafusion_sql::sqlparser::ast::TableAlias>) -> TableFactor {
+fn derived(query: Query, alias: Option<TableAlias>) -> TableFactor {
     TableFactor::Derived { lateral: false, subquery: Box::new(query), alias, sample: None }
 }
 

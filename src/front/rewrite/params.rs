@@ -83,13 +83,16 @@ pub(in super::super) fn literal(value: &ScalarValue) -> Result<Expr> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(make::text(value.to_string())),
         t if t.is_integer() => Ok(make::number(value)),
         DataType::Float16 | DataType::Float32 | DataType::Float64 => cast("DOUBLE"),
-        DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s)
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
         | DataType::Decimal256(p, s) => cast(&format!("DECIMAL({p}, {s})")),
         DataType::Date32 | DataType::Date64 => cast("DATE"),
         DataType::Time32(_) | DataType::Time64(_) => cast("TIME"),
-        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond, None) => {
-            cast("TIMESTAMP")
-        }
+        DataType::Timestamp(
+            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
+            None,
+        ) => cast("TIMESTAMP"),
         DataType::Timestamp(_, Some(_)) => cast("TIMESTAMPTZ"),
         other => Err(Error::unsupported(format!("a parameter of the type {}", crate::front::type_name(other)))),
     }

@@ -9,9 +9,8 @@ use super::{Rewriter, derived, plain, select_all};
 use crate::error::{Error, Result};
 use crate::front::{make, tokens};
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderBy,
-    OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SetExpr, TableFactor, TableSampleKind, TableWithJoins,
-    Value,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderBy, OrderByExpr,
+    OrderByKind, OrderByOptions, Query, Select, SetExpr, TableFactor, TableSampleKind, TableWithJoins, Value,
 };
 
 /// Resolves the sample of a table in FROM.

@@ -10,9 +10,9 @@ use crate::front::{make, names};
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_sql::sqlparser::ast::{
-    ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    LambdaFunction, ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LambdaFunction,
+    ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, TableWithJoins, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 use std::ops::ControlFlow;
 
@@ -131,9 +131,7 @@ impl Chooser<'_, '_> {
                 }
             }
             SelectItem::UnnamedExpr(expr) if holds_columns(&expr) => self.items(&expr, None, items),
-            SelectItem::ExprWithAlias { expr, alias } if holds_columns(&expr) => {
-                self.items(&expr, Some(&alias), items)
-            }
+            SelectItem::ExprWithAlias { expr, alias } if holds_columns(&expr) => self.items(&expr, Some(&alias), items),
             other => {
                 items.push(other);
                 Ok(())
@@ -193,16 +191,14 @@ impl Chooser<'_, '_> {
         let out: Vec<String> = match (&options.opt_exclude, &options.opt_except) {
             (Some(ExcludeSelectItem::Single(one)), _) => last(one).into_iter().collect(),
             (Some(ExcludeSelectItem::Multiple(all)), _) => all.iter().filter_map(last).collect(),
-            (None, Some(except)) => std::iter::once(&except.first_element)
-                .chain(&except.additional_elements)
-                .map(names::normal)
-                .collect(),
+            (None, Some(except)) => {
+                std::iter::once(&except.first_element).chain(&except.additional_elements).map(names::normal).collect()
+            }
             (None, None) => Vec::new(),
         };
         let table = table.and_then(last);
-        let of_table = |k: &&Known| {
-            table.as_ref().is_none_or(|t| k.relation.as_ref().is_some_and(|r| r.table() == t.as_str()))
-        };
+        let of_table =
+            |k: &&Known| table.as_ref().is_none_or(|t| k.relation.as_ref().is_some_and(|r| r.table() == t.as_str()));
         self.known.iter().filter(of_table).filter(|k| !out.contains(&k.name)).collect()
     }
 

@@ -1,5 +1,5 @@
-//! SUMMARIZE: one row for each column, with its smallest and largest value, how many different ones there are, mean,
-//! spread, quartiles, the rows and the share of nulls.
+//! SUMMARIZE: one row for each column, with its smallest and largest value, how many different ones there are (exactly,
+//! under DuckDB's name for its guess), mean, spread, quartiles, the rows and the share of nulls.
 //!
 //! All of it is one aggregate over the input, which the session runs when the statement is bound; its answer, turned, is
 //! the result.
@@ -15,7 +15,7 @@ use datafusion_sql::sqlparser::ast::{Expr, Select, SelectItem, SetExpr};
 const FACTS: &[(&str, &str, Where)] = &[
     ("min", "CAST(min({c}) AS VARCHAR)", Where::Ordered),
     ("max", "CAST(max({c}) AS VARCHAR)", Where::Ordered),
-    ("approx_unique", "approx_distinct({c})", Where::Flat),
+    ("approx_unique", "count(DISTINCT {c})", Where::Ordered),
     ("avg", "CAST(avg(CAST({c} AS DOUBLE)) AS VARCHAR)", Where::Numeric),
     ("std", "CAST(stddev(CAST({c} AS DOUBLE)) AS VARCHAR)", Where::Numeric),
     ("q25", "CAST(quantile_cont(CAST({c} AS DOUBLE), 0.25) AS VARCHAR)", Where::Numeric),
@@ -31,18 +31,14 @@ enum Where {
     Any,
     Numeric,
     Ordered,
-    /// Everything that can be counted by its hash.
-    Flat,
 }
 
 impl Where {
     fn holds(self, data_type: &DataType) -> bool {
-        let nested = data_type.is_nested();
         match self {
             Where::Any => true,
             Where::Numeric => data_type.is_numeric(),
-            Where::Ordered => !nested,
-            Where::Flat => !nested && !data_type.is_floating() && !matches!(data_type, DataType::Boolean),
+            Where::Ordered => !data_type.is_nested(),
         }
     }
 }
@@ -74,7 +70,6 @@ fn fact(column: &Known, name: &str) -> Result<Expr> {
     let (_, template, place) = known.ok_or_else(|| Error::internal("a fact without a name"))?;
     let template = match place.holds(&column.data_type) {
         true => template,
-        false if name == "approx_unique" => "count(DISTINCT {c})",
         false => "NULL",
     };
     parse::expression(&template.replace("{c}", &column.expr().to_string()))
