@@ -4,8 +4,11 @@
 //! # Life of a statement
 //!
 //! 1. [`Front::parse`] cuts the text into statements ([`parse`], [`dialect`]).
-//! 2. [`Front::bind`] writes DuckDB's forms out ([`rewrite`]), names the columns ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM
-//!    become scans of a [`Source`] ([`catalog`], [`files`]), functions are looked up ([`functions`], [`json`]).
+//!    Forms that the parser does not know are written out before it sees them ([`tokens`], [`shorthand`], [`operators`]).
+//! 2. [`Front::bind`] puts macros and DuckDB's forms into words that the binder knows ([`rewrite`]), names the columns
+//!    ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM become scans of a [`Source`]
+//!    ([`catalog`], [`files`]), functions are looked up ([`functions`], [`json`]). Where binding fails for a name that can
+//!    be mended (another case, an alias of the same select), it is mended, and binding tried again ([`statement`]).
 //! 3. [`Front::plan`] runs the rules ([`rules`]): types, checked arithmetic ([`overflow`]), DataFusion's optimizer, join
 //!    order from statistics ([`stats`], [`join_order`]).
 //! 4. What comes out is a [`Bound`]: somebody above runs it. Nothing is executed here, and no file is read but to guess
@@ -13,8 +16,8 @@
 //!
 //! # Limits
 //!
-//! One schema (`main`); no transactions, no UPDATE, DELETE. ASOF JOIN is refused. Inside of CASE, NOT and the like, a null in
-//! the subquery of `NOT IN` counts as no match (DataFusion's mark join; see [`rewrite`]).
+//! One schema (`main`); no transactions, no UPDATE, DELETE. ASOF JOIN is refused. A NOT IN of tuples under OR takes a null
+//! in the subquery for no match (DataFusion's mark join; see [`rewrite`]).
 
 mod arithmetic;
 mod average;
