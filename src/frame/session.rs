@@ -246,8 +246,8 @@ impl Session {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().build()?;
-    /// let frame = session.sql_with("SELECT $low + 1 AS n WHERE $low < $high", &[("low", 1i64.into()), ("high", 5i64.into())])?;
-    /// assert_eq!(frame.count()?, 1);
+    /// let values = [("low", 1i64.into()), ("high", 5i64.into())];
+    /// assert_eq!(session.sql_with("SELECT $low + 1 AS n WHERE $low < $high", &values)?.count()?, 1);
     /// assert_eq!(session.sql_with("SELECT ? || ?", &[("1", "a".into()), ("2", "b".into())])?.count()?, 1);
     /// # Ok(())
     /// # }

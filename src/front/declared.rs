@@ -121,8 +121,11 @@ impl<'a> Insert<'a> {
         let SetExpr::Values(values) = &mut *source.body else { return };
         for row in &mut values.rows {
             for (value, column) in row.content.iter_mut().zip(&self.columns) {
-                if matches!(value, Expr::Identifier(i) if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("default"))
-                {
+                let word = match &*value {
+                    Expr::Identifier(ident) if ident.quote_style.is_none() => ident.value.as_str(),
+                    _ => "",
+                };
+                if word.eq_ignore_ascii_case("default") {
                     let null = || Expr::Value(datafusion_sql::sqlparser::ast::Value::Null.into());
                     *value = self.default_of(column).cloned().unwrap_or_else(null);
                 }

@@ -122,7 +122,8 @@ impl Front {
         parse::statements(sql)
     }
 
-    /// What a statement asks for. Nothing is changed: who creates or drops a table calls `register` or `drop_table`.
+    /// What a statement asks for. Macros, prepared statements and settings are made and changed here; tables are not: who
+    /// creates or drops one calls `register` or `drop_table`.
     ///
     /// # Errors
     /// `Query` for names, types and files that are wrong, with the nearest name; `Unsupported` for what is not built.

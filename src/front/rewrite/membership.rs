@@ -206,7 +206,8 @@ fn is_in(x: &Expr, subquery: &Query) -> Result<Expr> {
     let nulls = count(subquery, Some(Expr::IsNull(Box::new(value()))));
     let all = count(subquery, None);
     parse::expression(&format!(
-        "CASE WHEN {same} > 0 THEN true WHEN {all} = 0 THEN false WHEN ({x}) IS NULL OR {nulls} > 0 THEN NULL ELSE false END"
+        "CASE WHEN {same} > 0 THEN true WHEN {all} = 0 THEN false WHEN ({x}) IS NULL OR {nulls} > 0 THEN NULL \
+         ELSE false END"
     ))
 }
 
