@@ -66,6 +66,7 @@ fn stars() {
         ("SELECT COLUMNS(['c', 'a']) FROM t LIMIT 1", "2|1"),
         ("SELECT COLUMNS(n -> n > 'a') FROM t LIMIT 1", "x|2"),
         ("SELECT COLUMNS(lambda n: n > 'a') FROM t LIMIT 1", "x|2"),
+        ("SELECT * LIKE 'a%' FROM t LIMIT 1", "1"),
         ("SELECT coalesce(*COLUMNS('a|c')) FROM t LIMIT 1", "1"),
         ("SELECT count(*) FROM t WHERE COLUMNS('a|c') > 1", "1"),
         ("SELECT s.* FROM (SELECT {'x': 1, 'y': 'z'} AS s)", "1|z"),

@@ -4,6 +4,7 @@
 //! - `->` is a lambda's or JSON's ([`mark_arrows`](super::dialect::mark_arrows)).
 //! - `**` is `^`; the word GLOB is an operator.
 //! - `LIMIT 40%` becomes `LIMIT percent_of_rows(40)`, which [`limits`](super::rewrite) resolves.
+//! - `SELECT * LIKE 'a%'` becomes `SELECT COLUMNS(lambda name: name LIKE 'a%')`.
 //! - `f(*COLUMNS(..))` becomes `f(unpack_columns(COLUMNS(..)))`, which [`stars`](super::rewrite) resolves.
 //! - `USING SAMPLE 10%` and `TABLESAMPLE 10%` become `DISTRIBUTE BY sample_rows('10', 'percent', ..)`, a clause that nobody
 //!   else uses, or the same as the table's sample: [`sample`](super::rewrite) resolves them.
@@ -52,6 +53,25 @@ fn taken(rest: &[TokenWithSpan], made: &mut Vec<TokenWithSpan>) -> Option<usize>
         (Token::Word(w), Some(next)) if is(w, "glob") && is_operand(made.last()) && begins_value(next) => {
             made.push(TokenWithSpan::new(Token::CustomBinaryOperator(GLOB.into()), first.span));
             Some(1)
+        }
+        (Token::Mul, Some(Token::Word(w)))
+            if matches!(w.keyword, Keyword::LIKE | Keyword::ILIKE) && begins_item(made.last()) =>
+        {
+            let pattern = rest.get(2).filter(|t| matches!(t.token, Token::SingleQuotedString(_)))?;
+            let (name, like) = (Token::make_word("name", None), rest.get(1)?.token.clone());
+            let choice = [
+                Token::make_word("columns", None),
+                Token::LParen,
+                Token::make_keyword("LAMBDA"),
+                name.clone(),
+                Token::Colon,
+                name,
+                like,
+                pattern.token.clone(),
+                Token::RParen,
+            ];
+            made.extend(choice.into_iter().map(|token| TokenWithSpan::new(token, first.span)));
+            Some(3)
         }
         (Token::Mul, Some(Token::Word(w))) if is(w, "columns") && opens_argument(made.last()) => {
             let end = closed(rest.get(2..)?)? + 2;
@@ -136,6 +156,15 @@ fn hints(next: &datafusion_sql::sqlparser::tokenizer::Word, rest: &[TokenWithSpa
 fn is_created(made: &[TokenWithSpan]) -> bool {
     const WORDS: [Keyword; 4] = [Keyword::CREATE, Keyword::REPLACE, Keyword::TEMP, Keyword::TEMPORARY];
     matches!(made.last().map(|t| &t.token), Some(Token::Word(w)) if WORDS.contains(&w.keyword))
+}
+
+/// Whether an item of a select list may begin behind this token.
+fn begins_item(token: Option<&TokenWithSpan>) -> bool {
+    match token.map(|t| &t.token) {
+        Some(Token::Comma) => true,
+        Some(Token::Word(w)) => matches!(w.keyword, Keyword::SELECT | Keyword::DISTINCT),
+        _ => false,
+    }
 }
 
 fn opens_argument(token: Option<&TokenWithSpan>) -> bool {
@@ -291,6 +320,8 @@ mod tests {
             ("using sample reservoir(5 rows)", "DISTRIBUTE BY sample_rows ( '5' , 'rows' , 'reservoir' , '' )"),
             ("t tablesample 5% x", "t tablesample ( sample_rows ( '5' , 'percent' , '' , '' ) ) x"),
             ("using (sample)", "using ( sample )"),
+            ("select * like 'a%' from", "select columns ( LAMBDA name : name like 'a%' ) from"),
+            ("select a * like", "select a * like"),
             ("with a as not materialized (x) b", "with a as ( x ) b"),
         ] {
             assert_eq!(text(sql), wanted, "{sql}");
