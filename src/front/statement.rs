@@ -428,7 +428,7 @@ impl Binder<'_> {
     fn settle(&self, mut query: Box<ast::Query>) -> Result<Settled> {
         macros::expand(&mut query, &|name| self.front.definitions.macro_named(name))?;
         fields::name(&mut query);
-        super::rewrite::name_values(&mut query)?;
+        super::rewrite::name_values(&mut query);
         let rewriter = || Rewriter::new(self.front, self.ask, self.sql);
         let bound = |mut rewriter: Rewriter<'_>, mut query: Box<ast::Query>| {
             rewriter.query(&mut query)?;
