@@ -34,7 +34,14 @@ fn parse_all(sql: &str, text: &Arc<str>) -> Result<Vec<Statement>, ParserError> 
         if parser.peek_token_ref().token == Token::EOF {
             return Ok(found);
         }
-        found.push(Statement { sql: Arc::clone(text), kind: statement(&mut parser)? });
+        let kind = statement(&mut parser)?;
+        if matches!(kind, Kind::Refused(_)) {
+            // What is refused is not read to its end.
+            while !matches!(parser.peek_token_ref().token, Token::SemiColon | Token::EOF) {
+                parser.next_token();
+            }
+        }
+        found.push(Statement { sql: Arc::clone(text), kind });
         let next = parser.peek_token();
         if !matches!(next.token, Token::SemiColon | Token::EOF) {
             return parser.expected("the end of the statement", next);
@@ -80,7 +87,8 @@ fn statement(parser: &mut Parser) -> Result<Kind, ParserError> {
         "describe" | "desc" => describe(parser),
         "show" => show(parser),
         "pragma" => pragma(parser),
-        "table" => Ok(Kind::Ast(Box::new(ast::Statement::Query(parser.parse_query()?)))),
+        // The parser takes what follows the name for a part of it.
+        "table" => Ok(Kind::Refused("TABLE as a query".into())),
         "export" | "import" if word(parser, 1) == "database" => database(parser),
         "drop" if matches!(word(parser, 1).as_str(), "macro" | "function") => drop_macro(parser),
         _ => Ok(Kind::Ast(Box::new(parser.parse_statement()?))),

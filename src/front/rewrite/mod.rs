@@ -131,13 +131,7 @@ impl<'a> Rewriter<'a> {
                 self.body(right)
             }
             SetExpr::Values(values) => self.inside(values),
-            SetExpr::Table(table) => {
-                let schema = table.schema_name.as_ref().map(|s| format!("{s}.")).unwrap_or_default();
-                let name = table.table_name.clone().unwrap_or_default();
-                let whole = *all_of(super::parse::table_factor(&format!("{schema}{name}"))?);
-                *body = *whole.body;
-                Ok(())
-            }
+            SetExpr::Table(_) => Err(Error::unsupported("TABLE as a query").advise("FROM name")),
             _ => Ok(()),
         }
     }
