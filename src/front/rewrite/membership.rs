@@ -11,7 +11,7 @@
 //! under AND and OR alone. A NOT IN that all of the condition depends on stays: its join knows about nulls.
 //!
 //! In a select list, and inside of CASE, NOT, IS NULL and the like, all three answers count, and there is no join: `IN`
-//! becomes a CASE over counts of the subquery, `EXISTS` a count. `x > ALL (S)` compares with the largest value, and so on;
+//! becomes a CASE over counts of the subquery, `EXISTS` a count; `x > ALL (S)` compares with the largest value, and so on. Everywhere,
 //! `= ANY` is `IN`, `<> ALL` is `NOT IN`.
 //!
 //! Limits: a NOT IN of tuples stays as it is; `IN` in a select list whose subquery names columns from outside is refused
@@ -71,7 +71,8 @@ fn walk(condition: &mut Expr, under_or: bool) -> Result<()> {
                 *condition = membership;
                 walk(condition, under_or)
             }
-            None => exactly(condition),
+            // The binder has joins for these, which also take subqueries that name columns from outside.
+            None => Ok(()),
         },
         other => exactly(other),
     }
