@@ -17,6 +17,8 @@
 
 mod batches;
 mod builder;
+mod catalog;
+mod database;
 mod execute;
 mod group_by;
 mod lazy;
@@ -24,6 +26,7 @@ mod outcome;
 mod over;
 mod recursive;
 mod session;
+mod tables;
 mod write;
 
 #[cfg(test)]
@@ -40,6 +43,8 @@ mod series_tests;
 mod set_ops_tests;
 #[cfg(test)]
 mod shared_tests;
+#[cfg(test)]
+mod sql_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

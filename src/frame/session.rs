@@ -1,30 +1,35 @@
 //! A session: one budget, one pool, one catalog, and everything that runs in them.
 
 use super::execute::{self, Running};
-use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, write};
+use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, tables, write};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
 use crate::memory::{Memory, anonymous_bytes, default_limit};
-use crate::ops::collect::CollectOp;
 use crate::ops::deliver::DeliverOp;
-use crate::plan::{Limits, Lowering, batch_schema, explain, explain_analyzed};
+use crate::plan::{Limits, Lowering, explain, explain_analyzed};
 use crate::run::{Engine, InlinePool, Pool, Probe, RayonPool, Setup};
 use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion_common::ScalarValue;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// One budget, one pool of threads, scratch and a catalog. Cheap to clone; everything ends with the last clone.
 ///
 /// Two sessions in one process share nothing.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session(pub(super) Arc<Inner>);
+
+/// Rows of an answer that are read, before whoever asked complains of too many.
+const MOST_ANSWERED: usize = 20_000;
 
 pub(super) struct Inner {
+    /// Held while a stored table is changed.
+    pub(super) changing: Mutex<()>,
     pub(super) engine: Engine,
     pub(super) front: Front,
     pub(super) limits: Limits,
@@ -69,6 +74,25 @@ impl Inner {
         Ok(Arc::new(DeliverOp::new(queue)))
     }
 
+    /// What a statement asks for; questions on the way are answered by running queries.
+    fn bind(self: &Arc<Self>, statement: &Statement) -> Result<Bound> {
+        self.front.bind_asking(statement, &|planned| self.answer(&planned))
+    }
+
+    /// The rows of a query that a statement's meaning depends on: few, since they become names or numbers.
+    pub(super) fn answer(self: &Arc<Self>, planned: &Planned) -> Result<Vec<RecordBatch>> {
+        let mut running = execute::start(self, planned)?;
+        let (mut batches, mut rows) = (Vec::new(), 0);
+        while let Some(batch) = running.next()? {
+            rows += batch.num_rows();
+            batches.push(batch);
+            if rows > MOST_ANSWERED {
+                break;
+            }
+        }
+        Ok(batches)
+    }
+
     /// Forgets what was guessed of the tables that hold the file of `error`: they are inferred from all their data.
     fn infer_fully(&self, error: &Error) {
         self.restarts.fetch_add(1, Relaxed);
@@ -108,7 +132,9 @@ impl Session {
             story,
         });
         let front = Front::new()?;
+        let changing = Mutex::default();
         Ok(Session(Arc::new(Inner {
+            changing,
             engine,
             front,
             limits,
@@ -131,15 +157,19 @@ impl Session {
     /// # Errors
     /// Whatever binding, planning and running meet; errors of a query's rows come with the rows.
     pub fn run(&self, statement: &Statement) -> Result<Outcome> {
-        match self.0.front.bind(statement)? {
+        match self.run_once(statement) {
+            Err(error) if error.is_misfit() => {
+                self.0.infer_fully(&error);
+                self.run_once(statement)
+            }
+            done => done,
+        }
+    }
+
+    fn run_once(&self, statement: &Statement) -> Result<Outcome> {
+        match self.0.bind(statement)? {
             Bound::Query(planned) => Ok(Outcome::Rows(self.rows(planned, Some(statement.clone()))?)),
-            other => match self.run_bound(other) {
-                Err(error) if error.is_misfit() => {
-                    self.0.infer_fully(&error);
-                    self.run_bound(self.0.front.bind(statement)?)
-                }
-                done => done,
-            },
+            other => self.run_bound(other),
         }
     }
 
@@ -150,9 +180,14 @@ impl Session {
                 let rows = write::to_file(&self.0, &query, &path, format.as_deref(), &options)?;
                 Ok(Outcome::Done(format!("{rows} rows written to {path}")))
             }
-            Bound::CreateTable { name, query, if_not_exists, or_replace } => {
-                self.create_table(&name, &query, if_not_exists, or_replace)
+            Bound::CreateTable { name, query, shape, if_not_exists, or_replace } => {
+                tables::create(&self.0, &name, &query, shape, if_not_exists, or_replace).map(Outcome::Done)
             }
+            Bound::Insert { name, query, not_null } => {
+                tables::insert(self, &name, &query, &not_null).map(Outcome::Done)
+            }
+            Bound::Truncate(name) => tables::truncate(&self.0, &name).map(Outcome::Done),
+            Bound::Rename { from, to } => tables::rename(&self.0, &from, &to).map(Outcome::Done),
             Bound::CreateView { name, view, if_not_exists, or_replace } => {
                 if if_not_exists && self.0.front.table(&name).is_ok() {
                     return Ok(Outcome::Done(format!("view {name} exists")));
@@ -160,45 +195,19 @@ impl Session {
                 self.0.front.register(&name, TableRef::View(view), or_replace)?;
                 Ok(Outcome::Done(format!("view {name} created")))
             }
-            Bound::Drop { names, if_exists } => self.drop_tables(&names, if_exists),
-            Bound::Describe(schema) => self.values(described(&schema)?),
+            Bound::Drop { names, if_exists } => tables::drop_all(&self.0, &names, if_exists).map(Outcome::Done),
+            Bound::Describe(schema) => self.values(catalog::described(&schema)?),
             Bound::Explain { analyze, planned } => self.explain(&planned, analyze),
-            Bound::ShowTables => {
-                let names: Vec<String> = self.0.front.tables().into_iter().map(|(name, _)| name).collect();
-                self.values(text_columns(&[("name", names)])?)
+            Bound::ShowTables { all } => self.values(catalog::tables(&self.0.front, all)?),
+            Bound::TableInfo(name) => self.values(catalog::table_info(&self.0.front, &name)?),
+            Bound::Set { name, value } => {
+                let value = value.unwrap_or_else(|| "its default".into());
+                Ok(Outcome::Done(format!("{name} is {value}")))
             }
-            Bound::Set { name, .. } => Err(Error::unsupported(format!("the setting {name}"))),
+            Bound::Done(said) => Ok(Outcome::Done(said)),
+            Bound::Export(directory) => database::export(self, &directory).map(Outcome::Done),
+            Bound::Import(directory) => database::import(self, &directory).map(Outcome::Done),
         }
-    }
-
-    fn create_table(&self, name: &str, query: &Planned, if_not_exists: bool, or_replace: bool) -> Result<Outcome> {
-        let exists = self.0.front.table(name).is_ok();
-        if exists && if_not_exists {
-            return Ok(Outcome::Done(format!("table {name} exists")));
-        }
-        if exists && !or_replace {
-            return Err(Error::query(format!("table {name} exists")).advise("CREATE OR REPLACE TABLE"));
-        }
-        let schema = batch_schema(query.optimized.schema());
-        let sink = Arc::new(CollectOp::new(schema, 0, None));
-        execute::drain(&self.0, query, sink.clone(), 2 * self.0.limits.page())?;
-        let rows = sink.result().ok_or_else(|| Error::internal("a table without rows at rest"))?;
-        let named = execute::result_schema(query);
-        let count = rows.rows as usize;
-        self.0.front.register(
-            name,
-            TableRef::Stored(Arc::new(rows.with_schema(named.clone())), named, Some(count)),
-            or_replace,
-        )?;
-        Ok(Outcome::Done(format!("table {name} created with {count} rows")))
-    }
-
-    fn drop_tables(&self, names: &[String], if_exists: bool) -> Result<Outcome> {
-        if !if_exists {
-            names.iter().try_for_each(|name| self.0.front.table(name).map(drop))?;
-        }
-        names.iter().for_each(|name| drop(self.0.front.drop_table(name)));
-        Ok(Outcome::Done(format!("{} dropped", names.join(", "))))
     }
 
     fn explain(&self, planned: &Planned, analyze: bool) -> Result<Outcome> {
@@ -209,11 +218,11 @@ impl Session {
         } else {
             explain(&execute::lower(&self.0, planned, self.0.nowhere()?, 0)?.top)
         };
-        self.values(text_columns(&[("plan", text.lines().map(String::from).collect())])?)
+        self.values(catalog::text_columns(&[("plan", text.lines().map(|line| Some(line.to_string())).collect())])?)
     }
 
     /// Rows that are here already.
-    fn values(&self, batch: RecordBatch) -> Result<Outcome> {
+    pub(super) fn values(&self, batch: RecordBatch) -> Result<Outcome> {
         let rows = crate::ops::collect::Collected::resident(batch);
         let (schema, count) = (rows.schema.clone(), rows.rows as usize);
         let plan = self.0.front.scan("result", TableRef::Stored(Arc::new(rows), schema, Some(count)))?;
@@ -221,7 +230,7 @@ impl Session {
     }
 
     /// Starts `planned`; a misfit before the first row binds `statement` anew, with full inference.
-    fn rows(&self, planned: Planned, statement: Option<Statement>) -> Result<Batches> {
+    pub(super) fn rows(&self, planned: Planned, statement: Option<Statement>) -> Result<Batches> {
         let inner = self.0.clone();
         let (schema, running) = match (execute::start(&self.0, &planned), &statement) {
             // A recursive query has read files before there is a queue for rows.
@@ -237,7 +246,7 @@ impl Session {
         let again = statement.map(|statement| {
             let again = move |error: &Error| -> Result<(SchemaRef, Running)> {
                 inner.infer_fully(error);
-                match inner.front.bind(&statement)? {
+                match inner.bind(&statement)? {
                     Bound::Query(planned) => Ok((execute::result_schema(&planned), execute::start(&inner, &planned)?)),
                     _ => Err(Error::internal("a query that became something else")),
                 }
@@ -252,11 +261,44 @@ impl Session {
     /// # Errors
     /// `Query` for a text that is not one query, or names what is not there.
     pub fn sql(&self, sql: &str) -> Result<Frame> {
-        let statements = self.statements(sql)?;
-        let [statement] = statements.as_slice() else {
-            return Err(Error::query(format!("{} statements where one query is wanted", statements.len())));
-        };
-        match self.0.front.bind(statement)? {
+        self.frame(&self.one(sql)?)
+    }
+
+    /// A query as a frame, with values for its parameters, `?` and `$1` by their numbers, `$name` by their names.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().build()?;
+    /// let values = [("low", 1i64.into()), ("high", 5i64.into())];
+    /// assert_eq!(session.sql_with("SELECT $low + 1 AS n WHERE $low < $high", &values)?.count()?, 1);
+    /// assert_eq!(session.sql_with("SELECT ? || ?", &[("1", "a".into()), ("2", "b".into())])?.count()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`sql`](Self::sql); and `Query`, for a parameter without value or a value without parameter.
+    pub fn sql_with(&self, sql: &str, values: &[(&str, ScalarValue)]) -> Result<Frame> {
+        let values: Vec<_> = values.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        self.frame(&self.0.front.with_values(&self.one(sql)?, &values)?)
+    }
+
+    /// The only statement of a text.
+    fn one(&self, sql: &str) -> Result<Statement> {
+        let mut statements = self.statements(sql)?;
+        match (statements.pop(), statements.len()) {
+            (Some(statement), 0) => Ok(statement),
+            (last, others) => {
+                let found = others + usize::from(last.is_some());
+                Err(Error::query(format!("{found} statements where one query is wanted")))
+            }
+        }
+    }
+
+    fn frame(&self, statement: &Statement) -> Result<Frame> {
+        match self.0.bind(statement)? {
             Bound::Query(planned) => {
                 let mut frame = Frame::new(self.clone(), planned.bound);
                 frame.names = Some(planned.names);
@@ -385,16 +427,4 @@ impl Session {
             restarts: self.0.restarts.load(Relaxed),
         }
     }
-}
-
-fn text_columns(columns: &[(&str, Vec<String>)]) -> Result<RecordBatch> {
-    let fields: Vec<Field> = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8View, true)).collect();
-    let arrays = columns.iter().map(|(_, values)| Arc::new(StringViewArray::from_iter_values(values)) as ArrayRef);
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())?)
-}
-
-fn described(schema: &SchemaRef) -> Result<RecordBatch> {
-    let names = schema.fields().iter().map(|f| f.name().clone()).collect();
-    let types = schema.fields().iter().map(|f| crate::front::type_name(f.data_type())).collect();
-    text_columns(&[("column_name", names), ("column_type", types)])
 }

@@ -11,7 +11,7 @@ use datafusion_expr::logical_plan::LogicalPlan;
 use datafusion_expr::{Expr, TableProviderFilterPushDown, TableSource};
 use datafusion_sql::sqlparser::ast;
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,6 +37,11 @@ pub struct View {
 }
 
 impl View {
+    /// The query as SQL; `None` for a plan that was made without.
+    pub fn sql(&self) -> Option<String> {
+        self.query.as_ref().map(ToString::to_string)
+    }
+
     /// A view of a bound plan.
     pub fn new(plan: LogicalPlan) -> Arc<View> {
         Arc::new(View { query: None, plan })
@@ -78,6 +83,27 @@ impl fmt::Debug for TableRef {
             TableRef::Series(series, _) => write!(f, "{series:?}"),
             TableRef::View(_) => f.write_str("View"),
         }
+    }
+}
+
+/// What the columns of a declared table demand and default to.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    /// Columns that must not be null.
+    pub(super) not_null: BTreeSet<String>,
+    /// What a column is where a row does not say.
+    pub(super) defaults: BTreeMap<String, ast::Expr>,
+}
+
+impl Shape {
+    /// Whether a column must not be null.
+    pub fn is_not_null(&self, column: &str) -> bool {
+        self.not_null.contains(column)
+    }
+
+    /// The default of a column, as SQL.
+    pub fn default_of(&self, column: &str) -> Option<String> {
+        self.defaults.get(column).map(ToString::to_string)
     }
 }
 
@@ -162,6 +188,7 @@ impl TableSource for WorkTable {
 #[derive(Default)]
 pub(super) struct Catalog {
     tables: RwLock<BTreeMap<String, TableRef>>,
+    shapes: RwLock<BTreeMap<String, Arc<Shape>>>,
     opened: RwLock<HashMap<String, Arc<Table>>>,
 }
 
@@ -182,7 +209,20 @@ impl Catalog {
         Ok(())
     }
 
+    pub(super) fn shape(&self, name: &str) -> Option<Arc<Shape>> {
+        self.shapes.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn keep_shape(&self, name: &str, shape: Option<Arc<Shape>>) {
+        let mut shapes = self.shapes.write().unwrap_or_else(PoisonError::into_inner);
+        match shape {
+            Some(shape) => drop(shapes.insert(name.to_string(), shape)),
+            None => drop(shapes.remove(name)),
+        }
+    }
+
     pub(super) fn remove(&self, name: &str) -> Option<TableRef> {
+        self.keep_shape(name, None);
         self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 

@@ -4,7 +4,8 @@
 //! looks at the tokens first: an arrow stays a lambda's only behind a bare name (or names in parentheses) that is an
 //! argument of a function that takes lambdas; every other arrow becomes an operator of its own.
 
-use datafusion_sql::sqlparser::ast::Expr;
+use super::operators;
+use datafusion_sql::sqlparser::ast::{Expr, UnaryOperator};
 use datafusion_sql::sqlparser::dialect::{Dialect, DuckDbDialect, Precedence};
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
@@ -28,6 +29,10 @@ const CLAUSES: &[Keyword] = &[
     Keyword::ON,
     Keyword::AS,
 ];
+
+/// How tight operators bind that have no place of their own, and powers.
+const OTHER: u8 = 25;
+const POWER: u8 = 45;
 
 /// The operator that [`mark_arrows`] writes for a JSON arrow.
 pub(super) const JSON_ARROW: &str = "->";
@@ -79,23 +84,55 @@ impl Dialect for PartitaDialect {
     /// Arrows and `||` bind tighter than comparisons, as in PostgreSQL: `doc ->> 'k' = 'v'`.
     fn prec_value(&self, prec: Precedence) -> u8 {
         match prec {
-            Precedence::PgOther => 25,
+            Precedence::PgOther => OTHER,
             other => DuckDbDialect.prec_value(other),
         }
     }
 
-    /// Words that begin a clause are no columns: `SELECT a + FROM t` is an error where it is wrong.
+    /// As in PostgreSQL: all operators without a place of their own are equal, between comparisons and `+`.
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        match &parser.peek_token_ref().token {
+            Token::Caret => Some(Ok(POWER)),
+            Token::StringConcat
+            | Token::Pipe
+            | Token::Ampersand
+            | Token::ShiftLeft
+            | Token::ShiftRight
+            | Token::CaretAt => Some(Ok(OTHER)),
+            _ => None,
+        }
+    }
+
+    /// Words that begin a clause are no columns: `SELECT a + FROM t` is an error where it is wrong. A sign binds tighter
+    /// than a power.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let token = parser.peek_token();
         match &token.token {
             Token::Word(w) if w.quote_style.is_none() && CLAUSES.contains(&w.keyword) => {
                 Some(parser.expected("an expression", token))
             }
-            _ => None,
+            Token::Minus => {
+                parser.next_token();
+                let signed = parser.parse_subexpr(POWER);
+                Some(signed.map(|expr| Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(expr) }))
+            }
+            _ => operators::comprehension(parser),
         }
     }
 
+    fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        operators::infix(self, parser, left, precedence)
+    }
+
     fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
+    fn supports_select_wildcard_rename(&self) -> bool {
+        true
+    }
+
+    fn supports_values_as_table_factor(&self) -> bool {
         true
     }
 
@@ -122,7 +159,7 @@ impl Dialect for PartitaDialect {
 
 /// Functions whose arguments may be lambdas.
 fn takes_lambdas(name: &str) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         "array_transform",
         "list_transform",
         "transform",
@@ -132,6 +169,8 @@ fn takes_lambdas(name: &str) -> bool {
         "array_filter",
         "list_filter",
         "filter",
+        "columns",
+        "array_first",
     ];
     const MORE: [&str; 7] =
         ["array_any_match", "any_match", "list_any_match", "array_all_match", "list_reduce", "array_reduce", "reduce"];
@@ -145,7 +184,6 @@ pub(super) fn mark_arrows(tokens: &mut [TokenWithSpan]) {
     let mut closed_list = false; // whether the last `)` closed the names of a lambda
     for token in tokens.iter_mut() {
         match &token.token {
-            Token::Whitespace(_) => continue,
             // The parser takes E'..' of other dialects only; the escapes are resolved already.
             Token::EscapedStringLiteral(text) => token.token = Token::SingleQuotedString(text.clone()),
             Token::LParen => {

@@ -167,7 +167,8 @@ fn some_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
 }
 
-fn spot_of(error: &DataFusionError) -> Option<Spot> {
+/// Where in the text the error is.
+pub(super) fn spot_of(error: &DataFusionError) -> Option<Spot> {
     let span = diagnostic(error)?.span?;
     Some(Spot { line: span.start.line, column: span.start.column })
 }

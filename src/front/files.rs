@@ -61,7 +61,8 @@ pub(super) fn function_names() -> Vec<String> {
 /// The format that a `read_*` function reads.
 fn reads(function: &str) -> Option<String> {
     let function = function.to_lowercase();
-    let spelled = function.strip_prefix("read_").or_else(|| function.strip_prefix("scan_"))?;
+    let prefixed = function.strip_prefix("read_").or_else(|| function.strip_prefix("scan_"));
+    let spelled = prefixed.or_else(|| function.strip_suffix("_scan"))?;
     let known = SPELLINGS.iter().find(|(s, _)| *s == spelled).map(|(_, f)| f.to_string());
     known.or_else(|| FORMATS.iter().find(|f| f.name() == spelled).map(|f| f.name().to_string()))
 }
@@ -223,6 +224,26 @@ fn option(def: &mut TableDef, name: &str, value: &Expr) -> Result<()> {
         Some(_) => Err(Error::query(format!("the option {name} is given twice"))),
         None => Ok(()),
     }
+}
+
+/// `SELECT * FROM read_csv('path', option => value)`: what `COPY t FROM 'path' (..)` loads.
+pub(super) fn reading(
+    path: &str,
+    format: Option<&str>,
+    options: &std::collections::BTreeMap<String, String>,
+) -> Result<Box<ast::Query>> {
+    let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let ending = || {
+        let plain = crate::io::Compression::of_name(path).1;
+        FORMATS.iter().find(|f| f.endings().iter().any(|e| plain.to_lowercase().ends_with(&format!(".{e}"))))
+    };
+    let format = match format {
+        Some(format) => format.to_string(),
+        None => ending().map_or_else(|| "csv".to_string(), |f| f.name().to_string()),
+    };
+    let mut args = vec![quote(path)];
+    args.extend(options.iter().map(|(name, value)| format!("{name} => {}", quote(value))));
+    super::parse::query(&format!("SELECT * FROM read_{format}({})", args.join(", ")))
 }
 
 /// The text of an option's value: texts bare, everything else as JSON.

@@ -4,8 +4,11 @@
 //! # Life of a statement
 //!
 //! 1. [`Front::parse`] cuts the text into statements ([`parse`], [`dialect`]; frames: [`exclude`], [`frames`]).
-//! 2. [`Front::bind`] names the columns ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM
-//!    become scans of a [`Source`] ([`catalog`], [`files`]), functions are looked up ([`functions`]).
+//!    Forms that the parser does not know are written out before it sees them ([`tokens`], [`shorthand`], [`operators`]).
+//! 2. [`Front::bind`] puts macros and DuckDB's forms into words that the binder knows ([`rewrite`]), names the columns
+//!    ([`names`]), gives `USING` keys their meaning ([`using`]), and binds: names in FROM become scans of a [`Source`]
+//!    ([`catalog`], [`files`]), functions are looked up ([`functions`]). Where binding fails for a name that can
+//!    be mended (another case, an alias of the same select), it is mended, and binding tried again ([`statement`]).
 //! 3. [`Front::plan`] runs the rules ([`rules`]): types, checked arithmetic ([`overflow`]), DataFusion's optimizer, join
 //!    order from statistics ([`stats`], [`join_order`]).
 //! 4. What comes out is a [`Bound`]: somebody above runs it. Nothing is executed here, and no file is read but to guess
@@ -13,14 +16,16 @@
 //!
 //! # Limits
 //!
-//! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT and TABLESAMPLE
-//! are refused.
+//! One schema (`main`); no transactions, no UPDATE, DELETE.
 
+mod arithmetic;
 mod asof;
 mod average;
 mod catalog;
 mod context;
+mod declared;
 mod decorrelate;
+mod definitions;
 mod dependent;
 mod dialect;
 mod errors;
@@ -31,18 +36,24 @@ mod frames;
 mod functions;
 mod join_order;
 mod lateral;
+mod make;
 mod names;
 mod nearest;
 mod only_row;
+mod operators;
 mod overflow;
 mod parse;
+mod rewrite;
 mod rules;
 mod series;
 mod set_ops;
+mod settings;
 mod share;
+mod shorthand;
 mod spelling;
 mod statement;
 pub mod stats;
+mod tokens;
 mod types;
 mod using;
 
@@ -50,9 +61,9 @@ mod using;
 mod tests;
 
 pub use average::avg;
-pub use catalog::{Source, TableRef, View, WorkTable};
+pub use catalog::{Shape, Source, TableRef, View, WorkTable};
 pub use exclude::excluded;
-pub use statement::{Bound, Planned, Statement};
+pub use statement::{Ask, Bound, Planned, Statement};
 
 use crate::error::{Error, Result};
 use crate::formats::{Table, TableDef};
@@ -64,16 +75,19 @@ use datafusion_expr::{AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, 
 use datafusion_sql::sqlparser::ast;
 use functions::Functions;
 use rules::Rules;
-use std::sync::Arc;
+use settings::Settings;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The front of one session: its tables, functions and rules. Shared by threads.
 pub struct Front {
-    functions: Functions,
+    /// The settings, and the functions that go by them.
+    functions: RwLock<(Settings, Arc<Functions>)>,
     rules: Rules,
     catalog: Arc<Catalog>,
     /// The number of the next CTE that may be shared.
     shared: AtomicUsize,
+    definitions: definitions::Definitions,
 }
 
 impl Front {
@@ -82,8 +96,36 @@ impl Front {
     /// # Errors
     /// `Internal`, when functions clash.
     pub fn new() -> Result<Front> {
-        let functions = Functions::new().map_err(|e| errors::bind_error(e, None))?;
-        Ok(Front { functions, rules: Rules::new(), catalog: Arc::default(), shared: AtomicUsize::new(0) })
+        let settings = Settings::default();
+        let functions = Functions::new(&settings).map_err(|e| errors::bind_error(e, None))?;
+        Ok(Front {
+            functions: RwLock::new((settings, Arc::new(functions))),
+            rules: Rules::new(),
+            catalog: Arc::default(),
+            definitions: definitions::Definitions::default(),
+            shared: AtomicUsize::new(0),
+        })
+    }
+
+    fn known(&self) -> Arc<Functions> {
+        Arc::clone(&self.functions.read().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    /// Changes a setting; `None` for its default. Queries that are planned already keep the one before.
+    ///
+    /// # Errors
+    /// `Unsupported`, for settings that are not there; `Query`, for values that they cannot have.
+    pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let mut held = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        let settings = held.0.with(name, value)?;
+        let functions = Functions::new(&settings).map_err(|e| errors::bind_error(e, None))?;
+        *held = (settings, Arc::new(functions));
+        Ok(())
+    }
+
+    /// A setting's value as text, if it is there.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).0.get(name)
     }
 
     /// The statements of a text, separated by semicolons.
@@ -94,12 +136,34 @@ impl Front {
         parse::statements(sql)
     }
 
-    /// What a statement asks for. Nothing is changed: who creates or drops a table calls `register` or `drop_table`.
+    /// What a statement asks for. Macros, prepared statements and settings are made and changed here; tables are not: who
+    /// creates or drops one calls `register` or `drop_table`.
     ///
     /// # Errors
     /// `Query` for names, types and files that are wrong, with the nearest name; `Unsupported` for what is not built.
     pub fn bind(&self, statement: &Statement) -> Result<Bound> {
-        statement::bind(self, statement)
+        statement::bind(self, statement, None)
+    }
+
+    /// As [`bind`](Self::bind), for statements whose meaning depends on data: a PIVOT asks for its values.
+    ///
+    /// # Errors
+    /// As `bind`, and whatever `ask` meets.
+    pub fn bind_asking(&self, statement: &Statement, ask: &Ask<'_>) -> Result<Bound> {
+        statement::bind(self, statement, Some(ask))
+    }
+
+    /// The statement with values for its parameters: `1`, `2`, .. for `?` and `$1`, or names.
+    ///
+    /// # Errors
+    /// `Query`, for a parameter without value, and a value without parameter.
+    pub fn with_values(
+        &self,
+        statement: &Statement,
+        values: &[(String, datafusion_common::ScalarValue)],
+    ) -> Result<Statement> {
+        let literal = |(name, value): &(String, _)| Ok((name.to_lowercase(), rewrite::params::literal(value)?));
+        statement::with_values(statement, &values.iter().map(literal).collect::<Result<_>>()?)
     }
 
     /// Analyzes and optimizes a bound plan; the headers are the names of its columns.
@@ -111,13 +175,13 @@ impl Front {
     }
 
     fn plan_for(&self, bound: LogicalPlan, sql: Option<&str>) -> Result<Planned> {
-        let optimized = self.rules.run(bound.clone(), &self.functions).map_err(|e| errors::bind_error(e, sql))?;
+        let optimized = self.rules.run(bound.clone(), &self.known()).map_err(|e| errors::bind_error(e, sql))?;
         let names = bound.schema().fields().iter().map(|f| f.name().clone()).collect();
         Ok(Planned { bound, optimized, names })
     }
 
     fn bind_ast(&self, statement: ast::Statement) -> Result<LogicalPlan, DataFusionError> {
-        Context::new(&self.functions, &self.catalog).bind(statement)
+        Context::new(&self.known(), &self.catalog).bind(statement)
     }
 
     /// Gives `table` a name.
@@ -126,6 +190,16 @@ impl Front {
     /// `Query`, when the name is taken and `replace` is not set.
     pub fn register(&self, name: &str, table: TableRef, replace: bool) -> Result<()> {
         self.catalog.register(name, table, replace)
+    }
+
+    /// Says what the columns of a declared table demand; `None` for nothing.
+    pub fn keep_shape(&self, name: &str, shape: Option<Arc<Shape>>) {
+        self.catalog.keep_shape(name, shape);
+    }
+
+    /// What the columns of a declared table demand.
+    pub fn shape(&self, name: &str) -> Option<Arc<Shape>> {
+        self.catalog.shape(name)
     }
 
     /// Forgets a table or a view; returns what it was.
@@ -179,27 +253,27 @@ impl Front {
 
     /// The options that expressions are evaluated with (see `ops::expr::Scope`).
     pub fn options(&self) -> Arc<ConfigOptions> {
-        Arc::clone(&self.functions.options)
+        Arc::clone(&self.known().options)
     }
 
     /// A scalar function by name, for Frame expressions.
     pub fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.functions.scalar(name)
+        self.known().scalar(name)
     }
 
     /// An aggregate function by name, for Frame expressions.
     pub fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.functions.aggregate(name)
+        self.known().aggregate(name)
     }
 
     /// A window function by name, for Frame expressions.
     pub fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.functions.window(name)
+        self.known().window(name)
     }
 
     /// The names of all functions.
     pub fn functions(&self) -> Vec<String> {
-        self.functions.names()
+        self.known().names()
     }
 }
 

@@ -1,6 +1,6 @@
 //! SQL text to statements.
 
-use super::dialect::{PartitaDialect, mark_arrows};
+use super::dialect::PartitaDialect;
 use super::errors::parse_error;
 use super::files::{constant, text_of};
 use super::statement::{CopyFrom, Kind, Statement};
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use datafusion_sql::sqlparser::ast::{self, TableFactor};
 use datafusion_sql::sqlparser::dialect::Dialect;
 use datafusion_sql::sqlparser::keywords::Keyword;
-use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::parser::{IsOptional, Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,14 @@ fn parse_all(sql: &str, text: &Arc<str>) -> Result<Vec<Statement>, ParserError> 
         if parser.peek_token_ref().token == Token::EOF {
             return Ok(found);
         }
-        found.push(Statement { sql: Arc::clone(text), kind: statement(&mut parser)? });
+        let kind = statement(&mut parser)?;
+        if matches!(kind, Kind::Refused(_)) {
+            // What is refused is not read to its end.
+            while !matches!(parser.peek_token_ref().token, Token::SemiColon | Token::EOF) {
+                parser.next_token();
+            }
+        }
+        found.push(Statement { sql: Arc::clone(text), kind });
         let next = parser.peek_token();
         if !matches!(next.token, Token::SemiColon | Token::EOF) {
             return parser.expected("the end of the statement", next);
@@ -45,9 +52,9 @@ fn parse_all(sql: &str, text: &Arc<str>) -> Result<Vec<Statement>, ParserError> 
 fn parser<'a>(dialect: &'a dyn Dialect, sql: &str) -> Result<Parser<'a>, ParserError> {
     let mut tokens = Vec::new();
     Tokenizer::new(dialect, sql).tokenize_with_location_into_buf(&mut tokens)?;
-    mark_arrows(&mut tokens);
     super::asof::mark_words(&mut tokens);
     super::exclude::mark(&mut tokens, dialect)?;
+    let tokens = super::tokens::prepare(tokens);
     Ok(Parser::new(dialect).with_tokens_with_locations(tokens).with_recursion_limit(DEEPEST))
 }
 
@@ -58,10 +65,10 @@ pub(super) fn table_factor(sql: &str) -> Result<TableFactor> {
     parse().map_err(|e| parse_error(&e, sql))
 }
 
-/// A statement, for those that are made of text here.
-pub(super) fn query(sql: &str) -> Result<ast::Statement> {
+/// A query, for those that are made of text here.
+pub(super) fn query(sql: &str) -> Result<Box<ast::Query>> {
     let dialect = PartitaDialect;
-    let parse = || parser(&dialect, sql)?.parse_statement();
+    let parse = || parser(&dialect, sql)?.parse_query();
     parse().map_err(|e| parse_error(&e, sql))
 }
 
@@ -73,10 +80,149 @@ pub(super) fn expression(sql: &str) -> Result<ast::Expr> {
 }
 
 fn statement(parser: &mut Parser) -> Result<Kind, ParserError> {
-    if parser.parse_keyword(Keyword::COPY) {
-        return copy(parser);
+    match word(parser, 0).as_str() {
+        "copy" => {
+            parser.next_token();
+            copy(parser)
+        }
+        "insert" => insert(parser),
+        "describe" | "desc" => describe(parser),
+        "show" => show(parser),
+        "pragma" => pragma(parser),
+        // The parser takes what follows the name for a part of it.
+        "table" => Ok(Kind::Refused("TABLE as a query".into())),
+        "export" | "import" if word(parser, 1) == "database" => database(parser),
+        "drop" if matches!(word(parser, 1).as_str(), "macro" | "function") => drop_macro(parser),
+        _ => Ok(Kind::Ast(Box::new(parser.parse_statement()?))),
     }
-    Ok(Kind::Ast(Box::new(parser.parse_statement()?)))
+}
+
+/// The word that stands `at` tokens ahead, in lower case; nothing, if it is no word.
+fn word(parser: &Parser, at: usize) -> String {
+    match &parser.peek_nth_token_ref(at).token {
+        Token::Word(w) if w.quote_style.is_none() => w.value.to_lowercase(),
+        _ => String::new(),
+    }
+}
+
+fn skip(parser: &mut Parser, words: usize) {
+    (0..words).for_each(|_| drop(parser.next_token()));
+}
+
+/// `INSERT INTO t (a, b) BY NAME query`.
+fn insert(parser: &mut Parser) -> Result<Kind, ParserError> {
+    skip(parser, 1);
+    if parser.parse_keyword(Keyword::OR) {
+        let how = parser.next_token();
+        return Ok(Kind::Refused(format!("INSERT OR {how}")));
+    }
+    parser.expect_keyword(Keyword::INTO)?;
+    let table = parser.parse_object_name(false)?;
+    let mut columns = Vec::new();
+    let lists_columns = parser.peek_token_ref().token == Token::LParen
+        && !matches!(word(parser, 1).as_str(), "select" | "with" | "from" | "values");
+    if lists_columns {
+        columns = parser.parse_parenthesized_column_list(IsOptional::Mandatory, false)?;
+    }
+    let mut by_name = false;
+    if parser.parse_keyword(Keyword::BY) {
+        by_name = parser.parse_keyword(Keyword::NAME);
+        if !by_name && word(parser, 0) == "position" {
+            skip(parser, 1);
+        }
+    }
+    let source = match parser.parse_keywords(&[Keyword::DEFAULT, Keyword::VALUES]) {
+        true => None,
+        false => Some(parser.parse_query()?),
+    };
+    for (keyword, name) in [(Keyword::ON, "INSERT .. ON CONFLICT"), (Keyword::RETURNING, "INSERT .. RETURNING")] {
+        if parser.peek_keyword(keyword) {
+            return Ok(Kind::Refused(name.into()));
+        }
+    }
+    Ok(Kind::Insert { table, columns, by_name, source })
+}
+
+/// `DESCRIBE t`, `DESCRIBE query`, `DESCRIBE` alone.
+fn describe(parser: &mut Parser) -> Result<Kind, ParserError> {
+    skip(parser, 1);
+    let _ = parser.parse_keyword(Keyword::TABLE);
+    match (&parser.peek_token_ref().token, word(parser, 0).as_str()) {
+        (Token::EOF | Token::SemiColon, _) => Ok(Kind::ShowTables { all: true }),
+        (_, "select" | "with" | "from" | "values") => Ok(Kind::Describe(parser.parse_query()?)),
+        _ => Ok(Kind::Describe(all_of(parser.parse_table_factor()?))),
+    }
+}
+
+/// `SHOW TABLES`, `SHOW ALL TABLES`, `SHOW t`.
+fn show(parser: &mut Parser) -> Result<Kind, ParserError> {
+    skip(parser, 1);
+    match (word(parser, 0).as_str(), word(parser, 1).as_str()) {
+        ("tables", "") => {
+            skip(parser, 1);
+            Ok(Kind::ShowTables { all: false })
+        }
+        ("all", "tables") => {
+            skip(parser, 2);
+            Ok(Kind::ShowTables { all: true })
+        }
+        ("databases" | "schemas" | "functions" | "variables" | "columns", _) | ("tables", _) => {
+            Ok(Kind::Refused(format!("SHOW {}", word(parser, 0).to_uppercase())))
+        }
+        _ => Ok(Kind::Describe(all_of(parser.parse_table_factor()?))),
+    }
+}
+
+/// `PRAGMA table_info('t')`, `PRAGMA show_tables`, `PRAGMA setting = value`.
+fn pragma(parser: &mut Parser) -> Result<Kind, ParserError> {
+    skip(parser, 1);
+    let name = parser.parse_identifier()?.value.to_lowercase();
+    if parser.consume_token(&Token::Eq) {
+        let value = option_value(parser)?;
+        return Ok(Kind::Set { name, value });
+    }
+    let mut of = None;
+    if parser.consume_token(&Token::LParen) {
+        of = Some(option_value(parser)?);
+        parser.expect_token(&Token::RParen)?;
+    }
+    match (name.as_str(), of) {
+        ("show_tables", None) => Ok(Kind::ShowTables { all: false }),
+        ("show_tables_expanded", None) => Ok(Kind::ShowTables { all: true }),
+        ("table_info", Some(table)) => Ok(Kind::TableInfo(table)),
+        _ => Ok(Kind::Refused(format!("PRAGMA {name}"))),
+    }
+}
+
+/// `EXPORT DATABASE 'dir'`, `IMPORT DATABASE 'dir'`.
+fn database(parser: &mut Parser) -> Result<Kind, ParserError> {
+    let export = word(parser, 0) == "export";
+    skip(parser, 2);
+    let directory = parser.parse_literal_string()?;
+    let mut options = BTreeMap::new();
+    if export && parser.consume_token(&Token::LParen) {
+        copy_options(parser, &mut options)?;
+    }
+    let format = options.remove("format").unwrap_or_else(|| "parquet".into()).to_lowercase();
+    Ok(match (export, options.keys().next()) {
+        (_, Some(option)) => Kind::Refused(format!("EXPORT DATABASE with the option {option}")),
+        (true, None) if format != "parquet" => Kind::Refused(format!("EXPORT DATABASE as {format}")),
+        (true, None) => Kind::Export(directory),
+        (false, None) => Kind::Import(directory),
+    })
+}
+
+/// `DROP MACRO [TABLE] [IF EXISTS] f`.
+fn drop_macro(parser: &mut Parser) -> Result<Kind, ParserError> {
+    skip(parser, 2);
+    let _ = parser.parse_keyword(Keyword::TABLE);
+    let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+    Ok(Kind::DropMacro { name: parser.parse_identifier()?.value.to_lowercase(), if_exists })
+}
+
+/// `SELECT * FROM factor`.
+pub(super) fn all_of(factor: TableFactor) -> Box<ast::Query> {
+    super::rewrite::all_of(factor)
 }
 
 /// `COPY (query) TO 'file' (FORMAT parquet, ROW_GROUP_SIZE 1000)`, `COPY table TO 'file'`.
@@ -86,13 +232,14 @@ fn copy(parser: &mut Parser) -> Result<Kind, ParserError> {
         parser.expect_token(&Token::RParen)?;
         CopyFrom::Query(query)
     } else {
-        CopyFrom::Table(parser.parse_object_name(true)?)
+        let table = parser.parse_object_name(true)?;
+        let columns = parser.parse_parenthesized_column_list(IsOptional::Optional, false)?;
+        CopyFrom::Table(table, columns)
     };
-    if parser.peek_keyword(Keyword::FROM) {
-        let next = parser.peek_token();
-        return parser.expected("TO (to load a file: CREATE TABLE name AS FROM 'file')", next);
+    let loads = parser.parse_keyword(Keyword::FROM);
+    if !loads {
+        parser.expect_keyword(Keyword::TO)?;
     }
-    parser.expect_keyword(Keyword::TO)?;
     let path = parser.parse_literal_string()?;
     let mut options = BTreeMap::new();
     if parser.parse_keyword(Keyword::STORED) {
@@ -104,7 +251,11 @@ fn copy(parser: &mut Parser) -> Result<Kind, ParserError> {
         copy_options(parser, &mut options)?;
     }
     let format = options.remove("format").map(|f| f.to_lowercase());
-    Ok(Kind::Copy { from, path, format, options })
+    match (loads, from) {
+        (true, CopyFrom::Table(table, columns)) => Ok(Kind::Load { table, columns, path, format, options }),
+        (true, CopyFrom::Query(_)) => parser.expected("TO behind a query", parser.peek_token()),
+        (false, from) => Ok(Kind::Copy { from, path, format, options }),
+    }
 }
 
 fn copy_options(parser: &mut Parser, options: &mut BTreeMap<String, String>) -> Result<(), ParserError> {

@@ -15,7 +15,7 @@ use datafusion_common::Result;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
 use datafusion_sql::sqlparser::ast::{
-    Cte, ObjectName, Query, SetExpr, Statement, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Cte, ObjectName, Query, SetExpr, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -84,8 +84,7 @@ impl Naming<'_> {
     fn wrap(&self, cte: &mut Cte) -> OurResult<()> {
         let number = self.next.fetch_add(1, Relaxed);
         let wrong = || Error::internal("a CTE cannot be put into parentheses");
-        let made = super::parse::query(&format!("SELECT * FROM (SELECT 1) AS \"{NAME}{number}\""))?;
-        let Statement::Query(mut made) = made else { return Err(wrong()) };
+        let mut made = super::parse::query(&format!("SELECT * FROM (SELECT 1) AS \"{NAME}{number}\""))?;
         let SetExpr::Select(select) = made.body.as_mut() else { return Err(wrong()) };
         let relation = select.from.first_mut().map(|from| &mut from.relation);
         let Some(TableFactor::Derived { subquery, .. }) = relation else { return Err(wrong()) };

@@ -24,8 +24,8 @@ pub struct Collected {
     parts: Arc<Vec<Kept>>,
     /// How many rows.
     pub rows: u64,
-    /// Who holds the list.
-    _list: Option<Arc<Reservation>>,
+    /// Who holds the lists.
+    lists: Vec<Arc<Reservation>>,
 }
 
 /// Bytes that a batch takes in the list.
@@ -41,12 +41,24 @@ impl Collected {
     /// One batch that is there already.
     pub fn resident(batch: RecordBatch) -> Self {
         let (schema, rows) = (batch.schema(), batch.num_rows() as u64);
-        Collected { schema, parts: Arc::new(vec![Kept::Resident(batch)]), rows, _list: None }
+        Collected { schema, parts: Arc::new(vec![Kept::Resident(batch)]), rows, lists: Vec::new() }
     }
 
     /// The same rows under other names.
     pub fn with_schema(self, schema: SchemaRef) -> Self {
         Collected { schema, ..self }
+    }
+
+    /// These rows, then those of `more`, which has the same columns.
+    pub fn then(&self, more: &Collected) -> Self {
+        let parts = self.parts.iter().chain(more.parts.iter()).cloned().collect();
+        let lists = self.lists.iter().chain(&more.lists).cloned().collect();
+        Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows + more.rows, lists }
+    }
+
+    /// No rows of these columns.
+    pub fn emptied(&self) -> Self {
+        Collected { schema: self.schema.clone(), parts: Arc::default(), rows: 0, lists: Vec::new() }
     }
 
     /// How many batches.
@@ -141,7 +153,7 @@ impl Growing {
     pub fn rows(&self) -> Result<Collected> {
         let last = self.last()?.map(Kept::Resident);
         let parts = self.parts.iter().cloned().chain(last).collect();
-        Ok(Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows, _list: None })
+        Ok(Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows: self.rows, lists: Vec::new() })
     }
 }
 
@@ -220,15 +232,15 @@ impl SinkOp for CollectOp {
                 parts.push(kept);
             } else if take > 0 {
                 let (schema, one) = (self.schema.clone(), Arc::new(vec![kept]));
-                let whole = Collected { schema, parts: one, rows: 0, _list: None };
+                let whole = Collected { schema, parts: one, rows: 0, lists: Vec::new() };
                 if let Some(batch) = whole.batch(0)? {
                     parts.push(Kept::Resident(batch.slice(begin, take)));
                 }
             }
             rows += take as u64;
         }
-        let _list = self.shared.list.lock().unwrap_or_else(|e| e.into_inner()).clone();
-        let collected = Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows, _list };
+        let lists = self.shared.list.lock().unwrap_or_else(|e| e.into_inner()).iter().cloned().collect();
+        let collected = Collected { schema: self.schema.clone(), parts: Arc::new(parts), rows, lists };
         *self.shared.result.lock().unwrap_or_else(|e| e.into_inner()) = Some(collected);
         Ok(Sizes { parts: vec![PartSize { rows, ..PartSize::default() }] })
     }

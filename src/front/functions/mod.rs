@@ -19,6 +19,8 @@ mod times;
 #[cfg(test)]
 mod tests;
 
+use super::arithmetic;
+use super::settings::Settings;
 use chrono::{DateTime, Utc};
 use datafusion_common::Result;
 use datafusion_common::alias::AliasGenerator;
@@ -51,8 +53,9 @@ struct Aliases {
 }
 
 impl Functions {
-    pub(super) fn new() -> Result<Functions> {
-        let options = options();
+    /// The functions of a session with these settings.
+    pub(super) fn new(settings: &Settings) -> Result<Functions> {
+        let options = options(settings)?;
         let (registry, mut also) = registry(&options)?;
         also.add(&registry);
         let mut ours = HashMap::new();
@@ -70,7 +73,7 @@ impl Functions {
             ours,
             lambdas,
             also,
-            planners: planners(),
+            planners: planners(settings),
             options: Arc::new(options),
             alias: Arc::default(),
         })
@@ -120,15 +123,16 @@ impl Functions {
     }
 }
 
-/// Text is `Utf8View`; nulls sort last in both directions; numbers with a fraction are floats.
-fn options() -> ConfigOptions {
+/// Text is `Utf8View`; nulls sort last in both directions unless the session says otherwise; numbers with a fraction are
+/// floats.
+fn options(settings: &Settings) -> Result<ConfigOptions> {
     let mut options = ConfigOptions::default();
     options.sql_parser.map_string_types_to_utf8view = true;
-    options.sql_parser.default_null_ordering = "nulls_last".into();
+    options.sql_parser.default_null_ordering = settings.null_order.into();
     options.sql_parser.collect_spans = true;
-    options.execution.time_zone = Some("UTC".into());
+    options.execution.time_zone = settings.time_zone.clone().or_else(|| Some("UTC".into()));
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
-    options
+    Ok(options)
 }
 
 fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)> {
@@ -206,9 +210,10 @@ impl Aliases {
 }
 
 /// In the order that DataFusion's own session asks them, ours first.
-fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+fn planners(settings: &Settings) -> Vec<Arc<dyn ExprPlanner>> {
     vec![
         Arc::new(planner::OurPlanner),
+        Arc::new(arithmetic::Arithmetic { integer_division: settings.integer_division }),
         Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
         Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
         Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),

@@ -47,7 +47,7 @@ fn show(front: &Front, bound: &Bound) -> String {
         Bound::Copy { query, path, format, options } => {
             format!("copy to {path:?} as {format:?} with {options:?}\n{}", planned(query))
         }
-        Bound::CreateTable { name, query, if_not_exists, or_replace } => {
+        Bound::CreateTable { name, query, if_not_exists, or_replace, .. } => {
             format!("create table {name} ({if_not_exists}, {or_replace})\n{}", planned(query))
         }
         Bound::CreateView { name, view, or_replace, .. } => {
@@ -60,8 +60,15 @@ fn show(front: &Front, bound: &Bound) -> String {
             fields.collect::<Vec<_>>().join("\n")
         }
         Bound::Explain { analyze, planned: p } => format!("explain ({analyze})\n{}", planned(p)),
-        Bound::ShowTables => "show tables".into(),
+        Bound::ShowTables { all } => format!("show tables ({all})"),
         Bound::Set { name, value } => format!("set {name} = {value:?}"),
+        Bound::Insert { name, query, not_null } => format!("insert into {name} {not_null:?}\n{}", planned(query)),
+        Bound::Truncate(name) => format!("truncate {name}"),
+        Bound::Rename { from, to } => format!("rename {from} to {to}"),
+        Bound::TableInfo(name) => format!("info of {name}"),
+        Bound::Done(said) => said.clone(),
+        Bound::Export(directory) => format!("export to {directory}"),
+        Bound::Import(directory) => format!("import {directory}"),
     }
 }
 

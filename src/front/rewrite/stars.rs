@@ -1,0 +1,375 @@
+//! Stars that need to know the columns: `* RENAME (a AS b)`, `COLUMNS('regex')`, `COLUMNS(* EXCLUDE (a))`,
+//! `COLUMNS(['a', 'b'])`, `COLUMNS(c -> c LIKE 'a%')`, `*COLUMNS(..)` among the arguments of a function, `s.*` of a struct.
+//!
+//! An item of the select list that holds `COLUMNS` becomes one item for each column, named after it; in WHERE and HAVING
+//! all of them must hold. Several `COLUMNS` in one expression must choose the same columns, and go together.
+
+use super::{Known, Rewriter};
+use crate::error::{Error, Result};
+use crate::front::{make, names};
+use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
+use datafusion_sql::sqlparser::ast::{
+    ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LambdaFunction,
+    ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, TableWithJoins, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
+};
+use std::ops::ControlFlow;
+
+pub(super) fn expand(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()> {
+    let wanted = select.projection.iter().any(is_ours)
+        || [&select.selection, &select.having, &select.qualify].into_iter().flatten().any(holds_columns);
+    if !wanted {
+        return Ok(());
+    }
+    let needs = |item: &SelectItem| match item {
+        SelectItem::QualifiedWildcard(_, options) => options.opt_rename.is_some(),
+        other => is_ours(other),
+    };
+    let must = select.selection.iter().chain(&select.having).chain(&select.qualify).any(holds_columns)
+        || select.projection.iter().any(needs);
+    let known = match rewriter.columns(&select.from) {
+        Ok(known) => known,
+        // `t.*` of a table is the binder's; what is wrong with FROM, it will say.
+        Err(_) if !must => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let chooser = Chooser { rewriter, known };
+    let mut items = Vec::new();
+    for item in std::mem::take(&mut select.projection) {
+        chooser.item(item, &mut items)?;
+    }
+    select.projection = items;
+    for condition in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
+        chooser.condition(condition)?;
+    }
+    Ok(())
+}
+
+/// The expressions that `items` stand for over `from`, each with the name of its column.
+pub(super) fn named(
+    rewriter: &Rewriter<'_>,
+    from: &[TableWithJoins],
+    items: Vec<SelectItem>,
+) -> Result<Vec<(Expr, String)>> {
+    let chooser = Chooser { rewriter, known: rewriter.columns(from)? };
+    let mut found = Vec::new();
+    for item in items {
+        match item {
+            SelectItem::Wildcard(options) => {
+                found.extend(chooser.starred(None, &options).into_iter().map(|k| (k.expr(), k.name.clone())));
+            }
+            SelectItem::UnnamedExpr(expr) if holds_columns(&expr) => {
+                found.extend(chooser.chosen(&expr)?.into_iter().map(|k| (with_column(&expr, k), k.name.clone())));
+            }
+            SelectItem::UnnamedExpr(expr) => {
+                let name = match &expr {
+                    Expr::Identifier(i) => names::normal(i),
+                    Expr::CompoundIdentifier(parts) => parts.last().map(names::normal).unwrap_or_default(),
+                    other => other.to_string(),
+                };
+                found.push((expr, name));
+            }
+            other => return Err(Error::query(format!("a column is wanted, not {other}"))),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this file has something to do for an item.
+fn is_ours(item: &SelectItem) -> bool {
+    match item {
+        SelectItem::Wildcard(options) => options.opt_rename.is_some(),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+            // One word may be a table or a struct: only the columns tell.
+            options.opt_rename.is_some() || name.0.len() == 1
+        }
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => holds_columns(expr),
+        _ => false,
+    }
+}
+
+/// The argument of `COLUMNS(..)`, and whether it stands unpacked: `*COLUMNS(..)`.
+fn columns_call(expr: &Expr) -> Option<&FunctionArg> {
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), over: None, .. }) = expr else {
+        return None;
+    };
+    match (name.to_string().eq_ignore_ascii_case("columns"), list.args.as_slice()) {
+        (true, [one]) => Some(one),
+        _ => None,
+    }
+}
+
+fn holds_columns(expr: &Expr) -> bool {
+    let mut find = Columns { found: Vec::new(), replace: None, depth: 0 };
+    let _ = expr.clone().visit(&mut find);
+    !find.found.is_empty()
+}
+
+struct Chooser<'r, 'a> {
+    rewriter: &'r Rewriter<'a>,
+    known: Vec<Known>,
+}
+
+impl Chooser<'_, '_> {
+    fn item(&self, item: SelectItem, items: &mut Vec<SelectItem>) -> Result<()> {
+        match item {
+            SelectItem::Wildcard(options) if options.opt_rename.is_some() => self.renamed(None, options, items),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                let fields = self.fields(&name);
+                match fields {
+                    Some(fields) => {
+                        items.extend(fields.into_iter().map(SelectItem::UnnamedExpr));
+                        Ok(())
+                    }
+                    None if options.opt_rename.is_some() => self.renamed(Some(&name), options, items),
+                    None => {
+                        let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
+                        items.push(SelectItem::QualifiedWildcard(kind, options));
+                        Ok(())
+                    }
+                }
+            }
+            SelectItem::UnnamedExpr(expr) if holds_columns(&expr) => self.items(&expr, None, items),
+            SelectItem::ExprWithAlias { expr, alias } if holds_columns(&expr) => self.items(&expr, Some(&alias), items),
+            other => {
+                items.push(other);
+                Ok(())
+            }
+        }
+    }
+
+    /// The fields of a struct column of that name, where no table has it.
+    fn fields(&self, name: &ObjectName) -> Option<Vec<Expr>> {
+        let [part] = name.0.as_slice() else { return None };
+        let name = names::normal(part.as_ident()?);
+        if self.known.iter().any(|k| k.relation.as_ref().is_some_and(|r| r.table() == name)) {
+            return None;
+        }
+        let column = self.known.iter().find(|k| k.name == name)?;
+        let DataType::Struct(fields) = &column.data_type else { return None };
+        let field = |f: &arrow::datatypes::FieldRef| {
+            Expr::CompoundIdentifier(vec![Ident::with_quote('"', &name), Ident::with_quote('"', f.name())])
+        };
+        Some(fields.iter().map(field).collect())
+    }
+
+    fn renamed(
+        &self,
+        table: Option<&ObjectName>,
+        options: WildcardAdditionalOptions,
+        items: &mut Vec<SelectItem>,
+    ) -> Result<()> {
+        let renames: Vec<(String, Ident)> = match &options.opt_rename {
+            Some(RenameSelectItem::Single(one)) => vec![(names::normal(&one.ident), one.alias.clone())],
+            Some(RenameSelectItem::Multiple(all)) => {
+                all.iter().map(|one| (names::normal(&one.ident), one.alias.clone())).collect()
+            }
+            None => Vec::new(),
+        };
+        let chosen = self.starred(table, &options);
+        if let Some((missing, _)) = renames.iter().find(|(name, _)| !chosen.iter().any(|k| k.name == *name)) {
+            return Err(Error::query(format!("RENAME of \"{missing}\", which is no column here")));
+        }
+        for column in chosen {
+            let replaced = options.opt_replace.iter().flat_map(|r| &r.items);
+            let expr = replaced
+                .filter(|item| names::normal(&item.column_name) == column.name)
+                .map(|item| item.expr.clone())
+                .next()
+                .unwrap_or_else(|| column.expr());
+            let alias = renames.iter().find(|(name, _)| *name == column.name);
+            let alias = alias.map_or_else(|| Ident::with_quote('"', &column.name), |(_, alias)| alias.clone());
+            items.push(SelectItem::ExprWithAlias { expr, alias });
+        }
+        Ok(())
+    }
+
+    /// The columns of a star, without those that it leaves out.
+    fn starred(&self, table: Option<&ObjectName>, options: &WildcardAdditionalOptions) -> Vec<&Known> {
+        let last = |name: &ObjectName| name.0.last().and_then(|p| p.as_ident()).map(names::normal);
+        let out: Vec<String> = match (&options.opt_exclude, &options.opt_except) {
+            (Some(ExcludeSelectItem::Single(one)), _) => last(one).into_iter().collect(),
+            (Some(ExcludeSelectItem::Multiple(all)), _) => all.iter().filter_map(last).collect(),
+            (None, Some(except)) => {
+                std::iter::once(&except.first_element).chain(&except.additional_elements).map(names::normal).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        let table = table.and_then(last);
+        let of_table =
+            |k: &&Known| table.as_ref().is_none_or(|t| k.relation.as_ref().is_some_and(|r| r.table() == t.as_str()));
+        self.known.iter().filter(of_table).filter(|k| !out.contains(&k.name)).collect()
+    }
+
+    /// One item for each column that the COLUMNS in `expr` choose.
+    fn items(&self, expr: &Expr, alias: Option<&Ident>, items: &mut Vec<SelectItem>) -> Result<()> {
+        let mut expr = expr.clone();
+        self.unpack(&mut expr)?;
+        if !holds_columns(&expr) {
+            items.push(match alias {
+                Some(alias) => SelectItem::ExprWithAlias { expr, alias: alias.clone() },
+                None => SelectItem::UnnamedExpr(expr),
+            });
+            return Ok(());
+        }
+        for column in self.chosen(&expr)? {
+            let name = match alias {
+                Some(alias) => alias.value.replace("\\0", &column.name),
+                None => column.name.clone(),
+            };
+            items.push(SelectItem::ExprWithAlias {
+                expr: with_column(&expr, column),
+                alias: Ident::with_quote('"', name),
+            });
+        }
+        Ok(())
+    }
+
+    fn condition(&self, condition: &mut Expr) -> Result<()> {
+        if !holds_columns(condition) {
+            return Ok(());
+        }
+        let each = self.chosen(condition)?.into_iter().map(|column| with_column(condition, column));
+        let all = each.reduce(|left, right| make::and(Some(left), right));
+        *condition = all.ok_or_else(|| Error::query(format!("no column fits {condition}")))?;
+        Ok(())
+    }
+
+    /// The columns that all COLUMNS in `expr` choose.
+    fn chosen(&self, expr: &Expr) -> Result<Vec<&Known>> {
+        let mut find = Columns { found: Vec::new(), replace: None, depth: 0 };
+        let _ = expr.clone().visit(&mut find);
+        let mut chosen: Option<Vec<usize>> = None;
+        for arg in &find.found {
+            let these = self.choose(arg)?;
+            match &chosen {
+                Some(before) if *before != these => {
+                    return Err(Error::query(format!("two COLUMNS in {expr} choose different columns")));
+                }
+                _ => chosen = Some(these),
+            }
+        }
+        let chosen = chosen.unwrap_or_default();
+        if chosen.is_empty() {
+            return Err(Error::query(format!("no column fits {expr}")));
+        }
+        Ok(chosen.into_iter().filter_map(|i| self.known.get(i)).collect())
+    }
+
+    fn choose(&self, arg: &FunctionArg) -> Result<Vec<usize>> {
+        let (FunctionArg::Unnamed(arg) | FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. }) = arg;
+        let none = WildcardAdditionalOptions::default();
+        let of = |columns: Vec<&Known>| {
+            let is = |k: &Known| columns.iter().any(|c| std::ptr::eq(*c, k));
+            self.known.iter().enumerate().filter(|(_, k)| is(k)).map(|(i, _)| i).collect()
+        };
+        match arg {
+            FunctionArgExpr::Wildcard => Ok((0..self.known.len()).collect()),
+            FunctionArgExpr::WildcardWithOptions(options) => Ok(of(self.starred(None, options))),
+            FunctionArgExpr::QualifiedWildcard(table) => Ok(of(self.starred(Some(table), &none))),
+            FunctionArgExpr::Expr(Expr::Array(list)) => {
+                let names = self.rewriter.constants(list.elem.clone())?;
+                let place = |name: &ScalarValue| {
+                    let name = name.to_string();
+                    let found = self.known.iter().position(|k| k.name.eq_ignore_ascii_case(&name));
+                    found.ok_or_else(|| Error::query(format!("no column \"{name}\"")))
+                };
+                names.iter().map(place).collect()
+            }
+            FunctionArgExpr::Expr(Expr::Lambda(lambda)) => self.filtered(|name| applied(lambda, name)),
+            FunctionArgExpr::Expr(pattern) => {
+                self.filtered(|name| Ok(make::call("regexp_like", vec![name, pattern.clone()])))
+            }
+        }
+    }
+
+    /// The columns for whose name a condition is true.
+    fn filtered(&self, condition: impl Fn(Expr) -> Result<Expr>) -> Result<Vec<usize>> {
+        let tests = self.known.iter().map(|k| condition(make::text(k.name.as_str()))).collect::<Result<Vec<_>>>()?;
+        let held = self.rewriter.constants(tests)?;
+        let is_true = |value: &ScalarValue| *value == ScalarValue::Boolean(Some(true));
+        Ok(held.iter().enumerate().filter(|(_, v)| is_true(v)).map(|(i, _)| i).collect())
+    }
+
+    /// Puts the columns of `*COLUMNS(..)` among the arguments around it.
+    fn unpack(&self, expr: &mut Expr) -> Result<()> {
+        let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = expr else { return Ok(()) };
+        let mut args = Vec::with_capacity(list.args.len());
+        for arg in std::mem::take(&mut list.args) {
+            match unpacked(&arg) {
+                Some(call) => args.extend(
+                    self.chosen(call)?.into_iter().map(|k| FunctionArg::Unnamed(FunctionArgExpr::Expr(k.expr()))),
+                ),
+                None => args.push(arg),
+            }
+        }
+        list.args = args;
+        Ok(())
+    }
+}
+
+/// The COLUMNS in an argument `*COLUMNS(..)`: the token pass wrote `unpack(COLUMNS(..))`.
+fn unpacked(arg: &FunctionArg) -> Option<&Expr> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(f))) = arg else { return None };
+    let FunctionArguments::List(list) = &f.args else { return None };
+    match (f.name.to_string().as_str(), list.args.as_slice()) {
+        (crate::front::tokens::UNPACK, [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))]) => Some(inner),
+        _ => None,
+    }
+}
+
+/// The body of a lambda with `name` in the place of its parameter.
+fn applied(lambda: &LambdaFunction, name: Expr) -> Result<Expr> {
+    use datafusion_sql::sqlparser::ast::OneOrManyWithParens::{Many, One};
+    let param = match &lambda.params {
+        One(one) => one,
+        Many(all) => match all.as_slice() {
+            [one] => one,
+            _ => return Err(Error::query("the lambda of COLUMNS takes one name")),
+        },
+    };
+    let mut body = (*lambda.body).clone();
+    let is = |ident: &Ident| names::normal(ident) == names::normal(&param.name);
+    super::params::replace_names(&mut body, &|ident| is(ident).then(|| name.clone()));
+    Ok(body)
+}
+
+/// `expr` with a column in the place of each COLUMNS.
+fn with_column(expr: &Expr, column: &Known) -> Expr {
+    let mut expr = expr.clone();
+    let mut replace = Columns { found: Vec::new(), replace: Some(column.expr()), depth: 0 };
+    let _ = expr.visit(&mut replace);
+    expr
+}
+
+/// Finds each COLUMNS outside of subqueries, and replaces it.
+struct Columns {
+    found: Vec<FunctionArg>,
+    replace: Option<Expr>,
+    depth: usize,
+}
+
+impl VisitorMut for Columns {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let (Some(arg), 0) = (columns_call(expr), self.depth) {
+            self.found.push(arg.clone());
+            if let Some(column) = &self.replace {
+                *expr = column.clone();
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
