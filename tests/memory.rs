@@ -27,6 +27,18 @@ const ROWS: &[(&str, &str, u64)] = &[
     ),
     ("wide text keys", "SELECT count(*), sum(n) FROM (SELECT text, count(*) AS n FROM t GROUP BY text)", 64),
     ("distinct", "SELECT count(*), sum(num) FROM (SELECT DISTINCT num, small FROM t)", 64),
+    (
+        "texts and lists",
+        "SELECT count(*), sum(length(s)), sum(len(l)), sum(f) FROM (SELECT num, string_agg(text, ',') AS s, array_agg(id) AS l, \
+            first(id ORDER BY other) AS f FROM t GROUP BY num)",
+        64,
+    ),
+    (
+        "modes",
+        "SELECT count(*), sum(m), sum(d) FROM (SELECT small, mode(num) AS m, count(DISTINCT other) AS d FROM t GROUP BY small)",
+        64,
+    ),
+    ("cube", "SELECT count(*), sum(n) FROM (SELECT num, small, count(*) AS n FROM t GROUP BY CUBE (num, small))", 64),
     ("sort", "SELECT count(*), sum(id) FROM (SELECT id, text FROM t ORDER BY text, id LIMIT 1000000000)", 64),
     ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 256),
     ("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other", 256),

@@ -25,6 +25,8 @@ mod session;
 mod write;
 
 #[cfg(test)]
+mod aggregate_tests;
+#[cfg(test)]
 mod holistic_tests;
 
 pub use batches::{Batches, Reader};

@@ -16,6 +16,7 @@
 //! One schema (`main`); no prepared statements, no transactions, no INSERT, UPDATE, DELETE. PIVOT, ASOF JOIN and TABLESAMPLE
 //! are refused. In `a OR b NOT IN (subquery)` a null in the subquery counts as no match (DataFusion's mark join).
 
+mod aggregates;
 mod average;
 mod catalog;
 mod context;

@@ -27,12 +27,14 @@
 pub mod aggregate;
 pub mod collect;
 pub mod deliver;
+pub mod expand;
 pub mod expr;
 pub mod filter;
 pub mod hash;
 pub mod join;
 pub mod limit;
 pub mod pipeline;
+pub mod position;
 pub mod project;
 pub mod rows;
 pub mod scalar;
