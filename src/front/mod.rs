@@ -21,6 +21,7 @@ mod average;
 mod catalog;
 mod context;
 mod dialect;
+mod distinct;
 mod errors;
 mod files;
 mod functions;

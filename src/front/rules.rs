@@ -5,6 +5,7 @@
 //! 3. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
 //!    changed places.
 
+use super::distinct;
 use super::functions::{Functions, QueryConfig};
 use super::join_order;
 use super::overflow::CheckedArithmetic;
@@ -32,7 +33,8 @@ impl Rules {
             Arc::new(CheckedArithmetic),
         ]);
         let columns = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
-        Rules { analyzer, optimizer: Optimizer::new(), columns }
+        let optimizer = Optimizer::with_rules(distinct::only_without_order(Optimizer::new().rules));
+        Rules { analyzer, optimizer, columns }
     }
 
     /// The plan to run.

@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 fn returns(name: &str, types: &[DataType]) -> Option<DataType> {
     let all = functions();
     let f = all.iter().find(|f| f.name() == name).unwrap();
-    f.return_type(&f.coerce_types(types).ok()?).ok()
+    let field = |t: &DataType| Arc::new(arrow::datatypes::Field::new("x", t.clone(), true));
+    let fields: Vec<_> = types.iter().map(field).collect();
+    let fields = datafusion_expr::type_coercion::functions::fields_with_udf(&fields, f.as_ref()).ok()?;
+    let types: Vec<DataType> = fields.iter().map(|f| f.data_type().clone()).collect();
+    f.return_type(&types).ok()
 }
 
 fn list(of: DataType) -> DataType {

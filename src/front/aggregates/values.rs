@@ -49,12 +49,13 @@ fn top(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     }
 }
 
+/// The value stays what it is, since it may be ordered by; it becomes a text when it is joined.
 fn joined(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     let text = |t: &DataType| !t.is_nested() || t.is_null();
     match types {
-        [value] if text(value) => Some((vec![DataType::Utf8View], DataType::Utf8View)),
+        [value] if text(value) => Some((types.to_vec(), DataType::Utf8View)),
         [value, separator] if text(value) && text(separator) => {
-            Some((vec![DataType::Utf8View, DataType::Utf8View], DataType::Utf8View))
+            Some((vec![value.clone(), DataType::Utf8View], DataType::Utf8View))
         }
         _ => None,
     }

@@ -1,14 +1,14 @@
 //! DataFusion's functions that also take what DuckDB's do: sums of truth values count, `min(x, n)` is a list.
 
 use super::declared::list;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, Operator, ReversedUDAF, SetMonotonicity,
-    Signature, StatisticsArgs, Volatility,
+    Signature, StatisticsArgs, TypeSignature, Volatility,
 };
 use datafusion_functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion_functions_aggregate::sum::sum_udaf;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 /// `sum`, `min` and `max`.
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    let widened = |inner: Arc<AggregateUDF>, kind| {
-        let signature = Signature::user_defined(Volatility::Immutable);
+    let widened = |inner: Arc<AggregateUDF>, kind: Kind| {
+        let signature = kind.signature(&inner);
         Arc::new(AggregateUDF::from(Widened { inner, kind, signature }))
     };
     vec![widened(sum_udaf(), Kind::Sum), widened(min_udaf(), Kind::Extreme), widened(max_udaf(), Kind::Extreme)]
@@ -27,6 +27,18 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
 enum Kind {
     Sum,
     Extreme,
+}
+
+impl Kind {
+    fn signature(self, inner: &AggregateUDF) -> Signature {
+        match (self, &inner.signature().type_signature) {
+            (Kind::Sum, TypeSignature::OneOf(known)) => {
+                let more = TypeSignature::Exact(vec![DataType::Boolean]);
+                Signature::one_of(known.iter().cloned().chain([more]).collect(), Volatility::Immutable)
+            }
+            _ => Signature::user_defined(Volatility::Immutable),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -47,16 +59,8 @@ impl AggregateUDFImpl for Widened {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match (self.kind, types) {
-            (Kind::Sum, [DataType::Boolean]) => Ok(types.to_vec()),
             (Kind::Extreme, [value, n]) if n.is_integer() => Ok(vec![value.clone(), DataType::Int64]),
-            (Kind::Extreme, _) => self.inner.coerce_types(types),
-            (Kind::Sum, _) => {
-                let fields =
-                    types.iter().enumerate().map(|(i, t)| Arc::new(Field::new(i.to_string(), t.clone(), true)));
-                let fields: Vec<FieldRef> = fields.collect();
-                let fields = datafusion_expr::type_coercion::functions::fields_with_udf(&fields, self.inner.as_ref())?;
-                Ok(fields.iter().map(|f| f.data_type().clone()).collect())
-            }
+            _ => self.inner.coerce_types(types),
         }
     }
 

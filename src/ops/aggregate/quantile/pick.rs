@@ -104,7 +104,7 @@ impl Rank {
             Rank::Median | Rank::Continuous(_) => {
                 data_type.is_numeric() || matches!(data_type, T::Timestamp(..) | T::Duration(_) | T::Time64(_))
             }
-            Rank::Discrete(_) | Rank::DiscreteFromTop(_) => true,
+            Rank::Discrete(_) | Rank::DiscreteFromTop(_) => Order::of(data_type).is_some(),
         }
     }
 }

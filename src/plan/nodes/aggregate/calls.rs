@@ -346,11 +346,8 @@ impl Asked<'_> {
         };
         let text = columns.cast(self.argument(0)?, &DataType::Utf8View)?;
         let value = columns.column(&text);
-        // Ordered by the argument as it was written, before it became a text: numbers as numbers.
-        let written = match self.argument(0)? {
-            Expr::Cast(cast) => columns.column(&cast.expr),
-            other => columns.column(other),
-        };
+        // Ordered by the argument as it was before it became a text: numbers as numbers.
+        let written = columns.column(self.argument(0)?);
         let mut order = self.order(columns, &[written])?;
         if self.call.params.distinct && written != value {
             order.push(SortKey { column: value, options: ASCENDING });
