@@ -85,8 +85,10 @@ fn joined<'a>(texts: impl Iterator<Item = &'a String>, separator: &str) -> Strin
     if texts.is_empty() { "NULL".into() } else { texts.join(separator) }
 }
 
-/// The columns and what they should be, of rows in the input's order.
-const SELECT: [(&str, fn(&[&Row]) -> String); 22] = [
+/// A column of a query, and what it should be of rows in the input's order.
+type Column = (&'static str, fn(&[&Row]) -> String);
+
+const SELECT: [Column; 22] = [
     ("list(v)", |r| list(r.iter().map(|r| r.value))),
     ("string_agg(t, '|')", |r| joined(r.iter().filter_map(|r| r.text.as_ref()), "|")),
     ("string_agg(distinct t, ',' order by t desc)", |r| {

@@ -41,7 +41,7 @@ fn results_have_the_types_that_duckdb_gives_them() {
         ("arg_max", &[Utf8View, Float64, Int32], Some(list(Utf8View))),
         ("arg_max", &[Utf8View], None),
         ("median", &[Int32], Some(Float64)),
-        ("median", &[decimal.clone()], Some(decimal.clone())),
+        ("median", std::slice::from_ref(&decimal), Some(decimal.clone())),
         ("median", &[Date32], Some(timestamp.clone())),
         ("median", &[Utf8View], Some(Utf8View)),
         ("quantile_cont", &[Int64, Decimal128(2, 1)], Some(Float64)),
@@ -51,7 +51,7 @@ fn results_have_the_types_that_duckdb_gives_them() {
         ("approx_quantile", &[Int32, Float64], Some(Int32)),
         ("string_agg", &[Int64], Some(Utf8View)),
         ("count_if", &[Int64], Some(Int64)),
-        ("kurtosis", &[decimal], Some(Float64)),
+        ("kurtosis", std::slice::from_ref(&decimal), Some(Float64)),
     ];
     for (name, types, expected) in cases {
         assert_eq!(returns(name, types), expected, "{name}({types:?})");
