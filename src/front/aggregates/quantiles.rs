@@ -50,7 +50,8 @@ fn discrete(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 
 fn median(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     let [value] = types else { return None };
-    let value = between(value).unwrap_or_else(|| value.clone());
+    // Between two intervals there is one, which nothing computes yet.
+    let value = between(value).or_else(|| (!matches!(value, DataType::Interval(_))).then(|| value.clone()))?;
     Some((vec![value.clone()], value))
 }
 

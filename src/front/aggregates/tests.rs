@@ -1,7 +1,7 @@
 //! Types of results.
 
 use super::*;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use std::collections::BTreeSet;
 
 fn returns(name: &str, types: &[DataType]) -> Option<DataType> {
@@ -31,7 +31,7 @@ fn results_have_the_types_that_duckdb_gives_them() {
     let decimal = Decimal128(10, 2);
     let shares = list(Decimal128(3, 2));
     let timestamp = Timestamp(TimeUnit::Microsecond, None);
-    let cases: [(&str, &[DataType], Option<DataType>); 20] = [
+    let cases: [(&str, &[DataType], Option<DataType>); 21] = [
         ("sum", &[Boolean], Some(Int64)),
         ("sum", &[Int32], Some(Int64)),
         ("sum", &[Utf8View], None),
@@ -44,6 +44,7 @@ fn results_have_the_types_that_duckdb_gives_them() {
         ("median", std::slice::from_ref(&decimal), Some(decimal.clone())),
         ("median", &[Date32], Some(timestamp.clone())),
         ("median", &[Utf8View], Some(Utf8View)),
+        ("median", &[Interval(IntervalUnit::MonthDayNano)], None),
         ("quantile_cont", &[Int64, Decimal128(2, 1)], Some(Float64)),
         ("quantile_cont", &[Date32, shares.clone()], Some(list(timestamp))),
         ("quantile_cont", &[Utf8View, Float64], None),
