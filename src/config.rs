@@ -39,6 +39,8 @@ pub struct Tuning {
     pub radix_bits: Option<u32>,
     /// Slots of the small table that each worker pre-aggregates in; a power of two.
     pub preaggregate_slots: usize,
+    /// By which factor that table may grow where all groups are likely to fit it then, and memory allows it.
+    pub preaggregate_growth: usize,
     /// Most runs merged at once.
     pub merge_fan_in: usize,
     /// Bytes gathered before scratch is written; fewer under a small budget.
@@ -64,6 +66,7 @@ impl Default for Tuning {
             split_bytes: 8 * MIB,
             radix_bits: None,
             preaggregate_slots: 1 << 15,
+            preaggregate_growth: 64,
             merge_fan_in: 256,
             scratch_write_bytes: MIB,
             hash_seed: 0x9E37_79B9_7F4A_7C15,

@@ -75,6 +75,22 @@ const ROWS: &[Row] = &[
          max(other) OVER (PARTITION BY num) AS m, lag(id) OVER (PARTITION BY num ORDER BY id) AS l FROM t)",
         64,
     ),
+    row(
+        "texts and lists",
+        "SELECT count(*), sum(length(s)), sum(len(l)), sum(f) FROM (SELECT num, string_agg(text, ',') AS s, array_agg(id) AS l, \
+            first(id ORDER BY other) AS f FROM t GROUP BY num)",
+        64,
+    ),
+    row(
+        "modes",
+        "SELECT count(*), sum(m), sum(d) FROM (SELECT small, mode(num) AS m, count(DISTINCT other) AS d FROM t GROUP BY small)",
+        64,
+    ),
+    row(
+        "cube",
+        "SELECT count(*), sum(n) FROM (SELECT num, small, count(*) AS n FROM t GROUP BY CUBE (num, small))",
+        64,
+    ),
     row("join", "SELECT count(*), sum(a.num) FROM t AS a JOIN t AS b ON a.id = b.other", 256),
 ];
 

@@ -30,6 +30,8 @@ mod tables;
 mod write;
 
 #[cfg(test)]
+mod aggregate_tests;
+#[cfg(test)]
 mod asof_tests;
 #[cfg(test)]
 mod correlated_tests;

@@ -18,6 +18,7 @@
 //!
 //! One schema (`main`); no transactions, no UPDATE, DELETE.
 
+mod aggregates;
 mod arithmetic;
 mod asof;
 mod average;
@@ -28,6 +29,7 @@ mod decorrelate;
 mod definitions;
 mod dependent;
 mod dialect;
+mod distinct;
 mod errors;
 mod exclude;
 pub mod extra;

@@ -11,7 +11,7 @@
 use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
 use super::overflow::CheckedArithmetic;
-use super::{asof, decorrelate, join_order, lateral, set_ops, share};
+use super::{asof, decorrelate, distinct, join_order, lateral, set_ops, share};
 use chrono::Utc;
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
@@ -37,7 +37,8 @@ impl Rules {
             Arc::new(CheckedArithmetic),
         ]);
         let columns = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
-        Rules { analyzer, optimizer: Optimizer::new(), columns }
+        let optimizer = Optimizer::with_rules(distinct::only_without_order(Optimizer::new().rules));
+        Rules { analyzer, optimizer, columns }
     }
 
     /// The plan to run.

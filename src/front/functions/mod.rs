@@ -155,6 +155,10 @@ fn registry(options: &ConfigOptions) -> Result<(MemoryFunctionRegistry, Aliases)
         registry.register_udaf(f)?;
     }
     registry.register_udaf(super::average::function())?;
+    for f in super::aggregates::functions() {
+        also.aggregate.remove(f.name());
+        registry.register_udaf(f)?;
+    }
     for f in datafusion_functions_window::all_default_window_functions() {
         also.window.extend(f.aliases().iter().map(|a| (a.clone(), Arc::clone(&f))));
         registry.register_udwf(f)?;
@@ -174,15 +178,15 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 const AGGREGATE_ALIASES: &[(&str, &str)] = &[
-    ("approx_distinct", "approx_count_distinct"),
-    ("percentile_cont", "quantile_cont"),
     ("array_agg", "list"),
     ("first_value", "first"),
     ("last_value", "last"),
-    ("first_value", "any_value"),
-    ("string_agg", "group_concat"),
+    ("first_value", "arbitrary"),
+    ("count", "count_star"),
+    ("var", "variance"),
     ("stddev", "std"),
     ("bool_and", "every"),
+    ("grouping", "grouping_id"),
 ];
 
 /// Aggregates that are functions of their own over a window.

@@ -26,6 +26,25 @@ pub(crate) fn merge_moments(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [count, a[1] + delta * (b[0] / count), a[2] + b[2] + delta * delta * (a[0] * b[0] / count)]
 }
 
+/// As [`merge_moments`] up to the fourth power (Pebay 2008): `[count, mean, m2, m3, m4]`.
+#[inline(always)]
+pub(super) fn merge_moments4(a: [f64; 5], b: [f64; 5]) -> [f64; 5] {
+    if a[0] == 0.0 || b[0] == 0.0 {
+        return if a[0] == 0.0 { b } else { a };
+    }
+    let ([na, ma, a2, a3, a4], [nb, mb, b2, b3, b4]) = (a, b);
+    let (n, d) = (na + nb, mb - ma);
+    let (pa, pb, dd) = (na / n, nb / n, d * d);
+    let m2 = a2 + b2 + dd * na * pb;
+    let m3 = a3 + b3 + d * dd * na * pb * (pa - pb) + 3.0 * d * (pa * b2 - pb * a2);
+    let m4 = a4
+        + b4
+        + dd * dd * na * pb * (pa * pa - pa * pb + pb * pb)
+        + 6.0 * dd * (pa * pa * b2 + pb * pb * a2)
+        + 4.0 * d * (pa * b3 - pb * a3);
+    [n, ma + d * pb, m2, m3, m4]
+}
+
 /// As [`merge_moments`] for pairs: `[count, mean x, mean y, m2 x, m2 y, co-moment]`.
 #[inline(always)]
 pub(crate) fn merge_comoments(a: [f64; 6], b: [f64; 6]) -> [f64; 6] {
@@ -48,6 +67,19 @@ pub(crate) fn merge_comoments(a: [f64; 6], b: [f64; 6]) -> [f64; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_moments_are_the_sums_of_powers() {
+        let list = [3.0, -1.5, 8.25, 0.0, 3.0, 17.0, -2.0];
+        let one = |x: &f64| [1.0, *x, 0.0, 0.0, 0.0];
+        let fold = |list: &[f64]| list.iter().map(one).fold([0.0; 5], merge_moments4);
+        let mean = list.iter().sum::<f64>() / 7.0;
+        let power = |p: i32| list.iter().map(|x| (x - mean).powi(p)).sum::<f64>();
+        let expected = [7.0, mean, power(2), power(3), power(4)];
+        for got in [fold(&list), merge_moments4(fold(&list[..3]), fold(&list[3..]))] {
+            assert!(got.iter().zip(expected).all(|(g, e)| (g - e).abs() <= 1e-12 * e.abs()), "{got:?} {expected:?}");
+        }
+    }
 
     #[test]
     fn small_terms_survive_large_ones() {

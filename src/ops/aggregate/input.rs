@@ -1,5 +1,6 @@
 //! A batch's columns in the few shapes that states are updated from.
 
+use super::pick::Encoding;
 use crate::error::{Error, Result};
 use crate::ops::rows::{canonical_f16, canonical_f32, canonical_f64, raw_values};
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -9,6 +10,7 @@ use arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Float64Type, Int64Type, IntervalUnit, UInt64Type, i256,
 };
 use arrow::record_batch::RecordBatch;
+use arrow_row::Rows;
 
 /// What a state wants to see of its arguments.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,10 @@ pub(super) enum Shape {
     Unsigned,
     /// Floats.
     Float,
+    /// The logarithms of floats.
+    Log,
+    /// Counts as floats, each times its logarithm to base 2.
+    CountLog,
     /// Two floats.
     Pair,
     /// Decimals of at most 38 digits.
@@ -33,6 +39,13 @@ pub(super) enum Shape {
     Order(Order),
     /// Text or bytes.
     Text,
+    /// All arguments as one string of bytes.
+    Encoded {
+        /// How.
+        encoding: Encoding,
+        /// Those of the arguments that must not be null.
+        required: Vec<usize>,
+    },
 }
 
 /// How values become words whose unsigned order is theirs, and back.
@@ -77,6 +90,7 @@ pub(super) enum Values {
     Words(Vec<u64>),
     WideWords(Vec<u128>),
     Text(ArrayRef),
+    Rows(Rows),
 }
 
 /// Values of one batch, and which of its rows count (all, if there is no mask).
@@ -86,6 +100,15 @@ pub(super) struct Input {
 }
 
 impl InputPlan {
+    /// The columns whose nulls make a row not count.
+    fn never_null(&self) -> impl Iterator<Item = &usize> {
+        let required = |place: &usize| match &self.shape {
+            Shape::Encoded { required, .. } => required.contains(place),
+            _ => true,
+        };
+        self.columns.iter().enumerate().filter(move |(place, _)| required(place)).map(|(_, column)| column)
+    }
+
     /// Takes the arguments out of a batch.
     pub(super) fn prepare(&self, batch: &RecordBatch) -> Result<Input> {
         let column = |i: usize| {
@@ -99,7 +122,7 @@ impl InputPlan {
                 None => more,
             })
         };
-        for i in &self.columns {
+        for i in self.never_null() {
             if let Some(nulls) = column(*i)?.logical_nulls().filter(|n| n.null_count() > 0) {
                 mask(nulls.into_inner());
             }
@@ -128,6 +151,10 @@ fn values(shape: &Shape, columns: &[&ArrayRef]) -> Result<Values> {
             Values::Unsigned(as_type(columns[0], &DataType::UInt64)?.as_primitive::<UInt64Type>().values().clone())
         }
         Shape::Float => Values::Float(floats(0)?),
+        Shape::Log => Values::Float(floats(0)?.iter().map(|x| x.ln()).collect()),
+        Shape::CountLog => {
+            Values::Float(floats(0)?.iter().map(|n| if *n > 0.0 { n * n.log2() } else { 0.0 }).collect())
+        }
         Shape::Pair => Values::Pair(floats(0)?, floats(1)?),
         Shape::Wide => {
             let to = match columns[0].data_type() {
@@ -144,6 +171,7 @@ fn values(shape: &Shape, columns: &[&ArrayRef]) -> Result<Values> {
             _ => cast(columns[0], &DataType::BinaryView)?,
         }),
         Shape::Order(order) => order.words(columns[0]),
+        Shape::Encoded { encoding, .. } => Values::Rows(encoding.rows(columns)?),
     })
 }
 
@@ -155,7 +183,7 @@ fn as_type(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 fn signed(column: &ArrayRef) -> Result<ScalarBuffer<i64>> {
     use DataType as T;
     match column.data_type() {
-        T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32 => {
+        T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32 | T::Boolean => {
             Ok(cast(column, &T::Int64)?.as_primitive::<Int64Type>().values().clone())
         }
         _ => {

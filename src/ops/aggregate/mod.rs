@@ -24,8 +24,10 @@ pub(crate) mod float;
 mod input;
 mod layout;
 mod merge;
+pub mod ordered;
 mod output;
 mod partial;
+mod pick;
 mod plan;
 pub mod quantile;
 mod state;
@@ -33,7 +35,8 @@ mod table;
 mod text;
 
 pub use layout::AggregateLayout;
-pub use plan::{Aggregate, Function};
+pub use pick::Pick;
+pub use plan::{Aggregate, Function, Regression};
 
 use crate::error::Result;
 use crate::events::Meter;

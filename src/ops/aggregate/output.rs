@@ -2,6 +2,8 @@
 
 use super::cells::{bytes, floats};
 use super::input::Order;
+use super::pick::Encoding;
+use super::plan::Regression;
 use super::state::{Kind, Part, wide};
 use crate::error::{Error, Result};
 use crate::ops::rows::views;
@@ -33,6 +35,22 @@ pub(super) enum Finish {
     Bools { part: usize, any: bool },
     /// Bits.
     Bits(usize),
+    /// A product.
+    Product(usize),
+    /// Of a sum of logarithms.
+    GeometricMean { sum: usize, count: usize },
+    /// The kurtosis.
+    Kurtosis { moments: usize, sample: bool },
+    /// The skewness.
+    Skewness(usize),
+    /// The standard error of the mean.
+    StandardError(usize),
+    /// Something of a regression of the first value of pairs on the second.
+    Regression { comoments: usize, what: Regression },
+    /// Of a sum of counts times their logarithms.
+    Entropy { logs: usize, count: usize },
+    /// The value of a pick.
+    Pick { part: usize, encoding: Encoding },
 }
 
 impl Finish {
@@ -75,12 +93,83 @@ impl Finish {
                     (seen, false) => Some(seen & 1 == 0),
                 })))
             }
+            Finish::Product(part) => optional_floats(rows, |row| {
+                let part = &parts[*part];
+                (row[part.flag] == 1).then(|| f64::from_le_bytes(*bytes(row, part.at)))
+            }),
+            Finish::GeometricMean { sum, count } => optional_floats(rows, |row| {
+                let count = u64::from_le_bytes(*bytes(row, parts[*count].at));
+                (count > 0).then(|| (compensated(&parts[*sum], row) / count as f64).exp())
+            }),
+            Finish::Kurtosis { moments, sample } => optional_floats(rows, |row| {
+                kurtosis(floats(bytes::<40>(row, parts[*moments].at).as_chunks().0), *sample)
+            }),
+            Finish::Skewness(part) => {
+                optional_floats(rows, |row| skewness(floats(bytes::<40>(row, parts[*part].at).as_chunks().0)))
+            }
+            Finish::StandardError(part) => optional_floats(rows, |row| {
+                let [count, _, m2] = floats(bytes::<24>(row, parts[*part].at).as_chunks().0);
+                (count > 0.0).then(|| (m2 / count).sqrt() / count.sqrt())
+            }),
+            Finish::Regression { comoments, what } => optional_floats(rows, |row| {
+                regression(*what, floats(bytes::<48>(row, parts[*comoments].at).as_chunks().0))
+            }),
+            Finish::Entropy { logs, count } => optional_floats(rows, |row| {
+                let total = (i128::from_le_bytes(*bytes(row, parts[*count].at)) >> 1) as f64;
+                Some(if total > 0.0 { (total.log2() - compensated(&parts[*logs], row) / total).max(0.0) } else { 0.0 })
+            }),
+            Finish::Pick { part, encoding } => {
+                let states: Vec<_> = rows.iter().map(|row| super::text::value(row, parts[*part].at)).collect();
+                encoding.values(&states)?
+            }
             Finish::Bits(part) => {
                 let part = &parts[*part];
                 return fixed(output, rows, part.flag, |row| *bytes::<8>(row, part.at));
             }
         };
         if array.data_type() == output { Ok(array) } else { exact_cast(&array, output) }
+    }
+}
+
+/// The value of a sum of floats.
+fn compensated(part: &Part, row: &[u8]) -> f64 {
+    let [high, low] = floats(bytes::<16>(row, part.at).as_chunks().0);
+    high + low
+}
+
+/// As DuckDB has it: of a sample from four values on, of a population from two; not of equal values.
+fn kurtosis([n, _, m2, _, m4]: [f64; 5], sample: bool) -> Option<f64> {
+    if n < if sample { 4.0 } else { 2.0 } || m2 == 0.0 {
+        return None;
+    }
+    let ratio = m4 / n / (m2 / n).powi(2);
+    match sample {
+        true => Some((n - 1.0) * ((n + 1.0) * ratio - 3.0 * (n - 1.0)) / ((n - 2.0) * (n - 3.0))),
+        false => Some(ratio - 3.0),
+    }
+}
+
+/// Of a sample, from three values on; not of equal values.
+fn skewness([n, _, m2, m3, _]: [f64; 5]) -> Option<f64> {
+    if n < 3.0 || m2 == 0.0 {
+        return None;
+    }
+    Some((n * (n - 1.0)).sqrt() / (n - 2.0) * (m3 / n) / (m2 / n).powf(1.5))
+}
+
+fn regression(what: Regression, [n, y, x, yy, xx, xy]: [f64; 6]) -> Option<f64> {
+    let any = n > 0.0;
+    let line = any && xx != 0.0;
+    match what {
+        Regression::Count => Some(n),
+        Regression::AvgY => any.then_some(y),
+        Regression::AvgX => any.then_some(x),
+        Regression::Syy => any.then_some(yy),
+        Regression::Sxx => any.then_some(xx),
+        Regression::Sxy => any.then_some(xy),
+        Regression::Slope => line.then(|| xy / xx),
+        Regression::Intercept => line.then(|| y - xy / xx * x),
+        Regression::R2 => line.then(|| if yy == 0.0 { 1.0 } else { xy * xy / (xx * yy) }),
     }
 }
 

@@ -11,15 +11,16 @@
 //!            sealed pages of each partition, in memory or in scratch: the same group may be there several times
 //! ```
 //!
-//! Where the table does not reduce (fewer than 1.3 rows a group since it was last cleared) rows are appended without
-//! looking them up, for a while.
+//! Where all groups are likely to fit a larger table, it grows, as long as memory allows. Where the table does not
+//! reduce (fewer than 1.3 rows a group since it was last cleared) rows are appended without looking them up, for a
+//! while.
 //!
 //! Memory: the floor is one open page a partition and the table. All else can be given back: the table is cleared and
 //! full pages are written out, those of the largest partitions first. A group whose row is larger than a page goes to
 //! scratch at once.
 
 use super::Shared;
-use super::cells::{Cells, Location, location};
+use super::cells::{Cells, Location, bytes, location};
 use super::input::Input;
 use super::plan::Plan;
 use super::table::{Slot, Table};
@@ -59,6 +60,8 @@ pub(super) struct Partial {
     /// Of the rows located last.
     locations: Vec<Location>,
     table: Table,
+    /// The table to begin with, while a larger one is used.
+    small: Option<Table>,
     live: Vec<Page>,
     fill: Vec<Fill>,
     /// The open page of each partition, among the live ones.
@@ -103,6 +106,7 @@ impl Partial {
             at: 0,
             locations: Vec::new(),
             table: table.ok_or_else(|| Error::resources("the operating system refused memory for a table"))?,
+            small: None,
             live: Vec::new(),
             fill: Vec::new(),
             open: vec![NO_PAGE; plan.partitions()],
@@ -122,7 +126,7 @@ impl Partial {
             self.update(from)?;
             match stop {
                 Stop::End => {}
-                Stop::TableFull => self.table_is_full(),
+                Stop::TableFull => self.table_is_full(cx),
                 Stop::Page(_, bytes) if bytes > cx.memory.pool.page_bytes() => self.write_through(cx)?,
                 Stop::Page(partition, _) => {
                     if let Some(starved) = self.new_page(partition, cx) {
@@ -248,12 +252,48 @@ impl Partial {
         Ok(())
     }
 
-    fn table_is_full(&mut self) {
+    fn table_is_full(&mut self, cx: &Cx) {
         let groups = self.table.occupied() as u64;
+        if self.grow_table(groups, cx) {
+            return;
+        }
         if self.reduction.seen * 10 < groups * 13 {
             self.reduction.bypass = self.table.slots() as u64 * 16;
         }
         self.forget();
+    }
+
+    /// Goes on with a larger table, if all groups are likely to fit one.
+    fn grow_table(&mut self, groups: u64, cx: &Cx) -> bool {
+        let slots = self.table.slots();
+        let by_budget = (cx.memory.budget.limit() / 64 / Table::bytes(1 << 10)) << 10;
+        let most = by_budget.min(self::slots(&cx.tuning).saturating_mul(cx.tuning.preaggregate_growth.max(1)));
+        let Some(wanted) = slots_for(self.reduction.seen, groups).map(|s| s.max(2 * slots)).filter(|s| *s <= most)
+        else {
+            return false;
+        };
+        let Some(mut larger) = Table::new(wanted, &cx.memory, &self.reservation) else { return false };
+        let cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
+        let head = self.shared.plan.row.head_bytes();
+        let mut view = larger.view();
+        for location in self.table.locations() {
+            let mut probe = view.probe(u64::from_le_bytes(*bytes(cells.row(location), head)));
+            while !matches!(view.at(probe), Slot::Empty) {
+                view.advance(&mut probe);
+            }
+            view.insert(probe, location);
+        }
+        let before = std::mem::replace(&mut self.table, larger);
+        self.small.get_or_insert(before);
+        true
+    }
+
+    /// Goes on with the table of the beginning, which is empty.
+    fn shrink_table(&mut self) {
+        if let Some(mut small) = self.small.take() {
+            small.clear();
+            self.table = small;
+        }
     }
 
     /// Clears the table and seals all full pages.
@@ -391,6 +431,14 @@ pub(super) fn floor(plan: &Plan, page_bytes: usize, tuning: &Tuning) -> usize {
     plan.partitions() * page_bytes + Table::bytes(slots(tuning))
 }
 
+/// Slots for all groups, of which `groups` were seen in `seen` rows: rows that meet a group again are as many as if all
+/// groups were equally frequent (birthdays: n^2 / 2g of n rows). `None` where none did.
+fn slots_for(seen: u64, groups: u64) -> Option<usize> {
+    let again = seen.checked_sub(groups).filter(|n| *n > 0)?;
+    let all = u128::from(seen) * u128::from(seen) / (2 * u128::from(again));
+    usize::try_from(all * 4 / 3 + 1).ok()?.checked_next_power_of_two()
+}
+
 fn slots(tuning: &Tuning) -> usize {
     tuning.preaggregate_slots.next_power_of_two().max(8)
 }
@@ -469,8 +517,11 @@ impl Sink for Partial {
     fn spill(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
         let mut given = self.spill_sealed(bytes, cx)?;
         if given < bytes {
+            let held = self.reservation.held();
             self.forget();
-            given += self.spill_sealed(bytes - given, cx)?;
+            self.shrink_table();
+            given += held.saturating_sub(self.reservation.held());
+            given += self.spill_sealed(bytes.saturating_sub(given), cx)?;
         }
         Ok(given)
     }

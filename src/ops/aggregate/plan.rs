@@ -2,6 +2,7 @@
 
 use super::input::{Input, InputPlan, Order, Shape};
 use super::output::Finish;
+use super::pick::{Encoding, Pick};
 use super::state::{Bits, Kind, Part};
 use super::text;
 use crate::config::Tuning;
@@ -19,7 +20,8 @@ pub enum Function {
     Sum,
     /// As `Sum`, divided by the count; integers and floats give floats, decimals decimals, cut off towards zero.
     Avg,
-    /// The smallest value of any type with an order that is not nested; NaN is the largest float.
+    /// The smallest value of any type with an order; NaN is the largest float, a null inside a nested value the largest
+    /// of all.
     Min,
     /// The largest value.
     Max,
@@ -50,6 +52,48 @@ pub enum Function {
     BitOr,
     /// Bits that an odd number of integers have.
     BitXor,
+    /// The product of floats.
+    Product,
+    /// The geometric mean of floats.
+    GeometricMean,
+    /// The excess kurtosis of floats, of a sample or of the whole population.
+    Kurtosis {
+        /// Whether to correct for the bias of a sample.
+        sample: bool,
+    },
+    /// The skewness of floats, of a sample.
+    Skewness,
+    /// The standard error of the mean of floats.
+    StandardError,
+    /// Linear regression of the first argument (y) on the second (x).
+    Regression(Regression),
+    /// The entropy in bits of a distribution, of which the argument has the counts.
+    Entropy,
+    /// The last argument of the row that comes first by all of them.
+    Pick(Pick),
+}
+
+/// What is asked of a linear regression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regression {
+    /// Pairs without nulls.
+    Count,
+    /// The mean of y.
+    AvgY,
+    /// The mean of x.
+    AvgX,
+    /// The sum of squared distances of y from its mean.
+    Syy,
+    /// The sum of squared distances of x from its mean.
+    Sxx,
+    /// The sum of products of both distances.
+    Sxy,
+    /// The slope of the line.
+    Slope,
+    /// Where the line meets x = 0.
+    Intercept,
+    /// The square of the correlation.
+    R2,
 }
 
 /// One aggregate of a query.
@@ -231,6 +275,7 @@ impl Input {
         }
         match &self.values {
             super::input::Values::Text(array) => Some(text_value(array, index)),
+            super::input::Values::Rows(rows) => Some(rows.row(index).data()),
             _ => None,
         }
     }
@@ -270,11 +315,17 @@ impl Compiler {
             Function::Min | Function::Max => {
                 let most = function == Function::Max;
                 let first = first.ok_or_else(known)?;
-                Finish::Extreme(match (is_text(first), Order::of(first)) {
-                    (true, _) => part(Kind::Text { most }, Shape::Text),
-                    (_, Some(order)) => part(Kind::Extreme { order, most }, Shape::Order(order)),
-                    _ => return Err(known()),
-                })
+                match (is_text(first), Order::of(first)) {
+                    (true, _) => Finish::Extreme(part(Kind::Text { most }, Shape::Text)),
+                    (_, Some(order)) => Finish::Extreme(part(Kind::Extreme { order, most }, Shape::Order(order))),
+                    _ => {
+                        return self.pick(
+                            aggregate,
+                            Pick { descending: u32::from(most), nulls_first: 0, required: 1 },
+                            types,
+                        );
+                    }
+                }
             }
             Function::Variance { sample } | Function::Stddev { sample } => {
                 let root = matches!(function, Function::Stddev { .. });
@@ -289,12 +340,35 @@ impl Compiler {
             Function::BitAnd => Finish::Bits(part(Kind::Bits(Bits::And), Shape::Int)),
             Function::BitOr => Finish::Bits(part(Kind::Bits(Bits::Or), Shape::Int)),
             Function::BitXor => Finish::Bits(part(Kind::Bits(Bits::Xor), Shape::Int)),
+            Function::Product => Finish::Product(part(Kind::Product, Shape::Float)),
+            Function::GeometricMean => {
+                Finish::GeometricMean { sum: part(Kind::SumFloat, Shape::Log), count: part(Kind::Count, Shape::Rows) }
+            }
+            Function::Kurtosis { sample } => Finish::Kurtosis { moments: part(Kind::Moments4, Shape::Float), sample },
+            Function::Skewness => Finish::Skewness(part(Kind::Moments4, Shape::Float)),
+            Function::StandardError => Finish::StandardError(part(Kind::Moments, Shape::Float)),
+            Function::Regression(what) => Finish::Regression { comoments: part(Kind::Comoments, Shape::Pair), what },
+            Function::Entropy => {
+                Finish::Entropy { logs: part(Kind::SumFloat, Shape::CountLog), count: part(Kind::SumInt, Shape::Int) }
+            }
+            Function::Pick(pick) => return self.pick(aggregate, pick, types),
         };
         let (wanted, fits) = arguments(function, types);
         if types.len() < wanted || !fits {
             return Err(known());
         }
         self.finish.push(finish);
+        Ok(())
+    }
+
+    /// A pick, whose state is the smallest string of bytes.
+    fn pick(&mut self, aggregate: &Aggregate, pick: Pick, types: &[DataType]) -> Result<()> {
+        let encoding = Encoding::new(pick, types)?;
+        let required = |i: &usize| Pick::has(pick.required, *i);
+        let shape =
+            Shape::Encoded { encoding: encoding.clone(), required: (0..types.len()).filter(required).collect() };
+        let part = self.part(aggregate, Kind::Text { most: false }, shape);
+        self.finish.push(Finish::Pick { part, encoding });
         Ok(())
     }
 
@@ -340,8 +414,12 @@ fn arguments(function: Function, types: &[DataType]) -> (usize, bool) {
     let all = |f: fn(&DataType) -> bool| types.iter().all(f);
     match function {
         Function::Count => (0, true),
-        Function::Corr | Function::Covariance { .. } => (2, all(DataType::is_numeric)),
-        Function::Variance { .. } | Function::Stddev { .. } => (1, all(DataType::is_numeric)),
+        Function::Corr | Function::Covariance { .. } | Function::Regression(_) => (2, all(DataType::is_numeric)),
+        Function::Variance { .. } | Function::Stddev { .. } | Function::StandardError => (1, all(DataType::is_numeric)),
+        Function::Product | Function::GeometricMean | Function::Kurtosis { .. } | Function::Skewness => {
+            (1, all(DataType::is_numeric))
+        }
+        Function::Entropy => (1, all(DataType::is_integer)),
         Function::BoolAnd | Function::BoolOr => (1, all(|t| *t == DataType::Boolean)),
         Function::BitAnd | Function::BitOr | Function::BitXor => (1, all(DataType::is_integer)),
         _ => (1, true),
@@ -361,6 +439,7 @@ fn sum(data_type: &DataType) -> Option<(Kind, Shape)> {
         T::Decimal256(..) => (Kind::SumHuge, Shape::Huge),
         T::UInt64 => (Kind::SumInt, Shape::Unsigned),
         T::Duration(_) => (Kind::SumInt, Shape::Int),
+        T::Boolean => (Kind::SumInt, Shape::Int),
         t if t.is_integer() => (Kind::SumInt, Shape::Int),
         _ => return None,
     })

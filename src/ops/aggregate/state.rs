@@ -7,7 +7,7 @@
 //! Text parts keep their text in the row, behind the key, in a slot of some capacity; see `text`.
 
 use super::cells::{Cells, Location, bytes, floats};
-use super::float::{add, merge_comoments, merge_moments};
+use super::float::{add, merge_comoments, merge_moments, merge_moments4};
 use super::input::{Input, Order, Values};
 use crate::error::{Error, Result};
 use arrow::buffer::BooleanBuffer;
@@ -33,6 +33,10 @@ pub(super) enum Kind {
     Text { most: bool },
     /// f64 count, mean, sum of squared distances.
     Moments,
+    /// f64 count, mean, sums of second, third and fourth powers of distances.
+    Moments4,
+    /// f64, and a flag.
+    Product,
     /// f64 count, two means, two sums of squared distances, co-moment.
     Comoments,
     /// A flag: 1 for false seen, 2 for true seen.
@@ -65,10 +69,11 @@ impl Kind {
     pub(super) fn width(self) -> usize {
         match self {
             Kind::Bools => 0,
-            Kind::Count | Kind::Bits(_) => 8,
+            Kind::Count | Kind::Bits(_) | Kind::Product => 8,
             Kind::SumInt | Kind::SumFloat | Kind::Text { .. } => 16,
             Kind::SumWide | Kind::Moments => 24,
             Kind::SumHuge => 32,
+            Kind::Moments4 => 40,
             Kind::Comoments => 48,
             Kind::Extreme { order, .. } => order.word_bytes(),
         }
@@ -76,13 +81,19 @@ impl Kind {
 
     /// Whether it also needs a byte for a flag.
     pub(super) fn has_flag(self) -> bool {
-        matches!(self, Kind::SumHuge | Kind::SumFloat | Kind::Extreme { .. } | Kind::Bools | Kind::Bits(_))
+        matches!(
+            self,
+            Kind::SumHuge | Kind::SumFloat | Kind::Extreme { .. } | Kind::Bools | Kind::Bits(_) | Kind::Product
+        )
     }
 
     /// Writes the state of no rows, whose bytes are zero already.
     pub(super) fn init(self, words: &mut [u8]) {
         if self == Kind::Bits(Bits::And) {
             words.fill(0xFF);
+        }
+        if self == Kind::Product {
+            words.copy_from_slice(&1f64.to_le_bytes());
         }
     }
 }
@@ -170,6 +181,16 @@ impl Part {
                 let mean = mean + delta / (count + 1.0);
                 put(state, [count + 1.0, mean, m2 + delta * (v[i] - mean)]);
             }),
+            (Kind::Moments4, Values::Float(v)) => each(range, rows, valid, |i, row| {
+                let state = cells.bytes_mut::<40>(row, at);
+                let merged = merge_moments4(floats(state.as_chunks().0), [1.0, v[i], 0.0, 0.0, 0.0]);
+                put(state, merged);
+            }),
+            (Kind::Product, Values::Float(v)) => each(range, rows, valid, |i, row| {
+                let state = cells.bytes_mut(row, at);
+                *state = (f64::from_le_bytes(*state) * v[i]).to_le_bytes();
+                cells.bytes_mut::<1>(row, flag)[0] = 1;
+            }),
             (Kind::Comoments, Values::Pair(x, y)) => each(range, rows, valid, |i, row| {
                 let state = cells.bytes_mut::<48>(row, at);
                 let [count, mean_x, mean_y, m2_x, m2_y, co] = floats(state.as_chunks().0);
@@ -244,6 +265,17 @@ impl Part {
                 let other = floats(bytes::<24>(from, o + at).as_chunks().0);
                 let merged = merge_moments(floats(state.as_chunks().0), other);
                 put(state, merged);
+            }),
+            Kind::Moments4 => pairs.for_each(|(o, row)| {
+                let state = cells.bytes_mut::<40>(row, at);
+                let other = floats(bytes::<40>(from, o + at).as_chunks().0);
+                let merged = merge_moments4(floats(state.as_chunks().0), other);
+                put(state, merged);
+            }),
+            Kind::Product => pairs.for_each(|(o, row)| {
+                let state = cells.bytes_mut(row, at);
+                *state = (f64::from_le_bytes(*state) * f64::from_le_bytes(*bytes(from, o + at))).to_le_bytes();
+                cells.bytes_mut::<1>(row, flag)[0] |= from[o + flag];
             }),
             Kind::Comoments => pairs.for_each(|(o, row)| {
                 let state = cells.bytes_mut::<48>(row, at);

@@ -59,6 +59,12 @@ impl Table {
         }
     }
 
+    /// All locations that are in it.
+    pub(super) fn locations(&self) -> impl Iterator<Item = Location> + '_ {
+        let words = self.page.as_chunks().0.iter().take(self.slots).map(|word| u64::from_le_bytes(*word));
+        words.filter(|word| *word != 0).map(|word| word & LOCATION)
+    }
+
     /// The slots, for a loop.
     pub(super) fn view(&mut self) -> View<'_> {
         let slots = &mut self.page.as_chunks_mut().0[..self.slots];

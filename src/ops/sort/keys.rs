@@ -121,7 +121,7 @@ impl KeyEncoder {
 }
 
 /// The column with one zero and one NaN.
-fn canonical(column: &ArrayRef) -> ArrayRef {
+pub fn canonical(column: &ArrayRef) -> ArrayRef {
     fn map<T: ArrowPrimitiveType>(column: &ArrayRef, f: impl Fn(T::Native) -> T::Native) -> ArrayRef {
         Arc::new(column.as_primitive::<T>().unary::<_, T>(f))
     }

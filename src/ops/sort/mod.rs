@@ -37,7 +37,7 @@ mod pass;
 mod row;
 mod run;
 
-pub use keys::SortKey;
+pub use keys::{SortKey, canonical};
 pub use layout::{MergeLayout, PassLayout};
 
 use crate::config::Tuning;
@@ -75,6 +75,8 @@ struct Shared {
     cutoff: Option<Mutex<Cutoff>>,
     /// Most marks of all runs.
     marks: usize,
+    /// Leading bytes of keys that are the same in all rows that belong together: no range ends between two such rows.
+    prefix: usize,
     meter: Arc<Meter>,
     rest: Mutex<Rest>,
 }
@@ -128,7 +130,7 @@ impl SortOp {
         KeyEncoder::new(&keys, &input)?;
         let fields: Vec<_> = input.fields().iter().take(columns).cloned().collect();
         let types: Vec<DataType> = fields.iter().map(|f| f.data_type().clone()).collect();
-        let layout = RowLayout::new(&types);
+        let layout = RowLayout::with_keys(&types, 0, 0); // only keys are compared
         RowEncoder::new(&layout)?;
         // Text of usual length; twice as many rows are gathered before they are sifted.
         let width: usize = types.iter().map(|t| t.primitive_width().unwrap_or(48)).sum::<usize>() + 64;
@@ -139,12 +141,26 @@ impl SortOp {
             cutoff: fetch.map(|n| Mutex::new(Cutoff::new(n))),
             marks: (limit / 64 / size_of::<Mark>()).max(64),
             limit: fetch.unwrap_or(usize::MAX),
+            prefix: size_of::<u128>(),
             rest: Mutex::default(),
             input,
             keys,
             layout,
             meter,
         })))
+    }
+
+    /// Rows whose keys begin with the same `bytes` bytes are put out by the same task.
+    pub fn with_prefix(mut self, bytes: usize) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.prefix = bytes;
+        }
+        self
+    }
+
+    /// What is at rest.
+    pub fn sizes(&self) -> Sizes {
+        self.0.sizes()
     }
 
     /// Bytes that one worker's state holds at least, what it has in flight among them.
@@ -326,7 +342,7 @@ impl Shared {
         let ranges = match &rest.ranges {
             Some(ranges) => ranges.clone(),
             None => {
-                let ranges = cut(&rest.runs, self.share.ranges(&measured), batch_rows);
+                let ranges = cut(&rest.runs, self.share.ranges(&measured), batch_rows, self.prefix);
                 rest.ranges.insert(ranges.into()).clone()
             }
         };
@@ -346,8 +362,8 @@ impl Rest {
     }
 }
 
-/// Cuts the order into at most `count` ranges of about equal size.
-fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
+/// Cuts the order into at most `count` ranges of about equal size, by the first `prefix` bytes of keys.
+fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize, prefix: usize) -> Vec<Range> {
     let total: u64 = runs.iter().map(|r| r.rows()).sum();
     // Every so many rows there is a sample.
     let every = (total / (count as u64 * 64).max(1)).clamp(1, batch_rows.max(1) as u64);
@@ -369,6 +385,8 @@ fn cut(runs: &[Arc<Run>], count: usize, batch_rows: usize) -> Vec<Range> {
             }
         }
     }
+    let behind = 8 * size_of::<u128>().saturating_sub(prefix) as u32;
+    samples.iter_mut().for_each(|s| *s = s.checked_shr(behind).and_then(|s| s.checked_shl(behind)).unwrap_or(0));
     samples.sort_unstable();
     let mut cuts: Vec<u128> = (1..count).filter_map(|i| samples.get(samples.len() * i / count)).copied().collect();
     cuts.dedup();

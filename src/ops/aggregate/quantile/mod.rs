@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Results are sums of nothing: the middle of two floats is computed in their type, of two integers and decimals exactly,
-//! cut off towards zero. Does not cover: quantiles of text, dates and decimals of more than 38 digits.
+//! cut off towards zero. Does not cover: quantiles of text and of decimals of more than 38 digits.
 
 mod giant;
 mod pick;
@@ -62,7 +62,7 @@ impl QuantileOp {
     /// each quantile, of the type of its argument. `limit` is the budget's, in bytes.
     ///
     /// # Errors
-    /// `Unsupported`, for arguments that are no numbers or have more than 38 digits, and keys without order.
+    /// `Unsupported`, for arguments whose type has no such quantile, and keys without order.
     pub fn new(
         input: &SchemaRef,
         groups: Vec<usize>,
@@ -106,7 +106,7 @@ impl QuantileOp {
 fn wanted(plan: &super::plan::Plan, part: usize, rank: Rank, data_type: &DataType) -> Result<Wanted> {
     let order = plan.parts.get(part).and_then(|p| plan.inputs.get(p.input)).map(|i| &i.shape);
     match order {
-        Some(Shape::Order(order)) if pick::has_middle(data_type) => Ok(Wanted { part, order: *order, rank }),
+        Some(Shape::Order(order)) if rank.is_of(data_type) => Ok(Wanted { part, order: *order, rank }),
         _ => Err(Error::unsupported(format!("quantiles of {data_type}"))),
     }
 }

@@ -11,6 +11,10 @@ pub enum Rank {
     /// The one at this share of the way (0 to 1) from the smallest to the largest, between two values by linear
     /// interpolation.
     Continuous(f64),
+    /// The smallest one that at least this share (0 to 1) of all values are not above.
+    Discrete(f64),
+    /// As `Discrete`, counted from the largest value downwards.
+    DiscreteFromTop(f64),
 }
 
 type Half = <Float16Type as ArrowPrimitiveType>::Native;
@@ -24,6 +28,14 @@ impl Rank {
                 let place = share.clamp(0.0, 1.0) * (n - 1) as f64;
                 let (low, high) = (place.floor() as u64, place.ceil() as u64);
                 (low.min(n - 1), high.min(n - 1), place - place.floor())
+            }
+            Rank::Discrete(share) => {
+                let place = discrete(share, n);
+                (place, place, 0.0)
+            }
+            Rank::DiscreteFromTop(share) => {
+                let place = n - 1 - discrete(share, n);
+                (place, place, 0.0)
             }
         }
     }
@@ -73,13 +85,28 @@ impl Rank {
     }
 }
 
+/// The place of a discrete quantile among `n > 0` values.
+fn discrete(share: f64, n: u64) -> u64 {
+    let above = (n as f64 - share.clamp(0.0, 1.0) * n as f64).floor() as u64;
+    n.saturating_sub(above).max(1) - 1
+}
+
 fn value(order: Order, word: u128) -> u128 {
     if order.word_bytes() == 16 { order.wide_value(word) } else { u128::from(order.value(word as u64)) }
 }
 
-/// Whether there are values between two of this type.
-pub(super) fn has_middle(data_type: &DataType) -> bool {
-    data_type.is_numeric() && !matches!(data_type, DataType::Decimal256(..))
+impl Rank {
+    /// Whether quantiles of this kind are known for values of this type, which are words of at most 128 bits.
+    pub fn is_of(self, data_type: &DataType) -> bool {
+        use DataType as T;
+        match self {
+            _ if matches!(data_type, T::Decimal256(..) | T::Interval(_) | T::Boolean) => false,
+            Rank::Median | Rank::Continuous(_) => {
+                data_type.is_numeric() || matches!(data_type, T::Timestamp(..) | T::Duration(_) | T::Time64(_))
+            }
+            Rank::Discrete(_) | Rank::DiscreteFromTop(_) => Order::of(data_type).is_some(),
+        }
+    }
 }
 
 /// The words that a quantile of `values` lies between, and the weight of the second; the values change places.
@@ -111,6 +138,10 @@ mod tests {
         assert_eq!(Rank::Continuous(0.25).places(5), (1, 1, 0.0));
         assert_eq!(Rank::Continuous(1.0).places(7), (6, 6, 0.0));
         assert_eq!(Rank::Continuous(0.5).places(4), (1, 2, 0.5));
+        let discrete = |share: f64, n| Rank::Discrete(share).places(n).0;
+        assert_eq!([0.0, 0.25, 0.5, 0.75, 0.76, 1.0].map(|s| discrete(s, 4)), [0, 0, 1, 2, 3, 3]);
+        assert_eq!(discrete(0.5, 5), 2);
+        assert_eq!([0.25, 1.0].map(|s| Rank::DiscreteFromTop(s).places(4).0), [3, 0]);
     }
 
     #[test]

@@ -12,8 +12,15 @@ use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use std::collections::BTreeMap;
 
-const LISTED: [(usize, Rank); 5] =
-    [(1, Rank::Median), (1, Rank::Continuous(0.9)), (2, Rank::Median), (3, Rank::Median), (1, Rank::Continuous(0.0))];
+const LISTED: [(usize, Rank); 7] = [
+    (1, Rank::Median),
+    (1, Rank::Continuous(0.9)),
+    (2, Rank::Median),
+    (3, Rank::Median),
+    (1, Rank::Continuous(0.0)),
+    (1, Rank::Discrete(0.25)),
+    (1, Rank::DiscreteFromTop(0.25)),
+];
 
 /// Columns: 0 key, 1 float, 2 int, 3 decimal. A share of rows in tenths has key 0.
 fn data(rows: usize, groups: u64, giant: u64) -> RecordBatch {
@@ -117,6 +124,8 @@ fn expected(data: &RecordBatch, by_key: bool) -> BTreeMap<String, Vec<String>> {
             list.sort_by(f64::total_cmp);
             let value = match rank {
                 Rank::Median => (list[middle.0] + list[middle.1]) / 2.0,
+                Rank::Discrete(p) => list[((p * list.len() as f64).ceil() as usize).max(1) - 1],
+                Rank::DiscreteFromTop(p) => list[list.len() - ((p * list.len() as f64).ceil() as usize).max(1)],
                 Rank::Continuous(p) => {
                     let at = p * (list.len() - 1) as f64;
                     let (a, b) = (list[at.floor() as usize], list[at.ceil() as usize]);
