@@ -255,8 +255,8 @@ fn parameters() {
     ]);
     let frame = session().sql_with("SELECT $n + 1", &[("n", 41i64.into())]).unwrap();
     assert_eq!(frame.count().unwrap(), 1);
-    let missing = session().sql_with("SELECT $name", &[("nmae", 1i64.into())]);
-    assert!(missing.is_err_and(|e| e.advice().is_some_and(|a| a.contains("nmae"))));
+    let missing = session().sql_with("SELECT $name", &[("nam", 1i64.into())]);
+    assert!(missing.is_err_and(|e| e.advice().is_some_and(|a| a.contains("nam?"))));
 }
 
 #[test]
@@ -339,7 +339,10 @@ fn a_database_goes_out_and_comes_back() {
 fn inserted_rows_spill() {
     let session = session();
     let ten = "FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v(d)";
-    let thousand = "SELECT x.d * 100 + y.d * 10 + z.d AS n, repeat('x', 100) AS s FROM ten AS x, ten AS y, ten AS z";
+    let number = "x.d * 100 + y.d * 10 + z.d";
+    let text = |i: usize| format!("md5('{i}' || CAST({number} AS VARCHAR))");
+    let texts = (0..8).map(text).collect::<Vec<_>>().join(" || ");
+    let thousand = format!("SELECT {number} AS n, {texts} AS s FROM ten AS x, ten AS y, ten AS z");
     session.execute(&format!("CREATE TABLE ten AS {ten}; CREATE TABLE big AS {thousand}")).unwrap();
     for _ in 0..9 {
         session.execute(&format!("INSERT INTO big {thousand}")).unwrap();

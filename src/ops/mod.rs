@@ -138,7 +138,8 @@ pub struct Starved {
 
 /// The beginning of a pipeline, shared by its tasks.
 pub trait SourceOp: Send + Sync {
-    /// The source of the `index`-th task of `round`.
+    /// The source of the `index`-th task of `round`. One that fails with `Resources` has left nothing behind: others are
+    /// asked for memory, and it is called again.
     ///
     /// # Errors
     /// Whatever opening the input meets.
@@ -263,6 +264,11 @@ pub trait Sink: Send {
 pub trait Task: Send {
     /// Goes on for at most one batch or 4 MiB of input.
     fn step(&mut self, cx: &Cx) -> Result<Step>;
+
+    /// What it was refused, if it starves in nobody's name: the error of a task that cannot be helped.
+    fn refused(&mut self) -> Option<Error> {
+        None
+    }
 }
 
 /// How a step of a task ended.

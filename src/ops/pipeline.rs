@@ -12,12 +12,13 @@
 //! Local transforms and sinks outlive the task: they rest in [`TransformSlots`] and [`SinkSlots`] between tasks, at most one
 //! a worker, until the pipeline ends.
 
-use super::{Cx, Flow, Pull, Sink, SinkOp, Source, SourceOp, Step, Task, Transform, TransformOp, Work};
+use super::{Cx, Flow, Pull, Sink, SinkOp, Source, SourceOp, Starved, Step, Task, Transform, TransformOp, Work};
 use crate::batch::Position;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::events::Meter;
 use crate::graph::Sizes;
 use crate::memory::InFlight;
+use crate::sched::NOBODY;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
@@ -175,7 +176,14 @@ impl Work for Feed {
             transforms.push(Local { it: slots.take(cx)?, slots: slots.clone() });
         }
         Ok(Box::new(PipelineTask {
-            source: Opening { op: self.source.clone(), round, index, open: None, meter: self.meter.clone() },
+            source: Opening {
+                op: self.source.clone(),
+                round,
+                index,
+                open: None,
+                refused: None,
+                meter: self.meter.clone(),
+            },
             transforms,
             sink: Some(self.sink.take(cx)?),
             slots: self.sink.clone(),
@@ -212,15 +220,27 @@ struct Opening {
     round: u32,
     index: usize,
     open: Option<Box<dyn Source>>,
+    /// Why it did not open the last time: its floors were refused.
+    refused: Option<Error>,
     meter: Arc<Meter>,
 }
 
 impl Opening {
-    fn get(&mut self, cx: &Cx) -> Result<&mut Box<dyn Source>> {
-        if self.open.is_none() {
-            self.open = Some(self.op.open(self.round, self.index, cx)?);
+    fn next(&mut self, cx: &Cx) -> Result<Pull> {
+        if let Some(source) = &mut self.open {
+            return source.next(cx);
         }
-        self.open.as_mut().ok_or_else(|| Error::internal("a source that does not open"))
+        match self.op.open(self.round, self.index, cx) {
+            Ok(source) => (self.open, self.refused) = (Some(source), None),
+            // Others may hold more than their floors just now: they are asked, and it is opened again.
+            Err(error) if error.kind() == ErrorKind::Resources => {
+                self.refused = Some(error);
+                let bytes = cx.memory.pool.page_bytes();
+                return Ok(Pull::Starved(Starved { reservation: NOBODY, bytes }));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Pull::Empty)
     }
 }
 
@@ -278,6 +298,10 @@ impl Task for PipelineTask {
             }
             Phase::Ended => Ok(Step::Done),
         }
+    }
+
+    fn refused(&mut self) -> Option<Error> {
+        self.source.refused.take()
     }
 }
 
@@ -364,7 +388,7 @@ impl PipelineTask {
             None => {
                 let meter = self.source.meter.clone();
                 let split = self.split;
-                let pull = metered(&meter, || self.source.get(cx)?.next(cx))?;
+                let pull = metered(&meter, || self.source.next(cx))?;
                 (&self.source.meter, numbered(pull, split))
             }
         };

@@ -34,7 +34,8 @@ pub(super) fn run_task(engine: &Inner, query: &Query, mut doing: Doing) {
 
 /// Fails a starved task that cannot be helped.
 pub(super) fn starve_task(engine: &Inner, query: &Query, mut doing: Doing) {
-    let error = doing.refused.take().unwrap_or_else(|| starvation(engine, doing.starved));
+    let refused = doing.refused.take().or_else(|| doing.task.as_mut().and_then(|task| task.refused()));
+    let error = refused.unwrap_or_else(|| starvation(engine, doing.starved));
     let error = error.at(query.place(doing.stage, Some(doing.index)));
     end_task(engine, query, doing, Some(error));
 }

@@ -4,6 +4,7 @@ use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion_functions_aggregate::median::median_udaf;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -81,8 +82,12 @@ impl AggregateUDFImpl for Declared {
         Ok(self.types(types)?.1)
     }
 
-    fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("{} is not supported there yet", self.name)
+    /// What windows fall back on: DataFusion's own, where it computes the same.
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match self.name {
+            "median" if args.return_field.data_type().is_floating() => median_udaf().accumulator(args),
+            _ => not_impl_err!("{} is not supported there yet", self.name),
+        }
     }
 
     fn supports_within_group_clause(&self) -> bool {

@@ -11,8 +11,8 @@
 //! under AND and OR alone. A NOT IN that all of the condition depends on stays: its join knows about nulls.
 //!
 //! In a select list, and inside of CASE, NOT, IS NULL and the like, all three answers count, and there is no join: `IN`
-//! becomes a CASE over counts of the subquery, `EXISTS` a count; `x > ALL (S)` compares with the largest value, and so on. Everywhere,
-//! `= ANY` is `IN`, `<> ALL` is `NOT IN`.
+//! becomes a CASE over counts of the subquery, `EXISTS` a count; `x > ALL (S)` compares with the largest value, and so on.
+//! Everywhere, `= ANY` is `IN`, `<> ALL` is `NOT IN`.
 //!
 //! Limits: a NOT IN of tuples stays as it is; `IN` in a select list whose subquery names columns from outside is refused
 //! by the binder.
@@ -72,7 +72,10 @@ fn walk(condition: &mut Expr, under_or: bool) -> Result<()> {
                 walk(condition, under_or)
             }
             // The binder has joins for these, which also take subqueries that name columns from outside.
-            None => Ok(()),
+            None => {
+                one_of_its_own(condition);
+                Ok(())
+            }
         },
         other => exactly(other),
     }
@@ -104,10 +107,25 @@ fn as_membership(expr: &Expr) -> Option<Expr> {
 /// The binder gives set operations in IN names that repeat: a select around them has none.
 fn one_select(subquery: &mut Box<Query>) {
     if matches!(*subquery.body, SetExpr::SetOperation { .. }) {
-        let mut select = select_all(inside(subquery));
-        select.projection = vec![SelectItem::UnnamedExpr(value())];
-        **subquery = plain(SetExpr::Select(Box::new(select)));
+        wrap(subquery);
     }
+}
+
+/// The binder puts the left side of ANY and ALL beside the subquery's column, where `t.c > ALL (SELECT c FROM t)` would
+/// compare the column with itself: the subquery's gets a name of its own.
+fn one_of_its_own(condition: &mut Expr) {
+    if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = condition
+        && let Expr::Subquery(subquery) = &mut **right
+    {
+        wrap(subquery);
+    }
+}
+
+/// A select of the subquery's only column, under its name.
+fn wrap(subquery: &mut Box<Query>) {
+    let mut select = select_all(inside(subquery));
+    select.projection = vec![SelectItem::UnnamedExpr(value())];
+    **subquery = plain(SetExpr::Select(Box::new(select)));
 }
 
 fn is_outside(x: &Expr, subquery: &Query) -> Expr {

@@ -22,7 +22,7 @@ use super::prober::{Probed, Prober};
 use super::table::{Room, table_bytes};
 use super::tables::Tables;
 use crate::batch::{Batch, Position};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::memory::{Page, Reservation};
 use crate::ops::hash::radix;
 use crate::ops::rows::{Chunk, RowDecoder, RowPages, Rows};
@@ -519,37 +519,5 @@ impl Source for Deferred {
             }
             other => other,
         })
-    }
-}
-
-/// The source of one task until its floors are free: memory that others hold is asked for, not missed.
-pub(super) struct Starting {
-    shared: Arc<Shared>,
-    holder: Arc<Reservation>,
-    begun: Option<Deferred>,
-}
-
-impl Starting {
-    pub(super) fn new(shared: Arc<Shared>, cx: &Cx) -> Result<Self> {
-        let held = shared.lock().reservation.clone();
-        let holder = held.map_or_else(|| cx.memory.budget.require("join at rest", 0, true), Ok)?;
-        Ok(Starting { shared, holder, begun: None })
-    }
-}
-
-impl Source for Starting {
-    fn next(&mut self, cx: &Cx) -> Result<Pull> {
-        if let Some(begun) = &mut self.begun {
-            return begun.next(cx);
-        }
-        match Deferred::new(self.shared.clone(), cx) {
-            Ok(begun) => self.begun = Some(begun),
-            Err(error) if error.kind() == ErrorKind::Resources => {
-                let bytes = floor(cx.memory.pool.page_bytes());
-                return Ok(Pull::Starved(Starved { reservation: self.holder.id(), bytes }));
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(Pull::Empty)
     }
 }

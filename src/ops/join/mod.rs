@@ -188,7 +188,7 @@ impl Shared {
         let (page, budget) = (cx.memory.pool.page_bytes(), &cx.memory.budget);
         let free = budget.free() + rest.reservation.as_ref().map_or(0, |r| r.held());
         let facts = resident::Facts {
-            available: resident::available(free, self.plan.join.undecided.load(Relaxed)),
+            available: resident::available(free, self.plan.join.beside, self.plan.join.undecided.load(Relaxed)),
             room: cx.threads.max(1) * page,
             flags: self.plan.flags(),
         };
@@ -310,7 +310,7 @@ struct DeferredOp(Arc<Shared>);
 impl SourceOp for DeferredOp {
     /// Tasks take partitions from one queue, so any number of them yields all rows.
     fn open(&self, _round: u32, _index: usize, cx: &Cx) -> Result<Box<dyn Source>> {
-        Ok(Box::new(deferred::Starting::new(self.0.clone(), cx)?))
+        Ok(Box::new(deferred::Deferred::new(self.0.clone(), cx)?))
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {

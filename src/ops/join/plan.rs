@@ -85,6 +85,8 @@ pub struct Join {
     pub output: SchemaRef,
     /// log2 of the number of partitions of a large build side.
     pub bits: u32,
+    /// Bytes that the tasks of the probe side's pipeline have in flight, all together.
+    pub beside: usize,
     /// Joins of the query that have not decided yet which partitions become tables.
     pub undecided: Arc<AtomicUsize>,
 }

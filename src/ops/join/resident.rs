@@ -23,11 +23,11 @@ pub(super) struct Facts {
     pub flags: bool,
 }
 
-/// Of `free` bytes, those that one of `joins` joins may take: an eighth and at least 32 MiB (but at most a quarter) stay
-/// for what reads and takes the rows.
-pub(super) fn available(free: usize, joins: usize) -> usize {
-    let beside = (free / 8).max((free / 4).min(32 * MIB));
-    (free - beside) / joins.max(1)
+/// Of `free` bytes, those that one of `joins` joins may take. For what reads and takes the rows stay an eighth, at least 32
+/// MiB (but at most a quarter), and at least what is known to be in flight with the same again for sinks.
+pub(super) fn available(free: usize, in_flight: usize, joins: usize) -> usize {
+    let beside = (free / 8).max((free / 4).min(32 * MIB)).max(in_flight.saturating_mul(2));
+    free.saturating_sub(beside) / joins.max(1)
 }
 
 /// How many partitions, from the first on, become tables. Those that are in scratch, and all behind them, do not.
@@ -76,9 +76,10 @@ mod tests {
 
     #[test]
     fn some_stays_for_others() {
-        assert_eq!(available(1024 * MIB, 1), 896 * MIB);
-        assert_eq!(available(200 * MIB, 2), 84 * MIB);
-        assert_eq!(available(40 * MIB, 1), 30 * MIB);
-        assert_eq!(available(0, 0), 0);
+        assert_eq!(available(1024 * MIB, MIB, 1), 896 * MIB);
+        assert_eq!(available(200 * MIB, 0, 2), 84 * MIB);
+        assert_eq!(available(40 * MIB, MIB, 1), 30 * MIB);
+        assert_eq!(available(40 * MIB, 8 * MIB, 1), 24 * MIB);
+        assert_eq!((available(MIB, MIB, 1), available(0, 0, 0)), (0, 0));
     }
 }

@@ -93,7 +93,9 @@ pub fn lower(
     also: Option<AggregateOp>,
 ) -> Result<Pipe> {
     let limits = &lowering.limits;
-    let branches = apart.iter().map(|a| Branch::new(a, schema, keys, limits)).collect::<Result<Vec<_>>>()?;
+    // Sorts that gather at the same time share what one may keep.
+    let sorts = apart.iter().filter(|a| matches!(a, Apart::Ordered { .. })).count();
+    let branches = apart.iter().map(|a| Branch::new(a, schema, keys, sorts, limits)).collect::<Result<Vec<_>>>()?;
     let mut sinks: Vec<Arc<dyn SinkOp>> = branches.iter().map(|b| b.sink.clone()).collect();
     let mut floor: usize = branches.iter().map(|b| b.floor).sum();
     if let Some(also) = also {
@@ -122,7 +124,7 @@ pub fn lower_alone(
     order: &[usize],
     output: SchemaRef,
 ) -> Result<Pipe> {
-    let branch = Branch::new(apart, schema, keys, &lowering.limits)?;
+    let branch = Branch::new(apart, schema, keys, 1, &lowering.limits)?;
     let outlet = Outlet { meter: branch.meter.clone(), ..Outlet::new(branch.sink.clone(), branch.name, branch.floor) };
     let (combined, below) = lowering.close(pipe, outlet);
     let meter = Arc::new(Meter::default());
@@ -173,7 +175,7 @@ impl Branch {
         }
     }
 
-    fn new(apart: &Apart, schema: &SchemaRef, keys: usize, limits: &Limits) -> Result<Self> {
+    fn new(apart: &Apart, schema: &SchemaRef, keys: usize, sorts: usize, limits: &Limits) -> Result<Self> {
         let (tuning, memory, meter) = (&limits.tuning, limits.memory, Arc::new(Meter::default()));
         let groups = (0..keys).collect::<Vec<_>>();
         let output = |columns: &[usize]| -> Result<SchemaRef> {
@@ -201,7 +203,8 @@ impl Branch {
                     calls: calls.clone(),
                     output: output(places)?,
                 };
-                let op = OrderedOp::new(spec, tuning, memory, limits.page(), limits.threads, meter.clone())?;
+                let op =
+                    OrderedOp::new(spec, tuning, memory / sorts.max(1), limits.page(), limits.threads, meter.clone())?;
                 Branch {
                     name: "ordered",
                     floor: op.floor(tuning),

@@ -63,6 +63,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         columns: columns(node, side),
         output: batch_schema(&node.schema),
         bits,
+        beside: limits.threads * pipe.inlets.iter().map(|inlet| inlet.in_flight).max().unwrap_or(0),
         undecided: lowering.undecided.clone(),
     };
     let op = Arc::new(JoinOp::new(wanted, below.clone())?);
