@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
         "texts and lists",
         "SELECT count(*), sum(length(s)), sum(len(l)), sum(f) FROM (SELECT num, string_agg(text, ',') AS s, array_agg(id) AS l, \
             first(id ORDER BY other) AS f FROM t GROUP BY num)",
-        64,
+        256,
     ),
     row(
         "modes",

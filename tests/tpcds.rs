@@ -9,32 +9,7 @@ use partita::Session;
 use std::path::{Path, PathBuf};
 
 /// Queries that do not pass yet, and why. Only ever make this shorter.
-const NOT_YET: &[(u32, &str)] = &[
-    (5, ROLLUP),
-    (12, WINDOW),
-    (14, ROLLUP),
-    (18, ROLLUP),
-    (20, WINDOW),
-    (22, ROLLUP),
-    (36, WINDOW),
-    (44, WINDOW),
-    (47, WINDOW),
-    (49, WINDOW),
-    (51, WINDOW),
-    (53, WINDOW),
-    (57, WINDOW),
-    (63, WINDOW),
-    (67, WINDOW),
-    (70, WINDOW),
-    (77, ROLLUP),
-    (80, ROLLUP),
-    (86, WINDOW),
-    (89, WINDOW),
-    (98, WINDOW),
-];
-/// Causes.
-const WINDOW: &str = "window functions";
-const ROLLUP: &str = "grouping sets";
+const NOT_YET: &[(u32, &str)] = &[];
 
 fn directory() -> Option<PathBuf> {
     let otherwise = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata/bench/tpcds");

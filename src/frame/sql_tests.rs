@@ -218,7 +218,7 @@ fn subqueries_in_a_select_list() {
         ("SELECT x, b FROM t AS u(x) ORDER BY c LIMIT 1", "1|x"),
         ("SELECT [1, 2, 3][:2], [1, 2, 3][2:], [1, 2].list_transform(x -> x + 1)", "[1, 2]|[2, 3]|[2, 3]"),
         ("WITH v AS MATERIALIZED (VALUES (1, 'a')) SELECT col1, col0 FROM v", "a|1"),
-        ("SELECT DATE '2020-01-31' + INTERVAL (1) DAY", "2020-02-01"),
+        ("SELECT DATE '2020-01-31' + INTERVAL (1) DAY", "2020-02-01T00:00:00"),
     ]);
 }
 

@@ -105,7 +105,7 @@ impl Writer {
         let behind_ctes = named && self.made.last().is_some_and(|t| t.token == Token::RParen);
         let begins = self.begins && (named || *second == Token::LParen);
         match w.value.to_lowercase().as_str() {
-            "from" => self.from_first(rest),
+            "from" => self.first_from(rest),
             "pivot" if begins || behind_ctes => self.pivot(rest),
             "unpivot" if begins || behind_ctes => self.unpivot(rest),
             "summarize" if begins || behind_ctes => self.summarize(rest),
@@ -114,7 +114,7 @@ impl Writer {
     }
 
     /// `FROM t WHERE ..`: the star is missing, unless SELECT follows, or nothing.
-    fn from_first(&mut self, rest: &[TokenWithSpan]) -> Option<usize> {
+    fn first_from(&mut self, rest: &[TokenWithSpan]) -> Option<usize> {
         let end = find(rest, |k| AFTER_FROM.contains(&k) || k == Keyword::SELECT);
         let clause = rest.get(..end)?;
         self.made.push(rest.first()?.clone());

@@ -199,7 +199,7 @@ impl Ledger {
 
     /// What the command keeps free: it is held to its real memory, which is seen only every few milliseconds.
     fn margin(&self) -> usize {
-        if self.base == 0 { 0 } else { (self.limit / 20 + 4 * MIB).min(self.limit / 8) }
+        if self.base == 0 { 0 } else { (self.limit / 16 + 8 * MIB).min(self.limit / 8) }
     }
 
     fn fits(&self, more: usize) -> bool {

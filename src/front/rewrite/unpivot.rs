@@ -85,7 +85,7 @@ fn turned(rewriter: &Rewriter<'_>, from: Vec<TableWithJoins>, turn: &Turn) -> Re
             Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|i| names::normal(i) == k.name),
             other => **other == plain,
         };
-        !gone.iter().any(|e| is(e))
+        !gone.iter().any(is)
     };
     let known = rewriter.columns(&from)?;
     let mut inner = select_all(from);
