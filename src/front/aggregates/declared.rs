@@ -5,6 +5,7 @@ use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion_functions_aggregate::median::median_udaf;
+use datafusion_functions_aggregate::percentile_cont::percentile_cont_udaf;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -86,6 +87,9 @@ impl AggregateUDFImpl for Declared {
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match self.name {
             "median" if args.return_field.data_type().is_floating() => median_udaf().accumulator(args),
+            "quantile_cont" | "percentile_cont" if args.return_field.data_type().is_floating() => {
+                percentile_cont_udaf().accumulator(args)
+            }
             _ => not_impl_err!("{} is not supported there yet", self.name),
         }
     }

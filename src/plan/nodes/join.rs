@@ -12,7 +12,7 @@ use crate::front::stats::{Side, build_side};
 use crate::ops::expr::from_datafusion;
 use crate::ops::join::{Alone, From, Input, Join as Wanted, JoinOp, Kind, Residual};
 use crate::plan::{Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DFSchema, JoinType, NullEquality};
 use datafusion_expr::type_coercion::binary::comparison_coercion;
@@ -101,6 +101,10 @@ fn keys(node: &Join) -> Result<Vec<(Expr, Expr)>> {
     let one = |(l, r): &(Expr, Expr)| {
         let left = l.get_type(node.left.schema().as_ref()).map_err(from_datafusion)?;
         let right = r.get_type(node.right.schema().as_ref()).map_err(from_datafusion)?;
+        // Columns of the type null say nowhere that their values are null.
+        if left.is_null() && right.is_null() {
+            return Ok((cast(l.clone(), DataType::Boolean), cast(r.clone(), DataType::Boolean)));
+        }
         if left == right {
             return Ok((l.clone(), r.clone()));
         }
