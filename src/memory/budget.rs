@@ -138,7 +138,7 @@ impl Budget {
     /// slowly, since it is likely to come again. Returns by how much everything together is over the limit.
     pub fn see_outside(&self, bytes: usize) -> usize {
         let mut ledger = self.ledger();
-        ledger.seen = bytes.max(ledger.seen - ledger.seen / 64);
+        ledger.seen = bytes.max(ledger.seen - ledger.seen.div_ceil(512));
         ledger.peak = ledger.peak.max(bytes + ledger.held);
         (bytes + ledger.held).saturating_sub(ledger.limit)
     }
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(budget.free(), 200);
         assert_eq!(budget.see_outside(700), 100, "700 and 200 are over by 100");
         assert_eq!(budget.free(), 0);
-        for _ in 0..200 {
+        for _ in 0..2000 {
             budget.see_outside(10);
         }
         assert_eq!(budget.free(), 200, "what was seen is forgotten slowly, down to what was announced");
