@@ -18,7 +18,7 @@ impl Room {
     fn new() -> Room {
         let dir = tempfile::tempdir().unwrap();
         let mut text = String::from("id,text\n");
-        for row in 0..400_000_u64 {
+        for row in 0..800_000_u64 {
             let x = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
             writeln!(text, "{},text {x:020} {:020}", x >> 20, x ^ (x >> 13)).unwrap();
         }
@@ -34,7 +34,7 @@ impl Room {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
         command.arg("-t").arg(format!("t={}", self.path("t.csv").display()));
         command.arg("--scratch").arg(self.dir.path()).arg("--story").arg(self.path("story"));
-        command.args(["--threads", "2", "--memory", "32MiB", "-c", SPILLING]);
+        command.args(["--threads", "2", "--memory", "64MiB", "-c", SPILLING]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
