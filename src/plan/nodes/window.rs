@@ -14,7 +14,7 @@ use crate::front::excluded;
 use crate::graph::Fixed;
 use crate::ops::collect::{CollectOp, CollectedOp, From as CollectedFrom};
 use crate::ops::expr::from_datafusion;
-use crate::ops::sort::{SortKey, SortOp, SortSpec};
+use crate::ops::sort::{SortKey, SortSpec};
 use crate::ops::spread::SpreadOp;
 use crate::ops::window::{BATCHES, PlaceOp, WindowOp, WindowSpec, place_fields};
 use crate::plan::nodes::{call, project};
@@ -313,27 +313,11 @@ fn collected(lowering: &mut Lowering, pipe: Pipe, schema: SchemaRef) -> Pipe {
 
 /// All rows in order, read by one task: a limit that no input reaches makes the order one range.
 fn sort(lowering: &mut Lowering, pipe: Pipe, input: SchemaRef, keys: Arc<[SortKey]>, detail: String) -> Result<Pipe> {
-    let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
     let columns = input.fields().len();
     let spec = SortSpec { input, columns, keys, fetch: Some(usize::MAX) };
-    let op = SortOp::new(spec, &limits.tuning, limits.memory, limits.page(), limits.threads, below.clone())?;
-    let op = Arc::new(op);
-    let outlet = Outlet { op: op.clone(), name: "sort", detail, floor: op.floor(&limits.tuning), meter: below };
-    let (combined, below) = lowering.close(pipe, outlet);
-    let (passes, work) = op.passes();
-    let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
-    let meter = Arc::new(Meter::default());
-    let top = Described::new("merge", "", meter.clone(), vec![below]);
-    let inlet = Inlet {
-        name: "window: merge".into(),
-        layout: Arc::new(op.layout()),
-        source: op,
-        meter,
-        tasks: Some(1),
-        after: vec![passes],
-        transforms: Vec::new(),
-        settles: Vec::new(),
-        in_flight: 2 * limits.tuning.batch_bytes,
-    };
-    Ok(Pipe::from(inlet, top))
+    let mut pipe = super::sort::sorted(lowering, pipe, spec, "sort", detail)?;
+    for inlet in &mut pipe.inlets {
+        (inlet.name, inlet.tasks) = ("window: merge".into(), Some(1));
+    }
+    Ok(pipe)
 }
