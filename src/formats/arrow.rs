@@ -252,6 +252,10 @@ impl ArrowScan {
         let decoded = Arc::new(table.project(&columns)?);
         let (mut splits, mut containers, mut largest) = (Vec::new(), Vec::new(), 0);
         for (index, file) in files.iter().enumerate() {
+            if !spec.reads(index) {
+                containers.push(false);
+                continue;
+            }
             let layout = guard(&file.path, || layout(&Source::open(file)?))?;
             largest = layout.blocks.iter().map(|block| block.body).fold(largest, u64::max);
             containers.push(layout.is_container);

@@ -83,7 +83,13 @@ fn read(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Record
 }
 
 fn spec(projection: &[usize], filter: Option<RowFilter>) -> ScanSpec {
-    ScanSpec { projection: projection.to_vec(), filter: filter.map(Arc::new), batch_rows: 64, batch_bytes: 1 << 20 }
+    ScanSpec {
+        projection: projection.to_vec(),
+        filter: filter.map(Arc::new),
+        batch_rows: 64,
+        batch_bytes: 1 << 20,
+        files: None,
+    }
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn between(columns: &[usize], low: i64, high: i64, bounds: bool) -> RowFilter {
     let value = |v| ScalarValue::Int64(Some(v));
     let tests = [BoundTest::AtLeast(value(low)), BoundTest::AtMost(value(high))];
     let bounds = tests.into_iter().filter(|_| bounds).map(|test| Bound { column: 1, test }).collect();
-    RowFilter { columns: columns.to_vec(), bounds, eval: Arc::new(eval) }
+    RowFilter { columns: columns.to_vec(), bounds, eval: Arc::new(eval), parts: Vec::new() }
 }
 
 #[test]
@@ -144,7 +150,7 @@ fn a_filter_that_fails_is_an_error() {
     for format in FORMATS {
         let file = written(*format);
         let eval = |_: &RecordBatch| Err(crate::Error::data("no"));
-        let filter = RowFilter { columns: vec![1], bounds: vec![], eval: Arc::new(eval) };
+        let filter = RowFilter { columns: vec![1], bounds: vec![], eval: Arc::new(eval), parts: Vec::new() };
         let error = read(&file.table, spec(&[0], Some(filter)), 1 << 20).err().unwrap();
         assert_eq!(error.message(), "no", "{}", format.name());
     }

@@ -10,7 +10,10 @@
 
 mod arrow;
 mod csv;
+mod directory;
+pub mod hive;
 mod json;
+mod many;
 mod options;
 mod parquet;
 mod sample;
@@ -27,6 +30,7 @@ mod testing;
 pub use self::arrow::{ARROW, Arrow};
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
+pub use directory::{BeginFile, Directory, Naming};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 
 use crate::error::Result;
@@ -82,6 +86,19 @@ pub struct ColumnStats {
     pub nulls: Option<u64>,
     /// Different values, where known or guessed from the sample.
     pub distinct: Option<u64>,
+    /// Whether no value was seen that tells the column's type.
+    pub unseen: bool,
+}
+
+/// How a format reads files of different columns as one table (`union_by_name`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByName {
+    /// Its records name their columns: nothing needs to be done.
+    Always,
+    /// Values are text, which is read as the type that the table has.
+    Read,
+    /// Files have types: where they differ, values are cast.
+    Cast,
 }
 
 /// A file format: a row of [`FORMATS`].
@@ -101,6 +118,11 @@ pub trait Format: Send + Sync {
     /// # Errors
     /// Options that do not exist (with the nearest name), files that disagree, content that is not of this format.
     fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)>;
+
+    /// How it reads files of different columns as one table.
+    fn by_name(&self) -> ByName {
+        ByName::Cast
+    }
 
     /// Prepares one scan of a table: cuts it into splits of about `split_bytes`.
     fn scan(&self, table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>>;
@@ -145,6 +167,15 @@ pub struct ScanSpec {
     pub batch_rows: usize,
     /// Most bytes of a batch, where rows can be divided.
     pub batch_bytes: usize,
+    /// Which of the table's files are read, the others are not even opened; `None` is all.
+    pub files: Option<Arc<[bool]>>,
+}
+
+impl ScanSpec {
+    /// Whether a file is read.
+    pub fn reads(&self, file: usize) -> bool {
+        self.files.as_ref().is_none_or(|files| files.get(file).copied().unwrap_or(true))
+    }
 }
 
 /// A test of rows, handed down so that a format can skip what nobody wants.
@@ -154,6 +185,19 @@ pub struct RowFilter {
     /// Consequences of the test on single columns; for pruning by statistics. Rows within may still fail the test.
     pub bounds: Vec<Bound>,
     /// The test: true keeps the row; null and false refuse it.
+    pub eval: Arc<EvalFn>,
+    /// The same test as a conjunction, where it is one of several tests.
+    pub parts: Vec<FilterPart>,
+}
+
+/// One of several tests that a row must pass.
+#[derive(Clone)]
+pub struct FilterPart {
+    /// As of the [`RowFilter`].
+    pub columns: Vec<usize>,
+    /// As of the [`RowFilter`].
+    pub bounds: Vec<Bound>,
+    /// As of the [`RowFilter`].
     pub eval: Arc<EvalFn>,
 }
 
@@ -217,6 +261,10 @@ pub trait Encode: Send {
     fn push(&mut self, rows: &RecordBatch) -> Result<()>;
     /// Bytes held, encoded or not.
     fn held(&self) -> usize;
+    /// Bytes that the piece has so far, about.
+    fn size(&self) -> usize {
+        self.held()
+    }
     /// Ends the piece: everything pushed since the last one.
     fn piece(&mut self) -> Result<Piece>;
 }
@@ -237,4 +285,29 @@ pub trait Assemble: Send {
     fn append(&mut self, piece: Piece) -> Result<()>;
     /// Completes the output: it appears under its name. Returns its size in bytes.
     fn finish(self: Box<Self>) -> Result<u64>;
+}
+
+/// Where the pieces of an output go: one file, or files of a directory.
+pub trait Outputs: Send {
+    /// Appends a piece, all of whose rows are of one partition (the empty text, where there are none).
+    ///
+    /// # Errors
+    /// What writing meets.
+    fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()>;
+    /// Completes the output: it appears under its name. Returns its size in bytes.
+    ///
+    /// # Errors
+    /// What writing and naming meet.
+    fn finish(self: Box<Self>) -> Result<u64>;
+}
+
+/// One file.
+impl Outputs for Box<dyn Assemble> {
+    fn append(&mut self, _partition: &Arc<str>, piece: Piece) -> Result<()> {
+        (**self).append(piece)
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64> {
+        (*self).finish()
+    }
 }

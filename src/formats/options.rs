@@ -18,6 +18,15 @@ pub(super) fn known(options: &BTreeMap<String, String>, format: &str, names: &[&
     Ok(())
 }
 
+/// As [`known`], for reading: there are those of any table over files too.
+///
+/// # Errors
+/// As `known`.
+pub(super) fn known_for_reading(options: &BTreeMap<String, String>, format: &str, names: &[&str]) -> Result<()> {
+    let all: Vec<&str> = names.iter().chain(&super::many::options::NAMES).copied().collect();
+    known(options, format, &all)
+}
+
 /// The first of several names that is set.
 pub(super) fn first<'a>(options: &'a BTreeMap<String, String>, names: &[&str]) -> Option<&'a str> {
     names.iter().find_map(|n| options.get(*n)).map(String::as_str)

@@ -1,5 +1,6 @@
 //! A table over files: the definition resolved to files, a format and a schema.
 
+use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json};
 use crate::error::{Error, Result};
 use crate::io::{Compression, Window, resolve};
@@ -21,6 +22,8 @@ pub struct Table {
     pub schema: SchemaRef,
     /// What is known without reading.
     pub stats: TableStats,
+    /// How its columns are put together, where they are not just those of its files.
+    pub(super) many: Option<Arc<Many>>,
 }
 
 impl Table {
@@ -31,8 +34,19 @@ impl Table {
     pub fn open(def: TableDef) -> Result<Arc<Table>> {
         let files = resolve(&def.paths)?;
         let format = choose(&def, &files)?;
-        let (schema, stats) = format.inspect(&def, &files)?;
-        Ok(Arc::new(Table { def, format, files, schema, stats }))
+        let many::Opened { many, schema, stats } = many::open(&def, format, &files)?;
+        Ok(Arc::new(Table { def, format, files, schema, stats, many }))
+    }
+
+    /// A table whose columns are those of its files.
+    pub fn of_files(
+        def: TableDef,
+        format: &'static dyn Format,
+        files: Vec<FileRef>,
+        schema: SchemaRef,
+        stats: TableStats,
+    ) -> Table {
+        Table { def, format, files, schema, stats, many: None }
     }
 
     /// Prepares a scan.
@@ -40,7 +54,10 @@ impl Table {
     /// # Errors
     /// As the format says.
     pub fn scan(self: &Arc<Self>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {
-        self.format.scan(self, spec, split_bytes)
+        match &self.many {
+            Some(many) => many.scan(self, spec, split_bytes),
+            None => self.format.scan(self, spec, split_bytes),
+        }
     }
 }
 

@@ -181,7 +181,7 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets; then no file appears.
     pub fn to_parquet(&self, path: &str) -> Result<u64> {
-        self.write(path, "parquet")
+        self.write().format("parquet").to(path)
     }
 
     /// Writes the rows to a CSV file, compressed if the name ends in `.gz` or `.zst`; returns how many.
@@ -189,7 +189,7 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets; then no file appears.
     pub fn to_csv(&self, path: &str) -> Result<u64> {
-        self.write(path, "csv")
+        self.write().format("csv").to(path)
     }
 
     /// Writes the rows as JSON, one object a line; returns how many.
@@ -197,11 +197,7 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets; then no file appears.
     pub fn to_json(&self, path: &str) -> Result<u64> {
-        self.write(path, "jsonl")
-    }
-
-    fn write(&self, path: &str, format: &str) -> Result<u64> {
-        self.session.write_frame(self, path, format, BTreeMap::new())
+        self.write().format("jsonl").to(path)
     }
 
     /// What will run, as text.

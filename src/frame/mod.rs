@@ -26,8 +26,10 @@ mod outcome;
 mod over;
 mod recursive;
 mod session;
+mod sink;
 mod tables;
 mod write;
+mod writer;
 
 #[cfg(test)]
 mod aggregate_tests;
@@ -35,6 +37,8 @@ mod aggregate_tests;
 mod asof_tests;
 #[cfg(test)]
 mod correlated_tests;
+#[cfg(test)]
+mod files_tests;
 #[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
@@ -61,3 +65,4 @@ pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
 pub use over::over;
 pub use session::Session;
+pub use writer::Writer;

@@ -400,10 +400,10 @@ impl Session {
         &self,
         frame: &Frame,
         path: &str,
-        format: &str,
+        format: Option<&str>,
         options: BTreeMap<String, String>,
     ) -> Result<u64> {
-        write::to_file(&self.0, &self.planned(frame)?, path, Some(format), &options)
+        write::to_file(&self.0, &self.planned(frame)?, path, format, &options)
     }
 
     /// Asks every running query to stop.

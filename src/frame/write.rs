@@ -2,6 +2,7 @@
 
 use super::execute;
 use super::session::Inner;
+use super::sink::{self, SinkOptions};
 use crate::error::{Error, Result};
 use crate::formats::{format_by_ending, format_named};
 use crate::front::Planned;
@@ -20,6 +21,11 @@ pub(super) fn to_file(
     format: Option<&str>,
     options: &BTreeMap<String, String>,
 ) -> Result<u64> {
+    let mut options = options.clone();
+    if let Some(wanted) = SinkOptions::take(&mut options)? {
+        let held = held_bytes(inner.limits.memory, inner.limits.threads);
+        return sink::to_directory(inner, planned, path, format, options, &wanted, held);
+    }
     let format = match format {
         Some(name) => format_named(name)?,
         None => format_by_ending(path).ok_or_else(|| {
@@ -29,9 +35,8 @@ pub(super) fn to_file(
     };
     let schema = execute::result_schema(planned);
     // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
-    let (packed, plain) = Compression::of_name(path);
+    let (packed, plain) = (sink::packing(format, path, &mut options)?, Compression::of_name(path).1);
     let output = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed)?;
-    let mut options = options.clone();
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
         options.insert("delimiter".into(), "\t".into());
     }

@@ -4,12 +4,13 @@
 //! that has changed since; a [`Window`] slides over its bytes (a range of the file, or all of it decompressed).
 //!
 //! Life of an output: [`AtomicFile`] takes the bytes under no name, [`Compressed`] packs them on the way, and `complete`
-//! gives the file its name.
+//! gives the file its name. A [`Staging`] does so for a directory of files.
 
 mod atomic;
 mod compress;
 mod paths;
 mod read;
+mod staging;
 pub mod threads;
 mod window;
 
@@ -17,4 +18,5 @@ pub use atomic::{AtomicFile, Output, StreamOutput};
 pub use compress::{Compressed, Compression, open_stream};
 pub use paths::{FileRef, resolve};
 pub use read::InputFile;
+pub use staging::{Existing, Staging};
 pub use window::{Spares, Window};

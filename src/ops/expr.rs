@@ -13,7 +13,7 @@
 //! is evaluated.
 
 use crate::error::{Error, Result};
-use crate::formats::{Bound, BoundTest, RowFilter};
+use crate::formats::{Bound, BoundTest, FilterPart, RowFilter};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -175,6 +175,14 @@ pub fn row_filter(
     scope: &Scope,
 ) -> Result<Option<RowFilter>> {
     let Some(all) = datafusion_expr::utils::conjunction(filters.iter().cloned()) else { return Ok(None) };
+    let tests: Vec<&Expr> = filters.iter().flat_map(datafusion_expr::utils::split_conjunction).collect();
+    let part = |test: &&Expr| filter_part(test, name, schema, scope);
+    let parts = if tests.len() > 1 { tests.iter().map(part).collect::<Result<_>>()? } else { Vec::new() };
+    let FilterPart { columns, bounds, eval } = filter_part(&all, name, schema, scope)?;
+    Ok(Some(RowFilter { columns, bounds, eval, parts }))
+}
+
+fn filter_part(all: &Expr, name: &TableReference, schema: &SchemaRef, scope: &Scope) -> Result<FilterPart> {
     let mut columns = BTreeSet::new();
     for column in all.column_refs() {
         columns.insert(schema.index_of(&column.name)?);
@@ -182,9 +190,9 @@ pub fn row_filter(
     let columns: Vec<usize> = columns.into_iter().collect();
     let seen = schema.project(&columns)?;
     let input = DFSchema::try_from_qualified_schema(name.clone(), &seen).map_err(from_datafusion)?;
-    let test = Compiled::new(&all, &input, scope)?;
-    let bounds = bounds(filters, schema);
-    Ok(Some(RowFilter { columns, bounds, eval: Arc::new(move |batch: &RecordBatch| test.eval_filter(batch)) }))
+    let test = Compiled::new(all, &input, scope)?;
+    let bounds = bounds(std::slice::from_ref(all), schema);
+    Ok(FilterPart { columns, bounds, eval: Arc::new(move |batch: &RecordBatch| test.eval_filter(batch)) })
 }
 
 /// What the conjunction of `filters` implies for single columns of `schema`: a row outside of a bound fails.

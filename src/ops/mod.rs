@@ -34,6 +34,7 @@ pub mod filter;
 pub mod hash;
 pub mod join;
 pub mod limit;
+pub mod partitions;
 pub mod pipeline;
 pub mod position;
 pub mod positional;

@@ -1,4 +1,4 @@
-//! Writes rows to one file, in the input's order, encoded by all workers side by side.
+//! Writes rows to files, in the input's order, encoded by all workers side by side.
 //!
 //! 1. A worker's encoder takes batches until it holds as much as it may, or its piece of the input ends.
 //! 2. The encoded piece goes to the [`Sequencer`]. If it is its turn it is appended to the file.
@@ -7,14 +7,19 @@
 //! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until they are large (Parquet) puts them into scratch itself.
 //!
 //! The file appears under its name when the last piece is appended; a query that fails leaves nothing.
+//!
+//! An output of many files is the same: pieces end where the [partition](super::partitions) does, and go to one file after
+//! the other. Where every worker has files of its own ([`Way::Apart`]), nothing waits for its turn.
 
+use super::partitions::Partitions;
 use super::{Cx, Flow, Sink, SinkOp};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::formats::{Assemble, Encode, Piece, Shelf, Shelved};
+use crate::formats::{Assemble, Directory, Encode, Outputs, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
 use crate::memory::InFlight;
 use crate::store::{BlockRef, SpillWriter};
+use arrow::array::RecordBatch;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,13 +34,28 @@ pub struct WriteOp {
     held: usize,
     /// Bytes that a worker takes.
     floor: usize,
+    /// What an encoder has of a file before its piece ends, so that files can be of about that size.
+    piece_bytes: usize,
+    partitions: Option<Arc<Partitions>>,
+    way: Way,
     sequencer: Arc<Mutex<Sequencer>>,
+}
+
+/// Who writes into a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// All, in turn.
+    Together,
+    /// Each worker has files of its own.
+    Apart,
 }
 
 /// Appends pieces in the order of the input.
 struct Sequencer {
     /// `None` once the output is complete.
-    output: Option<Box<dyn Assemble>>,
+    output: Option<Box<dyn Outputs>>,
+    /// The directory, where workers have files of their own.
+    directory: Option<Directory>,
     turn: u64,
     /// What waits: by piece of the input, then by number within it. `None` marks the end of the piece.
     waiting: BTreeMap<(u64, u64), Option<Waiting>>,
@@ -44,6 +64,7 @@ struct Sequencer {
 }
 
 struct Waiting {
+    partition: Arc<str>,
     block: BlockRef,
     rows: usize,
     meta: Option<Box<dyn Any + Send>>,
@@ -52,9 +73,23 @@ struct Waiting {
 impl WriteOp {
     /// A sink that ends in `output`; encoders hold at most `held` bytes, and take at most `floor` with all that they need.
     pub fn new(make_encoder: Box<MakeEncoder>, output: Box<dyn Assemble>, held: usize, floor: usize) -> Self {
-        let output = Some(output);
-        let sequencer = Sequencer { output, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0 };
-        WriteOp { make_encoder, held, floor, sequencer: Arc::new(Mutex::new(sequencer)) }
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(Box::new(output))));
+        WriteOp { make_encoder, held, floor, piece_bytes: usize::MAX, partitions: None, way: Way::Together, sequencer }
+    }
+
+    /// A sink into `directory`, in files of about `file_bytes` bytes at most.
+    pub fn into_directory(
+        make_encoder: Box<MakeEncoder>,
+        directory: Directory,
+        partitions: Option<Partitions>,
+        way: Way,
+        (held, floor, file_bytes): (usize, usize, Option<usize>),
+    ) -> Self {
+        let another = (way == Way::Apart).then(|| directory.another());
+        let sequencer = Sequencer { directory: another, ..Sequencer::new(Box::new(directory)) };
+        let (sequencer, partitions) = (Arc::new(Mutex::new(sequencer)), partitions.map(Arc::new));
+        let piece_bytes = file_bytes.unwrap_or(usize::MAX);
+        WriteOp { make_encoder, held, floor, piece_bytes, partitions, way, sequencer }
     }
 
     /// Rows and bytes written.
@@ -80,6 +115,13 @@ impl SinkOp for WriteOp {
             _in_flight,
             encoder,
             held: self.held,
+            piece_bytes: self.piece_bytes,
+            partitions: self.partitions.clone(),
+            partition: "".into(),
+            own: match self.way {
+                Way::Together => None,
+                Way::Apart => lock(&self.sequencer).directory.as_ref().map(Directory::another),
+            },
             sequencer: self.sequencer.clone(),
             scratch: cx.scratch.writer(),
             split: 0,
@@ -103,10 +145,14 @@ impl SinkOp for WriteOp {
 }
 
 impl Sequencer {
-    fn append(&mut self, piece: Piece) -> Result<()> {
+    fn new(output: Box<dyn Outputs>) -> Self {
+        Sequencer { output: Some(output), directory: None, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0 }
+    }
+
+    fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()> {
         self.rows += piece.rows as u64;
         match &mut self.output {
-            Some(output) => output.append(piece),
+            Some(output) => output.append(partition, piece),
             None => Err(Error::internal("a piece after the end of the output")),
         }
     }
@@ -122,7 +168,7 @@ impl Sequencer {
                 Some(waiting) => {
                     let mut bytes = vec![0; waiting.block.len()];
                     waiting.block.read(&mut bytes)?;
-                    self.append(Piece { bytes, rows: waiting.rows, meta: waiting.meta })?;
+                    self.append(&waiting.partition, Piece { bytes, rows: waiting.rows, meta: waiting.meta })?;
                 }
             }
         }
@@ -153,6 +199,12 @@ struct Write {
     _in_flight: InFlight,
     encoder: Box<dyn Encode>,
     held: usize,
+    piece_bytes: usize,
+    partitions: Option<Arc<Partitions>>,
+    /// That of the rows in the encoder.
+    partition: Arc<str>,
+    /// Files of this worker's own.
+    own: Option<Directory>,
     sequencer: Arc<Mutex<Sequencer>>,
     scratch: SpillWriter,
     split: u64,
@@ -168,17 +220,46 @@ impl Write {
         }
         self.rows = 0;
         let piece = self.encoder.piece()?;
+        if let Some(own) = &mut self.own {
+            lock(&self.sequencer).rows += piece.rows as u64;
+            return own.append(&self.partition, piece);
+        }
         let key = (self.split, self.sequence);
         self.sequence += 1;
         let mut sequencer = lock(&self.sequencer);
         if sequencer.turn == self.split {
             sequencer.advance()?;
-            return sequencer.append(piece);
+            return sequencer.append(&self.partition, piece);
         }
         drop(sequencer);
         let block = self.scratch.write(&piece.bytes)?;
-        let waiting = Waiting { block, rows: piece.rows, meta: piece.meta };
+        let partition = self.partition.clone();
+        let waiting = Waiting { partition, block, rows: piece.rows, meta: piece.meta };
         lock(&self.sequencer).waiting.insert(key, Some(waiting));
+        Ok(())
+    }
+}
+
+impl Write {
+    fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.encoder.push(rows)?;
+        self.rows += rows.num_rows();
+        if self.encoder.held() >= self.held || self.encoder.size() >= self.piece_bytes {
+            self.end_piece()?;
+        }
+        Ok(())
+    }
+
+    /// Encodes the rows of one partition after the other.
+    fn encode_partitions(&mut self, partitions: &Partitions, rows: &RecordBatch) -> Result<()> {
+        let written = partitions.written(rows)?;
+        for (range, partition) in partitions.cut(rows)? {
+            if partition != self.partition {
+                self.end_piece()?;
+                self.partition = partition;
+            }
+            self.encode(&written.slice(range.start, range.len()))?;
+        }
         Ok(())
     }
 }
@@ -190,15 +271,17 @@ impl Sink for Write {
     }
 
     fn push(&mut self, batch: Batch, _cx: &Cx) -> Result<Flow> {
-        self.encoder.push(&batch.data)?;
-        self.rows += batch.rows();
-        if self.encoder.held() >= self.held {
-            self.end_piece()?;
+        match self.partitions.clone() {
+            Some(partitions) => self.encode_partitions(&partitions, &batch.data)?,
+            None => self.encode(&batch.data)?,
         }
         Ok(Flow::Ready)
     }
 
     fn end(&mut self, _cx: &Cx) -> Result<Flow> {
+        if self.own.is_some() {
+            return Ok(Flow::Ready);
+        }
         self.end_piece()?;
         let mut sequencer = lock(&self.sequencer);
         sequencer.waiting.insert((self.split, u64::MAX), None);
@@ -206,7 +289,10 @@ impl Sink for Write {
         Ok(Flow::Ready)
     }
 
-    fn finish(self: Box<Self>, _cx: &Cx) -> Result<()> {
-        Ok(())
+    fn finish(mut self: Box<Self>, _cx: &Cx) -> Result<()> {
+        if self.own.is_some() {
+            self.end_piece()?;
+        }
+        self.own.as_mut().map_or(Ok(()), Directory::close)
     }
 }

@@ -55,7 +55,7 @@ impl Dialect {
     /// # Errors
     /// Options that do not exist or do not fit the file; a file that is empty, or not text.
     pub(super) fn of(def: &TableDef, files: &[FileRef]) -> Result<Dialect> {
-        options::known(&def.options, "csv", OPTIONS)?;
+        options::known_for_reading(&def.options, "csv", OPTIONS)?;
         let Some(file) = files.iter().find(|f| f.size > 0).or(files.first()) else {
             return Err(Error::query("no files are named"));
         };

@@ -183,7 +183,11 @@ impl<'a> Seen<'a> {
             text += if packed { file.size * INFLATION } else { file.size };
         }
         let rows = (self.bytes > 0).then(|| (text as f64 * self.rows as f64 / self.bytes as f64) as u64);
-        let column = |d: &Distinct| ColumnStats { distinct: d.guess(rows.unwrap_or(0)), ..ColumnStats::default() };
-        TableStats { rows, bytes, columns: self.distinct.iter().map(column).collect() }
+        let column = |(distinct, kind): (&Distinct, &Kind)| ColumnStats {
+            distinct: distinct.guess(rows.unwrap_or(0)),
+            unseen: *kind == Kind::Null,
+            ..ColumnStats::default()
+        };
+        TableStats { rows, bytes, columns: self.distinct.iter().zip(&self.kinds).map(column).collect() }
     }
 }

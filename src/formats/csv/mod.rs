@@ -30,7 +30,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Assemble, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
+use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
@@ -50,6 +50,10 @@ impl Format for Csv {
 
     fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
         infer::inspect(def, files)
+    }
+
+    fn by_name(&self) -> ByName {
+        ByName::Read
     }
 
     fn scan(&self, table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {

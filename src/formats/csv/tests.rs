@@ -96,7 +96,7 @@ fn filters_leave_rows_out_before_other_columns_are_read() {
         Ok(BooleanArray::from_iter(a.iter().map(|v| if v == Some(50) { None } else { v.map(|v| v % 10 == 0) })))
     };
     for projection in [vec![1, 0], vec![2], vec![]] {
-        let filter = RowFilter { columns: vec![0], bounds: vec![], eval: Arc::new(keep) };
+        let filter = RowFilter { columns: vec![0], bounds: vec![], eval: Arc::new(keep), parts: Vec::new() };
         let spec = with_filter(ScanSpec { projection: projection.clone(), ..all(&table) }, filter);
         let got = batches(&table, spec, 200).unwrap();
         let rows: usize = got.iter().map(RecordBatch::num_rows).sum();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// # Errors
 /// Options that do not exist; files without any object.
 pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
-    options::known(&def.options, "json", &["types", "infer", "all_text"])?;
+    options::known_for_reading(&def.options, "json", &["types", "infer", "all_text"])?;
     let full = match options::first(&def.options, &["infer"]) {
         None | Some("sample") => false,
         Some("full") => true,

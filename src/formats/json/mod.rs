@@ -26,7 +26,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::{Assemble, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
+use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
@@ -46,6 +46,10 @@ impl Format for Json {
 
     fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
         infer::inspect(def, files)
+    }
+
+    fn by_name(&self) -> ByName {
+        ByName::Always
     }
 
     fn scan(&self, table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {

@@ -49,8 +49,11 @@ struct Shared {
 
 impl JsonScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
-        let layouts: Vec<Layout> = table.files.iter().map(layout).collect::<Result<_>>()?;
-        let (mut splits, kinds) = tiles(&table.files, split_bytes, false)?;
+        let layouts: Vec<Layout> = {
+            let of = |(file, found)| if spec.reads(file) { layout(found) } else { Ok(Layout::Lines) };
+            table.files.iter().enumerate().map(of).collect::<Result<_>>()?
+        };
+        let (mut splits, kinds) = tiles(&table.files, &spec, split_bytes, false)?;
         for (file, _) in layouts.iter().enumerate().filter(|(_, l)| **l == Layout::Document) {
             let size = table.files.get(file).map_or(0, |f| f.size);
             splits.retain(|s| s.file != file || s.range.start == 0);

@@ -93,7 +93,7 @@ fn filters_refuse_rows() {
         Ok(BooleanArray::from_iter(a.iter().map(|v| v.map(|v| v % 10 == 0))))
     };
     for projection in [vec![1], vec![]] {
-        let filter = RowFilter { columns: vec![0], bounds: vec![], eval: Arc::new(keep) };
+        let filter = RowFilter { columns: vec![0], bounds: vec![], eval: Arc::new(keep), parts: Vec::new() };
         let spec = with_filter(ScanSpec { projection: projection.clone(), ..all(&table) }, filter);
         let got = batches(&table, spec, 300).unwrap();
         assert_eq!(got.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);

@@ -6,7 +6,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use std::collections::BTreeMap;
 
 /// Every option of an output.
-const NAMES: [&str; 3] = ["compression", "row_group_size", "dictionary"];
+const NAMES: [&str; 4] = ["compression", "compression_level", "row_group_size", "dictionary"];
 
 /// How Parquet is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,8 @@ impl WriteOptions {
     /// `Query` for an option that does not exist or a value that does not fit.
     pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<WriteOptions> {
         let mut parsed = WriteOptions { compression: None, row_group_size: 1 << 20, dictionary: true };
-        for (name, value) in options {
+        let leveled = with_level(options)?;
+        for (name, value) in leveled.as_ref().unwrap_or(options) {
             match name.as_str() {
                 "compression" => parsed.compression = Some(compression(value)?),
                 "row_group_size" => parsed.row_group_size = row_group_size(value)?,
@@ -73,11 +74,26 @@ pub(super) fn compressor_bytes(compression: Compression, page: usize) -> usize {
     }
 }
 
+/// `compression => zstd, compression_level => 5` as `compression => zstd(5)`.
+fn with_level(options: &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>> {
+    let Some(level) = options.get("compression_level") else { return Ok(None) };
+    let kind = options.get("compression").map_or("zstd", String::as_str);
+    if kind.contains('(') {
+        return Err(Error::query(format!("the compression {kind} has a level already")));
+    }
+    let mut leveled = options.clone();
+    leveled.remove("compression_level");
+    leveled.insert("compression".into(), format!("{kind}({})", level.trim()));
+    Ok(Some(leveled))
+}
+
 /// Reading Parquet has no options.
 pub(super) fn none_for_reading(options: &BTreeMap<String, String>) -> Result<()> {
     match options.keys().find(|name| !NAMES.contains(&name.as_str())) {
-        Some(name) => Err(Error::query(format!("parquet has no option {name:?} for reading"))
-            .advise("a Parquet file says all about itself: leave the option out")),
+        Some(name) => Err(Error::query(format!("parquet has no option {name:?} for reading")).advise(format!(
+            "a Parquet file says all about itself; of any table there are: {}",
+            crate::formats::many::options::NAMES.join(", ")
+        ))),
         None => Ok(()),
     }
 }

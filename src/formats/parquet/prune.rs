@@ -160,6 +160,7 @@ mod tests {
             columns: vec![0],
             bounds: vec![bound(int(5)), bound(int(5_000_000_000)), bound(ScalarValue::Float64(Some(1.5)))],
             eval: Arc::new(|rows| Ok(BooleanArray::from(vec![true; rows.num_rows()]))),
+            parts: Vec::new(),
         };
         let kept = Pruner::new(Some(&filter), &schema).tests;
         assert_eq!(kept, [(0, BoundTest::AtLeast(ScalarValue::Int32(Some(5))))]);

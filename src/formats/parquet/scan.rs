@@ -70,7 +70,7 @@ impl ParquetScan {
         let read = shared.columns_read();
         let mut cutter =
             Cutter { pruner: &shared.pruner, read, split_bytes, units: Vec::new(), sizes: BTreeMap::new() };
-        for (index, file) in shared.files.iter().enumerate() {
+        for (index, file) in shared.files.iter().enumerate().filter(|(index, _)| shared.spec.reads(*index)) {
             fault::guard(&file.path, || {
                 let source = Source::open(file)?;
                 let footer = shared.footer(index, &source)?;

@@ -129,7 +129,7 @@ impl Fold {
 
     fn done(self) -> ColumnStats {
         let nulls = if self.nulls_unknown { None } else { self.nulls.or(Some(0)) };
-        ColumnStats { min: self.min.done(), max: self.max.done(), nulls, distinct: self.distinct }
+        ColumnStats { min: self.min.done(), max: self.max.done(), nulls, distinct: self.distinct, unseen: false }
     }
 }
 

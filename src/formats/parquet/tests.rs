@@ -71,12 +71,12 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         .collect();
     let def = TableDef::default();
     let (schema, stats) = format.inspect(&def, &files)?;
-    Ok(Arc::new(Table { def, format, files, schema, stats }))
+    Ok(Arc::new(Table::of_files(def, format, files, schema, stats)))
 }
 
 pub(in crate::formats) fn all(table: &Table) -> ScanSpec {
     let projection = (0..table.schema.fields().len()).collect();
-    ScanSpec { projection, filter: None, batch_rows: 100, batch_bytes: 1 << 20 }
+    ScanSpec { projection, filter: None, batch_rows: 100, batch_bytes: 1 << 20, files: None }
 }
 
 /// All splits in order, as one batch, and how many splits there were.
@@ -216,7 +216,7 @@ fn filter(column: usize, bounds: Vec<BoundTest>, keep: impl Fn(i64) -> bool + Se
     let bounds = bounds.into_iter().map(|test| Bound { column, test }).collect();
     let eval =
         move |rows: &RecordBatch| Ok(rows.column(0).as_primitive::<Int64Type>().iter().map(|v| v.map(&keep)).collect());
-    RowFilter { columns: vec![column], bounds, eval: Arc::new(eval) }
+    RowFilter { columns: vec![column], bounds, eval: Arc::new(eval), parts: Vec::new() }
 }
 
 fn int(v: i64) -> ScalarValue {

@@ -160,6 +160,13 @@ impl Encode for Encoder {
         self.room.used() + self.writers.iter().map(ArrowColumnWriter::memory_size).sum::<usize>()
     }
 
+    /// What is in the making, and the row groups that are ended.
+    fn size(&self) -> usize {
+        let open: usize = self.writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum();
+        let ended = self.groups.iter().flatten().map(|chunk| chunk.close().metadata.compressed_size());
+        open + ended.map(|bytes| usize::try_from(bytes).unwrap_or(0)).sum::<usize>()
+    }
+
     fn piece(&mut self) -> Result<Piece> {
         self.close_group()?;
         let rows = std::mem::take(&mut self.done_rows);

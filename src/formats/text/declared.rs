@@ -58,7 +58,7 @@ impl Declared {
 ///
 /// # Errors
 /// There is none, or text columns cannot be read as it.
-fn type_named(name: &str) -> Result<DataType> {
+pub(in crate::formats) fn type_named(name: &str) -> Result<DataType> {
     let lower = name.trim().to_ascii_lowercase();
     Ok(match lower.as_str() {
         "text" | "varchar" | "string" | "str" | "utf8" | "utf8view" => DataType::Utf8View,

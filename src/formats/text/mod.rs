@@ -7,7 +7,7 @@ mod stats;
 mod tiles;
 mod write;
 
-pub(super) use declared::Declared;
+pub(super) use declared::{Declared, type_named};
 pub(super) use narrow::{base_type, narrow};
 pub(super) use place::{check_utf8, line_at, shorten};
 pub(super) use stats::Distinct;

@@ -1,21 +1,26 @@
 //! How text files are cut: at any byte, the readers align to records. A compressed file is one split.
 
 use crate::error::Result;
-use crate::formats::{FileRef, Split};
+use crate::formats::{FileRef, ScanSpec, Split};
 use crate::io::Compression;
 
-/// The splits of all files and how each file is compressed. `whole` says that files must not be cut.
+/// The splits of the files that `spec` reads and how each is compressed. `whole` says that files must not be cut.
 ///
 /// # Errors
 /// A file cannot be read, or has changed.
 pub(in crate::formats) fn tiles(
     files: &[FileRef],
+    spec: &ScanSpec,
     split_bytes: usize,
     whole: bool,
 ) -> Result<(Vec<Split>, Vec<Compression>)> {
     let mut splits = Vec::new();
     let mut kinds = Vec::new();
     for (file, found) in files.iter().enumerate() {
+        if !spec.reads(file) {
+            kinds.push(Compression::None);
+            continue;
+        }
         let kind = Compression::of_file(found)?;
         let pieces = match kind {
             Compression::None if !whole => found.size.div_ceil(split_bytes.max(1) as u64),

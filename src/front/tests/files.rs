@@ -44,13 +44,9 @@ fn table(rows: u64, columns: &[(&str, i64, i64)]) -> TableRef {
         ..ColumnStats::default()
     };
     let columns = columns.iter().map(|(_, min, max)| known(*min, *max)).collect();
-    TableRef::Files(Arc::new(Table {
-        def: TableDef { paths: vec!["x.blank".into()], ..TableDef::default() },
-        format: &BLANK,
-        files: vec![],
-        schema: Arc::new(Schema::new(fields)),
-        stats: TableStats { rows: Some(rows), bytes: 0, columns },
-    }))
+    let def = TableDef { paths: vec!["x.blank".into()], ..TableDef::default() };
+    let (schema, stats) = (Arc::new(Schema::new(fields)), TableStats { rows: Some(rows), bytes: 0, columns });
+    TableRef::Files(Arc::new(Table::of_files(def, &BLANK, vec![], schema, stats)))
 }
 
 fn planned(sql: &str) -> Planned {

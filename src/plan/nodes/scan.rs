@@ -37,6 +37,7 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
         filter: lowering.row_filter(node, &table.schema)?.map(Arc::new),
         batch_rows: limits.tuning.batch_rows,
         batch_bytes: limits.tuning.batch_bytes,
+        files: None,
     };
     let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
     let tasks = scan.splits().len();

@@ -1,0 +1,72 @@
+//! Tables over many files, as SQL sees them: hive columns, paths, numbers of rows, files of different columns.
+
+use super::testing::{ask, ask_sorted, error, roomy, sessions};
+use std::path::Path;
+
+fn write(dir: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn keys_of_directories_in_queries() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            ("day=2024-01-01/k=1/a.csv", "x\n1\n2\n"),
+            ("day=2024-01-02/k=1/a.csv", "x\n3\n"),
+            ("day=2024-01-02/k=2/a.csv", "x\n4\n5\n"),
+        ],
+    );
+    let glob = format!("{}/**/*.csv", dir.path().display());
+    for session in sessions() {
+        let all = ask(&session, &format!("SELECT * FROM '{glob}'"));
+        assert_eq!(all, ["1|2024-01-01|1", "2|2024-01-01|1", "3|2024-01-02|1", "4|2024-01-02|2", "5|2024-01-02|2"]);
+        let sums = format!("SELECT day, k, sum(x) FROM '{glob}' WHERE day >= DATE '2024-01-02' GROUP BY ALL");
+        assert_eq!(ask_sorted(&session, &sums), ["2024-01-02|1|3", "2024-01-02|2|9"]);
+        let mixed = format!("SELECT x FROM '{glob}' WHERE k = 2 AND x > 4 OR day < DATE '2024-01-02' AND x + k = 3");
+        assert_eq!(ask(&session, &mixed), ["2", "5"]);
+        assert_eq!(ask(&session, &format!("SELECT count(*) FROM '{glob}' WHERE k = 1")), ["3"]);
+        let number = format!(
+            "SELECT file_row_number, x, parse_filename(filename) FROM read_csv('{glob}', filename => true, \
+             file_row_number => true) WHERE file_row_number = 1"
+        );
+        assert_eq!(ask(&session, &number), ["1|2|a.csv", "1|5|a.csv"]);
+        let plain = format!("SELECT * FROM read_csv('{glob}', hive_partitioning => false)");
+        assert_eq!(ask(&session, &plain), ["1", "2", "3", "4", "5"]);
+        let typed = format!("SELECT k || '!' FROM read_csv('{glob}', hive_types => {{'k': VARCHAR}}) WHERE x = 4");
+        assert_eq!(ask(&session, &typed), ["2!"]);
+        let directory = format!("SELECT max(k) FROM '{}'", dir.path().display());
+        assert_eq!(ask(&session, &directory), ["2"]);
+        let joined = format!("SELECT a.x FROM '{glob}' a JOIN (VALUES (2)) t(k) ON a.k = t.k");
+        assert_eq!(ask_sorted(&session, &joined), ["4", "5"]);
+    }
+}
+
+#[test]
+fn columns_are_united_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("a.csv", "a,b\n1,x\n"), ("b.csv", "b,c\ny,2\n"), ("c.csv", "a,c\n,2.5\n")]);
+    let glob = format!("{}/*.csv", dir.path().display());
+    let session = roomy();
+    let rows = ask(&session, &format!("SELECT * FROM read_csv('{glob}', union_by_name => true)"));
+    assert_eq!(rows, ["1|x|-", "-|y|2.0", "-|-|2.5"].map(str::to_string));
+    let drift = error(&session, &format!("SELECT * FROM '{glob}'"));
+    assert!(drift.contains("header"), "{drift}");
+    // A type that was guessed too narrow in one file is widened, and the query starts over.
+    let many: String = (0..200_000).map(|i| format!("{i}\n")).collect();
+    let (head, tail) = many.split_at(many[..many.len() * 2 / 5].rfind('\n').unwrap() + 1);
+    write(dir.path(), &[("late/a.csv", &format!("n\n{head}oops\n{tail}")), ("late/b.csv", "m,n\n1,2\n")]);
+    let late = format!("{}/late/*.csv", dir.path().display());
+    let sql = format!("SELECT n FROM read_csv('{late}', union_by_name => true) WHERE n IN ('oops', '2') ORDER BY n");
+    assert_eq!(ask(&session, &sql), ["2", "2", "oops"]);
+    let json = format!("{}/j/*.json", dir.path().display());
+    write(dir.path(), &[("j/a.json", "{\"a\": 1}\n"), ("j/b.json", "{\"b\": \"x\"}\n")]);
+    let sql =
+        format!("SELECT a, b FROM read_json('{json}', union_by_name => true, filename => true) ORDER BY filename");
+    assert_eq!(ask(&session, &sql), ["1|-", "-|x"]);
+}
