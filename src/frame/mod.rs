@@ -50,6 +50,8 @@ mod set_ops_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
+mod sink_tests;
+#[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
 mod testing;

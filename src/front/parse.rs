@@ -264,6 +264,10 @@ fn copy_options(parser: &mut Parser, options: &mut BTreeMap<String, String>) -> 
         let _ = parser.consume_token(&Token::Eq) || parser.consume_token(&Token::RArrow);
         let value = match parser.peek_token_ref().token {
             Token::Comma | Token::RParen => "true".to_string(),
+            Token::Mul => {
+                let _ = parser.next_token();
+                "*".to_string()
+            }
             _ => option_value(parser)?,
         };
         options.insert(name, value);

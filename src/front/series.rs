@@ -60,7 +60,13 @@ fn rewritten(factor: &TableFactor) -> Result<Option<TableFactor>> {
             called(name, alias.as_ref(), &args.args, *with_ordinality)
         }
         TableFactor::Function { name, alias, args, with_ordinality, .. } => {
-            called(name, alias.as_ref(), args, *with_ordinality)
+            let made = called(name, alias.as_ref(), args, *with_ordinality)?;
+            let series = is_series(&name.to_string().to_lowercase()) && !with_ordinality;
+            // LATERAL before a series that depends on nothing says nothing.
+            match made.is_none() && series {
+                true => plain_call(name, alias.as_ref(), args).map(Some),
+                false => Ok(made),
+            }
         }
         _ => Ok(None),
     }
@@ -80,6 +86,16 @@ fn called(
         return Ok(None);
     }
     lateral(&function, args, alias).map(Some)
+}
+
+/// The same call, without LATERAL.
+fn plain_call(name: &ast::ObjectName, alias: Option<&TableAlias>, args: &[FunctionArg]) -> Result<TableFactor> {
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    let mut made = table_factor(&format!("{name}({})", args.join(", ")))?;
+    if let TableFactor::Table { alias: own, .. } = &mut made {
+        *own = alias.cloned();
+    }
+    Ok(made)
 }
 
 /// Whether an argument names no column and asks no query.
@@ -198,9 +214,6 @@ fn series(function: &str, values: &[ScalarValue]) -> Result<Series> {
         .iter()
         .take(2)
         .any(|v| matches!(v.data_type(), DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)));
-    if values.iter().any(|v| matches!(v.data_type(), DataType::Timestamp(_, Some(_)))) {
-        return Err(Error::unsupported(format!("{function} of timestamps with a time zone")));
-    }
     match (values, times) {
         (_, false) if values.iter().any(|v| v.data_type().is_nested()) => Err(wrong()),
         ([start, stop, step], true) => timestamps(function, start, stop, step, inclusive),
@@ -242,8 +255,13 @@ fn timestamps(
     step: &ScalarValue,
     inclusive: bool,
 ) -> Result<Series> {
+    let zone = [start, stop].iter().find_map(|v| match v.data_type() {
+        DataType::Timestamp(_, zone) => zone,
+        _ => None,
+    });
+    let of_series = |steps| Series::timestamps(name, zone.clone(), steps);
     let micros = |v: &ScalarValue| -> Result<Option<i64>> {
-        match v.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None)).map_err(from_datafusion)? {
+        match v.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).map_err(from_datafusion)? {
             ScalarValue::TimestampMicrosecond(value, _) => Ok(value),
             other => Err(Error::query(format!("{name} from {other}"))),
         }
@@ -258,8 +276,12 @@ fn timestamps(
         other => return Err(Error::query(format!("{name} of times steps by an interval, not {other}"))),
     };
     let (Some(start), Some(stop), Some(step)) = (micros(start)?, micros(stop)?, interval) else {
-        return Ok(Series::timestamps(name, Steps::Even { start: 0, step: 1, rows: 0 }));
+        return Ok(of_series(Steps::Even { start: 0, step: 1, rows: 0 }));
     };
+    if let Some(zone) = zone.as_ref().filter(|zone| !is_utc(zone) && (step.months, step.days) != (0, 0)) {
+        return Err(Error::unsupported(format!("{name} by days or months in the time zone {zone}"))
+            .advise("count timestamps without a zone, and put AT TIME ZONE behind"));
+    }
     let micros = i64::from(step.days)
         .checked_mul(MICROS_A_DAY)
         .and_then(|days| days.checked_add(step.nanoseconds / 1000))
@@ -273,7 +295,12 @@ fn timestamps(
         (0, step) => Steps::Even { start, step, rows: count(start, stop, step, inclusive)? },
         _ => Steps::Months { start, stop, inclusive, months, micros },
     };
-    Ok(Series::timestamps(name, steps))
+    Ok(of_series(steps))
+}
+
+/// Whether days in a zone are days of 24 hours.
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, "UTC" | "Etc/UTC" | "GMT" | "Z" | "+00:00" | "+00")
 }
 
 /// `SELECT i FROM range(3) AS i`: gives the column the name of its table, where that is what is missing.

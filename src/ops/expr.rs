@@ -93,7 +93,8 @@ impl Compiled {
     pub fn new(expr: &Expr, input: &DFSchema, scope: &Scope) -> Result<Compiled> {
         let expr = expr.clone().unalias_nested().data;
         let made = create_physical_expr(&expr, input, &scope.props, &scope.planning).map_err(from_datafusion)?;
-        let expr = made.transform_up(checked).data().map_err(from_datafusion)?;
+        let checked = made.transform_up(checked).data().map_err(from_datafusion)?;
+        let expr = checked.transform_up(super::attempt::attempted).data().map_err(from_datafusion)?;
         let schema = input.as_arrow();
         let data_type = expr.data_type(schema).map_err(from_datafusion)?;
         let nullable = expr.nullable(schema).map_err(from_datafusion)?;

@@ -26,6 +26,7 @@
 
 pub mod aggregate;
 pub mod asof;
+pub mod attempt;
 pub mod collect;
 pub mod deliver;
 pub mod expand;

@@ -68,9 +68,9 @@ impl Series {
         Series { steps, schema: schema(name, DataType::Int64) }
     }
 
-    /// Timestamps without a time zone.
-    pub fn timestamps(name: &str, steps: Steps) -> Self {
-        Series { steps, schema: schema(name, DataType::Timestamp(TimeUnit::Microsecond, None)) }
+    /// Timestamps, without a time zone or shown in this one.
+    pub fn timestamps(name: &str, zone: Option<Arc<str>>, steps: Steps) -> Self {
+        Series { steps, schema: schema(name, DataType::Timestamp(TimeUnit::Microsecond, zone)) }
     }
 
     /// The column.
@@ -97,7 +97,9 @@ impl Series {
 
     fn array(&self, values: Vec<i64>) -> ArrayRef {
         match self.schema.fields().first().map(|f| f.data_type()) {
-            Some(DataType::Timestamp(..)) => Arc::new(TimestampMicrosecondArray::from(values)),
+            Some(DataType::Timestamp(_, zone)) => {
+                Arc::new(TimestampMicrosecondArray::from(values).with_timezone_opt(zone.clone()))
+            }
             _ => Arc::new(Int64Array::from(values)),
         }
     }
@@ -231,7 +233,7 @@ mod tests {
         let series = |inclusive| {
             let steps = Steps::Months { start, stop, inclusive, months: 1, micros: 0 };
             let mut counting = Counting {
-                series: Arc::new(Series::timestamps("s", steps)),
+                series: Arc::new(Series::timestamps("s", None, steps)),
                 values: Values::Months { next: Some(start) },
                 row: 0,
             };

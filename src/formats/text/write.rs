@@ -96,7 +96,7 @@ impl Assemble for TextAssembler {
 /// Appends a value as text reads it back: dates and timestamps as ISO 8601, floats with the fewest digits that read back
 /// to them, nested values as JSON. `None` for a null.
 pub(in crate::formats) fn plain_value(column: &dyn Array, row: usize, to: &mut Vec<u8>) -> Result<Option<()>> {
-    if column.is_null(row) {
+    if column.is_null(row) || *column.data_type() == DataType::Null {
         return Ok(None);
     }
     match column.data_type() {

@@ -1,5 +1,6 @@
 //! A function that is only a name and a rule of types.
 
+use super::discrete::Discrete;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::AccumulatorArgs;
@@ -90,6 +91,7 @@ impl AggregateUDFImpl for Declared {
             "quantile_cont" | "percentile_cont" if args.return_field.data_type().is_floating() => {
                 percentile_cont_udaf().accumulator(args)
             }
+            "median" | "quantile" | "quantile_disc" | "percentile_disc" => Ok(Box::new(Discrete::new(&args)?)),
             _ => not_impl_err!("{} is not supported there yet", self.name),
         }
     }

@@ -4,6 +4,7 @@
 //! of its own, so that headers say what was typed.
 
 mod declared;
+mod discrete;
 mod quantiles;
 mod statistics;
 mod values;

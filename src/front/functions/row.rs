@@ -404,6 +404,11 @@ impl ScalarUDFImpl for Scalar {
         &self.signature
     }
 
+    /// Its argument must not be computed elsewhere, where an error would be one.
+    fn short_circuits(&self) -> bool {
+        self.row.name == crate::ops::attempt::TRY
+    }
+
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match self.row.coerce(types) {
             Some(made) => Ok(made),

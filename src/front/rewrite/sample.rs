@@ -3,15 +3,19 @@
 //! A percentage keeps each row by chance (`bernoulli`; `system` asks for speed, and gets the same); a number of rows keeps
 //! that many, each set of them equally likely (`reservoir`): the first ones of a random order, a top-k.
 //!
-//! Limits: no seed, since rows do not know their number where the chance is taken.
+//! With a seed (`REPEATABLE (42)`, `(bernoulli, 42)`) the chance of a row is a hash of the seed and the row's number, so that
+//! the same rows are taken each time, whatever the threads and the budget.
 
 use super::{Rewriter, derived, plain, select_all};
 use crate::error::{Error, Result};
-use crate::front::{make, tokens};
+use crate::front::{make, parse, tokens};
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderBy, OrderByExpr,
     OrderByKind, OrderByOptions, Query, Select, SetExpr, TableFactor, TableSampleKind, TableWithJoins, Value,
 };
+
+/// The name of the rows' numbers: one that nobody else uses.
+const NUMBER: &str = "number of the row";
 
 /// Resolves the sample of a table in FROM.
 pub(super) fn of_table(rewriter: &mut Rewriter<'_>, factor: &mut TableFactor) -> Result<()> {
@@ -53,18 +57,34 @@ fn texts(expr: &Expr) -> Option<[String; 4]> {
     list.args.iter().map(text).collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
+/// Rows with their chances, from 0 to 1, which are not among the columns.
+fn numbered(from: Vec<TableWithJoins>, seed: &str) -> Result<(Select, Expr)> {
+    let seed: i64 = seed.parse().map_err(|_| Error::query(format!("{seed} is no seed of a sample")))?;
+    let mut inner = select_all(from);
+    let number = format!("SELECT row_number() OVER () AS \"{NUMBER}\"");
+    if let SetExpr::Select(made) = *parse::query(&number)?.body {
+        inner.projection.extend(made.projection);
+    }
+    let inner = derived(plain(SetExpr::Select(Box::new(inner))), None);
+    let mut outer = select_all(vec![TableWithJoins { relation: inner, joins: Vec::new() }]);
+    if let SetExpr::Select(made) = *parse::query(&format!("SELECT * EXCLUDE (\"{NUMBER}\")"))?.body {
+        outer.projection = made.projection;
+    }
+    let chance = parse::expression(&format!("hash({seed}, \"{NUMBER}\")::DOUBLE / 18446744073709551616.0"))?;
+    Ok((outer, chance))
+}
+
 fn sampled(rewriter: &mut Rewriter<'_>, from: Vec<TableWithJoins>, wanted: &[String; 4]) -> Result<Query> {
     let [amount, unit, method, seed] = wanted;
-    if !seed.is_empty() {
-        return Err(Error::unsupported("a sample with a seed (REPEATABLE)"));
-    }
     let number: f64 = amount.parse().map_err(|_| Error::query(format!("a sample of {amount}")))?;
     let percent = unit == "percent";
     if percent && number > 100.0 {
         return Err(Error::query(format!("a sample of {amount} percent")).advise("from 0 to 100"));
     }
-    let mut select = select_all(from);
-    let random = make::call("random", Vec::new());
+    let (mut select, random) = match seed.is_empty() {
+        true => (select_all(from), make::call("random", Vec::new())),
+        false => numbered(from, seed)?,
+    };
     match (method.as_str(), percent) {
         ("" | "bernoulli" | "system", true) => {
             select.selection = Some(make::binary(random, BinaryOperator::Lt, make::number(number / 100.0)));

@@ -183,11 +183,19 @@ impl Asked<'_> {
         columns.counted(column)
     }
 
+    /// The value that is there most often; of several, the first one: of the input, or of the order that is asked for.
     fn mode(&self, columns: &mut Columns<'_>) -> Result<Expr> {
+        if self.call.params.distinct {
+            return self.first(columns, false, false); // each is there once
+        }
         let [value, count, position] = self.counted(columns)?;
         let mut keys = Keys::default();
         keys.add(count, DESCENDING, true)?;
-        keys.add(position, ASCENDING, true)?;
+        // What is asked for is an order of the values themselves.
+        match self.call.params.order_by.first() {
+            Some(by) => keys.add(value, options(by), true)?,
+            None => keys.add(position, ASCENDING, true)?,
+        }
         keys.add(value, ASCENDING, true)?;
         Ok(columns.of_places(keys.wanted(None), self.data_type.clone()))
     }
