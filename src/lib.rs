@@ -41,7 +41,7 @@ pub mod units;
 pub mod wake;
 
 pub use error::{Error, ErrorKind, Place, Result};
-pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats};
+pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats, Writer};
 pub use units::parse_size;
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.

@@ -8,8 +8,8 @@
 //! numbers such columns too.
 
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    Expr, Function, GroupByExpr, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 /// Names every column of every select in `query`. Returns the headers of the names that got a number.
 pub(super) fn name_columns(query: &mut Query, every: bool) -> HashMap<String, String> {
     let mut headers = HashMap::new();
-    name_body(&mut query.body, every, &mut headers);
+    name_query(query, every, &mut headers);
     let mut rest = Names { every };
     let _ = query.visit(&mut rest);
     headers
@@ -36,7 +36,7 @@ impl VisitorMut for Names {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        name_body(&mut query.body, self.every, &mut HashMap::new());
+        name_query(query, self.every, &mut HashMap::new());
         order_by_names(query);
         ControlFlow::Continue(())
     }
@@ -53,6 +53,47 @@ fn order_by_names(query: &mut Query) {
         });
         if let Some(alias) = alias {
             wanted.expr = Expr::Identifier(alias);
+        }
+    }
+}
+
+fn name_query(query: &mut Query, every: bool, headers: &mut HashMap<String, String>) {
+    if let SetExpr::Select(select) = &mut *query.body {
+        let order = query.order_by.as_ref().map(|order| &order.kind);
+        set_casts_aside(select, order, headers);
+    }
+    name_body(&mut query.body, every, headers);
+}
+
+/// `SELECT i::VARCHAR FROM t ORDER BY i` sorts by the column of `t`: the cast has no name of its own, only a header.
+fn set_casts_aside(select: &mut Select, order: Option<&OrderByKind>, headers: &mut HashMap<String, String>) {
+    let Some(OrderByKind::Expressions(order)) = order else { return };
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    if select.distinct.is_some() || grouped {
+        return;
+    }
+    let is_named = |name: &str, item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => normal(alias) == name,
+        SelectItem::UnnamedExpr(expr) => {
+            matches!(origin(expr), Origin::Column(_)) && last_part(expr).as_deref() == Some(name)
+        }
+        _ => true,
+    };
+    for by in order {
+        let Expr::Identifier(by) = &by.expr else { continue };
+        let name = normal(by);
+        if select.projection.iter().any(|item| is_named(&name, item)) {
+            continue;
+        }
+        let mut taken = HashSet::new();
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && matches!(origin(expr), Origin::CastColumn(_))
+                && last_part(expr).as_deref() == Some(&name)
+            {
+                let alias = numbered(&name, &mut taken, headers);
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
         }
     }
 }

@@ -117,12 +117,13 @@ impl Writer {
     fn first_from(&mut self, rest: &[TokenWithSpan]) -> Option<usize> {
         let end = find(rest, |k| AFTER_FROM.contains(&k) || k == Keyword::SELECT);
         let clause = rest.get(..end)?;
-        self.made.push(rest.first()?.clone());
-        self.nested(clause.get(1..)?);
+        // The star stands before FROM: behind it, EXCEPT would leave columns out.
         if rest.get(end).is_none_or(|next| keyword(next) != Keyword::SELECT) {
             self.words(&["SELECT"], rest.first()?);
             self.push(Token::Mul, rest.first()?);
         }
+        self.made.push(rest.first()?.clone());
+        self.nested(clause.get(1..)?);
         Some(end)
     }
 

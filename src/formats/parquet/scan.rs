@@ -68,6 +68,7 @@ impl ParquetScan {
         let footers = Mutex::new(VecDeque::new());
         let shared = Shared { files, table, schema, spec, pruner, tally: Tally::default(), footers };
         let read = shared.columns_read();
+        schema::readable(&shared.table, &read)?;
         let mut cutter =
             Cutter { pruner: &shared.pruner, read, split_bytes, units: Vec::new(), sizes: BTreeMap::new() };
         for (index, file) in shared.files.iter().enumerate().filter(|(index, _)| shared.spec.reads(*index)) {

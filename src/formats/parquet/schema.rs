@@ -55,6 +55,28 @@ pub(in crate::formats) fn viewed(own: &DataType) -> DataType {
     }
 }
 
+/// Refuses intervals, of which the crate would drop the months.
+///
+/// # Errors
+/// `Unsupported`, for such a column among those that are read.
+pub(super) fn readable(table: &Schema, read: &[usize]) -> Result<()> {
+    fn holds_interval(of: &DataType) -> bool {
+        match of {
+            DataType::Interval(_) => true,
+            DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) | DataType::Map(f, _) => {
+                holds_interval(f.data_type())
+            }
+            DataType::Struct(fields) => fields.iter().any(|f| holds_interval(f.data_type())),
+            _ => false,
+        }
+    }
+    match read.iter().filter_map(|c| table.fields().get(*c)).find(|f| holds_interval(f.data_type())) {
+        Some(field) => Err(Error::unsupported(format!("reading the intervals of {} from Parquet", field.name()))
+            .advise("read the other columns, or write the intervals as text")),
+        None => Ok(()),
+    }
+}
+
 /// The same columns without metadata of the file, which would make equal schemas differ.
 pub(in crate::formats) fn bare(schema: &Schema) -> Schema {
     Schema::new(

@@ -1,6 +1,7 @@
 //! A function that is only a name and a rule of types.
 
 use super::discrete::Discrete;
+use super::joined::Joined;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::AccumulatorArgs;
@@ -92,6 +93,7 @@ impl AggregateUDFImpl for Declared {
                 percentile_cont_udaf().accumulator(args)
             }
             "median" | "quantile" | "quantile_disc" | "percentile_disc" => Ok(Box::new(Discrete::new(&args)?)),
+            "string_agg" | "group_concat" | "listagg" => Ok(Box::new(Joined::new(&args)?)),
             _ => not_impl_err!("{} is not supported there yet", self.name),
         }
     }

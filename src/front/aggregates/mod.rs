@@ -5,6 +5,7 @@
 
 mod declared;
 mod discrete;
+mod joined;
 mod quantiles;
 mod statistics;
 mod values;

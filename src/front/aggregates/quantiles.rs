@@ -16,6 +16,8 @@ pub(super) const TABLE: &[Row] = &[
 fn between(value: &DataType) -> Option<DataType> {
     use DataType as T;
     Some(match value {
+        // A HUGEINT: what lies between two of them is no integer.
+        T::Decimal128(38, 0) => T::Float64,
         T::Float32 | T::Float64 | T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) => value.clone(),
         T::Date32 | T::Date64 => T::Timestamp(TimeUnit::Microsecond, None),
         T::Timestamp(..) | T::Time64(_) | T::Duration(_) => value.clone(),

@@ -4,6 +4,7 @@
 //! struct_pack(a := 1)           named_struct('a', 1)
 //! struct_insert(s, b := 2)      struct_insert(s, 'b', 2)
 //! if(c, x, y)                   CASE WHEN c THEN x ELSE y END
+//! ifnull(x, y)                  coalesce(x, y)
 //! t AT TIME ZONE 'UTC'          at_time_zone('UTC', t)
 //! INTERVAL (n) DAY              to_days(n)
 //! x[2:]                         x[2:-1]
@@ -172,6 +173,7 @@ fn call(call: &Function) -> Option<Expr> {
                 function("regexp_extract", group.into_iter().chain(options.iter().cloned()).collect())
             })
         }
+        ("ifnull" | "nvl", 2) => Some(function("coalesce", plain(&list.args)?)),
         ("timezone", 2) => Some(function("at_time_zone", plain(&list.args)?)),
         _ => None,
     }

@@ -14,8 +14,10 @@
 //! becomes a CASE over counts of the subquery, `EXISTS` a count; `x > ALL (S)` compares with the largest value, and so on.
 //! Everywhere, `= ANY` is `IN`, `<> ALL` is `NOT IN`.
 //!
-//! Limits: a NOT IN of tuples stays as it is; `IN` in a select list whose subquery names columns from outside is refused
-//! by the binder.
+//! `(a, b) IN (S)` in a condition becomes an EXISTS.
+//!
+//! Limits: an `IN` of tuples in a select list, and one there whose subquery names columns from outside, are refused by the
+//! binder.
 
 use super::{derived, plain, select_all};
 use crate::error::Result;
@@ -52,9 +54,10 @@ fn walk(condition: &mut Expr, under_or: bool) -> Result<()> {
             walk(right, true)
         }
         Expr::InSubquery { expr, subquery, negated } => {
-            match *negated && under_or && !matches!(**expr, Expr::Tuple(_)) {
-                true => *condition = is_outside(expr, subquery),
-                false => one_select(subquery),
+            match (&**expr, *negated && under_or) {
+                (Expr::Tuple(values), _) => *condition = is_tuple_in(values, subquery, *negated),
+                (_, true) => *condition = is_outside(expr, subquery),
+                (_, false) => one_select(subquery),
             }
             Ok(())
         }
@@ -139,6 +142,23 @@ fn is_outside(x: &Expr, subquery: &Query) -> Expr {
     let known = make::and(Some(known), make::negated(is_in, true));
     let empty = make::binary(count(subquery, None), BinaryOperator::Eq, make::number(0));
     make::binary(empty, BinaryOperator::Or, known)
+}
+
+/// `(a, b) IN (S)` as `EXISTS (SELECT .. FROM (S) AS s(x, y) WHERE a = x AND b = y)`. Not in it is a tuple of which no row of
+/// `S` is equal, nor perhaps equal.
+fn is_tuple_in(values: &[Expr], subquery: &Query, negated: bool) -> Expr {
+    let names: Vec<String> = (0..values.len()).map(|i| format!("{VALUE} {i}")).collect();
+    let alias = super::alias_of("inside", names.iter().cloned());
+    let relation = derived(subquery.clone(), Some(alias));
+    let equal = |(value, name): (&Expr, &String)| {
+        let inside = Expr::Identifier(Ident::with_quote('"', name));
+        make::binary(Expr::Nested(Box::new(value.clone())), BinaryOperator::Eq, inside)
+    };
+    let all = values.iter().zip(&names).map(equal).fold(None, |all, next| Some(make::and(all, next)));
+    let perhaps = |all: Expr| Expr::IsNotFalse(Box::new(Expr::Nested(Box::new(all))));
+    let mut select = select_all(vec![TableWithJoins { relation, joins: Vec::new() }]);
+    select.selection = if negated { all.map(perhaps) } else { all };
+    Expr::Exists { subquery: Box::new(plain(SetExpr::Select(Box::new(select)))), negated }
 }
 
 fn value() -> Expr {

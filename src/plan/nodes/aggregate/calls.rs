@@ -172,20 +172,32 @@ impl Asked<'_> {
         Ok(columns.of_input(keys.wanted(filter), self.data_type.clone()))
     }
 
-    /// The last argument: WITHIN GROUP puts the same in front.
+    /// The counts of the values of the only argument; the binder puts what it is ordered by in front.
     fn counted(&self, columns: &mut Columns<'_>) -> Result<[usize; 3]> {
         let params = &self.call.params;
-        let ordered = params.order_by.iter().any(|by| Some(&by.expr) != params.args.first());
-        if params.distinct || ordered || params.args.len() > 1 {
+        self.of_itself()?;
+        if params.distinct {
             return Err(self.not_yet());
         }
         let column = columns.only(self.argument(0)?, params.filter.as_deref())?;
         columns.counted(column)
     }
 
+    /// Refuses an order by anything but the argument itself.
+    fn of_itself(&self) -> Result<()> {
+        let params = &self.call.params;
+        let value = params.args.last();
+        let ordered = params.order_by.iter().any(|by| Some(&by.expr) != value);
+        match ordered || params.args.iter().any(|arg| Some(arg) != value) {
+            true => Err(self.not_yet()),
+            false => Ok(()),
+        }
+    }
+
     /// The value that is there most often; of several, the first one: of the input, or of the order that is asked for.
     fn mode(&self, columns: &mut Columns<'_>) -> Result<Expr> {
         if self.call.params.distinct {
+            self.of_itself()?;
             return self.first(columns, false, false); // each is there once
         }
         let [value, count, position] = self.counted(columns)?;
