@@ -110,6 +110,35 @@ fn a_killed_query_leaves_nothing() {
     }
 }
 
+/// A directory appears whole or not at all; what a killed writer left under a hidden name goes with the next one.
+#[test]
+fn a_killed_writer_of_a_directory_leaves_nothing_under_its_name() {
+    let room = Room::new();
+    let out = room.path("out");
+    let copy = format!(
+        "COPY (SELECT *, num % 300 AS k FROM t) TO '{}' (FORMAT csv, PARTITION_BY (k), OVERWRITE)",
+        out.join("parts").display()
+    );
+    let begun = Instant::now();
+    let output = ended(room.command(&copy, "64MiB").spawn().unwrap());
+    assert!(output.status.success(), "{}", said(&output));
+    let time = begun.elapsed();
+    assert_eq!((names(&out).len(), names(&out.join("parts")).len()), (1, 300));
+    for i in 0..8_u32 {
+        std::fs::remove_dir_all(out.join("parts")).unwrap_or_default();
+        let mut child = room.command(&copy, "64MiB").spawn().unwrap();
+        std::thread::sleep(time * (i * 3 % 8 + 1) / 9);
+        child.kill().unwrap();
+        let finished = child.wait_with_output().unwrap().status.success();
+        assert!(finished || !out.join("parts").exists(), "torn by kill {i}");
+    }
+    std::fs::remove_dir_all(out.join("parts")).unwrap_or_default();
+    let output = ended(room.command(&copy, "64MiB").spawn().unwrap());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!((names(&out), names(&out.join("parts")).len()), (vec!["parts".to_string()], 300));
+    assert_eq!(names(&room.path("scratch")), Vec::<String>::new());
+}
+
 #[test]
 fn an_interrupted_query_says_so_and_leaves_nothing() {
     let room = Room::new();

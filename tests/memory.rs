@@ -56,6 +56,12 @@ const ROWS: &[Row] = &[
         "COPY (SELECT * FROM t ORDER BY num, id) TO '{dir}/sorted.csv'; SELECT count(*), sum(id) FROM '{dir}/sorted.csv'",
         64,
     ),
+    exact(
+        "partitions",
+        "COPY (SELECT *, num % 5000 AS k FROM t) TO '{dir}/parts' (FORMAT parquet, PARTITION_BY (k), OVERWRITE); \
+         SELECT count(*), sum(id), sum(k) FROM '{dir}/parts/*/*.parquet'",
+        64,
+    ),
     exact("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)", 64),
     exact(
         "wide top-k",

@@ -2,6 +2,7 @@
 
 use super::declared::{Row, list, row};
 use arrow::datatypes::{DataType, Field};
+use datafusion_expr::type_coercion::binary::type_union_resolution;
 use std::sync::Arc;
 
 /// The functions.
@@ -36,10 +37,17 @@ fn mode(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 }
 
 fn histogram(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    let [value] = types else { return None };
-    let (key, count) = (Field::new("key", value.clone(), false), Field::new("value", DataType::UInt64, true));
+    let (value, types) = match types {
+        [value] => (value.clone(), types.to_vec()),
+        [value, DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)] => {
+            let value = type_union_resolution(&[value.clone(), item.data_type().clone()])?;
+            (value.clone(), vec![value.clone(), list(&value)])
+        }
+        _ => return None,
+    };
+    let (key, count) = (Field::new("key", value, false), Field::new("value", DataType::UInt64, true));
     let entries = Field::new("entries", DataType::Struct(vec![key, count].into()), false);
-    Some((types.to_vec(), DataType::Map(Arc::new(entries), false)))
+    Some((types, DataType::Map(Arc::new(entries), false)))
 }
 
 fn top(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

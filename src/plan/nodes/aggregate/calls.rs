@@ -9,7 +9,7 @@ use crate::ops::aggregate::quantile::{Quantile, Rank};
 use crate::ops::aggregate::{Aggregate as Wanted, Function, Pick};
 use crate::ops::expr::from_datafusion;
 use crate::ops::sort::SortKey;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion_common::ScalarValue;
@@ -43,6 +43,7 @@ pub(super) fn add(columns: &mut Columns<'_>, expr: &Expr) -> Result<Expr> {
         Way::List => asked.list(columns),
         Way::Join => asked.join(columns),
         Way::Nth => asked.nth(columns),
+        Way::Histogram if asked.call.params.args.len() > 1 => asked.by_value(columns, Fold::Bins(asked.bins()?)),
         Way::Histogram => asked.by_value(columns, Fold::Histogram),
         Way::Top => {
             let most = asked.count(1)?;
@@ -216,6 +217,23 @@ impl Asked<'_> {
         let [_, count, _] = self.counted(columns)?;
         let wanted = Wanted { function: Function::Entropy, arguments: vec![count], filter: None };
         Ok(columns.of_places(wanted, self.data_type.clone()))
+    }
+
+    /// The bounds of a histogram's bins.
+    fn bins(&self) -> Result<ArrayRef> {
+        match self.argument(1)? {
+            Expr::Literal(ScalarValue::List(list), _) if list.len() == 1 && list.is_valid(0) => {
+                let bounds = list.value(0);
+                match bounds.null_count() > 0 || bounds.is_empty() {
+                    true => Err(Error::query(format!(
+                        "the bins of a histogram are values, none of them null: {}",
+                        self.expr
+                    ))),
+                    false => Ok(bounds),
+                }
+            }
+            _ => Err(Error::unsupported(format!("the bins of a histogram must be constant: {}", self.expr))),
+        }
     }
 
     /// The shares that are asked for, and whether as a list.

@@ -4,6 +4,7 @@
 //! values of all groups closed since the last time.
 
 mod accumulate;
+mod bins;
 mod deviation;
 mod join;
 mod list;
@@ -36,6 +37,8 @@ pub enum Fold {
     Nth(u64),
     /// How often each value is there, as a map. The rows are ordered by value.
     Histogram,
+    /// How many values each bin has, as a map from the bins' bounds.
+    Bins(ArrayRef),
     /// A list of the values that are there most often, so many at most. The rows are ordered by value.
     Top(usize),
     /// Discrete quantiles of values of any type: one for each share. The rows are ordered by value.
@@ -78,6 +81,7 @@ impl Fold {
             Fold::Join { separator } => Box::new(join::Join::new(separator.clone())),
             Fold::Nth(n) => Box::new(nth::Nth::new(first, *n)),
             Fold::Histogram => Box::new(runs::Runs::histogram(first, output)?),
+            Fold::Bins(bounds) => Box::new(bins::Bins::new(bounds, output)?),
             Fold::Top(most) => Box::new(runs::Runs::top(first, *most, output)?),
             Fold::Quantile { shares, list } => {
                 Box::new(quantile::Quantile::new(first, shares.clone(), list.then_some(output))?)
