@@ -146,6 +146,10 @@ impl Outputs for Directory {
         self.file_of(partition)?.as_mut().append(piece)
     }
 
+    fn held(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.file.held())
+    }
+
     fn finish(mut self: Box<Self>) -> Result<u64> {
         self.close()?;
         if self.shared.never_empty && self.shared.files.load(Relaxed) == 0 {

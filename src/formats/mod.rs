@@ -283,6 +283,10 @@ pub struct Piece {
 pub trait Assemble: Send {
     /// Appends a piece.
     fn append(&mut self, piece: Piece) -> Result<()>;
+    /// Bytes of memory that it keeps until the end, such as a footer.
+    fn held(&self) -> usize {
+        0
+    }
     /// Completes the output: it appears under its name. Returns its size in bytes.
     fn finish(self: Box<Self>) -> Result<u64>;
 }
@@ -294,6 +298,8 @@ pub trait Outputs: Send {
     /// # Errors
     /// What writing meets.
     fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()>;
+    /// Bytes that it keeps in memory until a file is complete.
+    fn held(&self) -> usize;
     /// Completes the output: it appears under its name. Returns its size in bytes.
     ///
     /// # Errors
@@ -305,6 +311,10 @@ pub trait Outputs: Send {
 impl Outputs for Box<dyn Assemble> {
     fn append(&mut self, _partition: &Arc<str>, piece: Piece) -> Result<()> {
         (**self).append(piece)
+    }
+
+    fn held(&self) -> usize {
+        (**self).held()
     }
 
     fn finish(self: Box<Self>) -> Result<u64> {

@@ -4,7 +4,9 @@
 //! 2. The encoded piece goes to the [`Sequencer`]. If it is its turn it is appended to the file.
 //! 3. If it is ahead of its turn its bytes wait in scratch, and whoever ends the turn before appends them.
 //!
-//! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until they are large (Parquet) puts them into scratch itself.
+//! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until
+//! they are large (Parquet) puts them into scratch itself. What the output keeps in memory until its end is held in its
+//! name.
 //!
 //! The file appears under its name when the last piece is appended; a query that fails leaves nothing.
 //!
@@ -17,7 +19,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::formats::{Assemble, Directory, Encode, Outputs, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
-use crate::memory::InFlight;
+use crate::memory::{InFlight, Reservation};
 use crate::store::{BlockRef, SpillWriter};
 use arrow::array::RecordBatch;
 use std::any::Any;
@@ -61,6 +63,8 @@ struct Sequencer {
     waiting: BTreeMap<(u64, u64), Option<Waiting>>,
     rows: u64,
     bytes: u64,
+    /// Who holds what the output keeps in memory until its end.
+    footer: Option<Arc<Reservation>>,
 }
 
 struct Waiting {
@@ -109,6 +113,7 @@ impl SinkOp for WriteOp {
             .memory
             .budget
             .in_flight("the encoder of an output", self.floor + 2 * cx.scratch.fixed_bytes().per_writer)?;
+        lock(&self.sequencer).hold_footer(cx);
         let mut encoder = (self.make_encoder)()?;
         encoder.shelve(Arc::new(Aside(Mutex::new(cx.scratch.writer()))))?;
         Ok(Box::new(Write {
@@ -139,6 +144,7 @@ impl SinkOp for WriteOp {
         if let Some(output) = sequencer.output.take() {
             sequencer.bytes = output.finish()?;
         }
+        sequencer.footer = None;
         let part = PartSize { rows: sequencer.rows, bytes: sequencer.bytes, spilled: 0 };
         Ok(Sizes { parts: vec![part] })
     }
@@ -146,15 +152,32 @@ impl SinkOp for WriteOp {
 
 impl Sequencer {
     fn new(output: Box<dyn Outputs>) -> Self {
-        Sequencer { output: Some(output), directory: None, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0 }
+        Sequencer {
+            output: Some(output),
+            directory: None,
+            turn: 0,
+            waiting: BTreeMap::new(),
+            rows: 0,
+            bytes: 0,
+            footer: None,
+        }
+    }
+
+    fn hold_footer(&mut self, cx: &Cx) {
+        if self.footer.is_none() {
+            self.footer = cx.memory.budget.reserve("the footer of an output", 0, false);
+        }
     }
 
     fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()> {
         self.rows += piece.rows as u64;
-        match &mut self.output {
-            Some(output) => output.append(partition, piece),
-            None => Err(Error::internal("a piece after the end of the output")),
+        let output = self.output.as_mut().ok_or_else(|| Error::internal("a piece after the end of the output"))?;
+        output.append(partition, piece)?;
+        if let Some(footer) = &self.footer {
+            // It cannot be given back, and it is there already.
+            footer.grow_anyway(output.held().saturating_sub(footer.held()));
         }
+        Ok(())
     }
 
     /// Appends whatever has its turn now.
