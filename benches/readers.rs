@@ -34,7 +34,13 @@ fn main() -> partita::Result<()> {
     let threads = args.get(2).and_then(|t| t.parse().ok()).unwrap_or(2);
     for _ in 0..3 {
         let start = Instant::now();
-        let spec = ScanSpec { projection: projection.clone(), filter: None, batch_rows: 8192, batch_bytes: 1 << 20 };
+        let spec = ScanSpec {
+            projection: projection.clone(),
+            filter: None,
+            batch_rows: 8192,
+            batch_bytes: 1 << 20,
+            files: None,
+        };
         let scan = table.scan(spec, 8 << 20)?;
         let next = AtomicUsize::new(0);
         let rows: partita::Result<usize> = std::thread::scope(|s| {

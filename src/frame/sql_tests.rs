@@ -130,11 +130,11 @@ fn limits_and_samples() {
         ("SELECT count(a) FROM (FROM t USING SAMPLE 2)", "2"),
         ("SELECT count(a) FROM t TABLESAMPLE reservoir(2 ROWS)", "2"),
         ("SELECT count(*) FROM t TABLESAMPLE 100%", "3"),
+        ("SELECT count(*) FROM t TABLESAMPLE reservoir(2 ROWS) REPEATABLE (7)", "2"),
         ("SELECT count(*) FROM t TABLESAMPLE (0 PERCENT)", "0"),
         ("SELECT count(*), count(DISTINCT n) FROM (SELECT t.c AS n FROM t USING SAMPLE reservoir(67%))", "2|2"),
     ]);
     refuse(&[
-        ("FROM t TABLESAMPLE 10% REPEATABLE (7)", ErrorKind::Unsupported, "REPEATABLE"),
         ("FROM t TABLESAMPLE 110%", ErrorKind::Query, "100"),
         ("FROM t LIMIT 101%", ErrorKind::Query, "percent"),
         ("CREATE VIEW v AS FROM t LIMIT 10%", ErrorKind::Unsupported, "view"),

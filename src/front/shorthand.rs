@@ -2,7 +2,7 @@
 //!
 //! | written | becomes |
 //! |---|---|
-//! | `FROM t WHERE a` | `FROM t SELECT * WHERE a` |
+//! | `FROM t WHERE a` | `SELECT * FROM t WHERE a` |
 //! | `PIVOT t ON c USING sum(x) GROUP BY y` | `FROM t SELECT sum(x) GROUP BY y DISTRIBUTE BY pivot_on(c)` |
 //! | `UNPIVOT t ON a, b INTO NAME n VALUE v` | `FROM t SELECT * DISTRIBUTE BY unpivot_on('n', 'v', '', a, b)` |
 //! | `SUMMARIZE t`, `SUMMARIZE SELECT ..` | `FROM t SELECT * DISTRIBUTE BY summarize_rows()` |
@@ -343,8 +343,8 @@ mod tests {
     #[test]
     fn queries_are_written_out() {
         for (sql, wanted) in [
-            ("from t where a", "from t SELECT * where a"),
-            ("from t", "from t SELECT *"),
+            ("from t where a", "SELECT * from t where a"),
+            ("from t", "SELECT * from t"),
             ("from t select a", "from t select a"),
             ("select (a) from t where b", "select ( a ) from t where b"),
             (
@@ -353,14 +353,14 @@ mod tests {
             ),
             (
                 "with x as (from t where a) from x limit 1",
-                "with x as ( from t SELECT * where a ) from x SELECT * limit 1",
+                "with x as ( SELECT * from t where a ) SELECT * from x limit 1",
             ),
             (
                 "select * from (from t where a) union all from u where b",
-                "select * from ( from t SELECT * where a ) union all from u SELECT * where b",
+                "select * from ( SELECT * from t where a ) union all SELECT * from u where b",
             ),
-            ("create table x as from y where z", "create table x as from y SELECT * where z"),
-            ("insert into x from y where z", "insert into x from y SELECT * where z"),
+            ("create table x as from y where z", "create table x as SELECT * from y where z"),
+            ("insert into x from y where z", "insert into x SELECT * from y where z"),
             ("delete from x where z", "delete from x where z"),
             (
                 "pivot t on c using sum(x) as s group by y order by y",
@@ -368,19 +368,19 @@ mod tests {
             ),
             (
                 "select * from (pivot (from u where a) on c in ('x'))",
-                "select * from ( FROM ( from u SELECT * where a ) SELECT count ( * ) DISTRIBUTE BY pivot_on ( c in ( 'x' ) ) )",
+                "select * from ( FROM ( SELECT * from u where a ) SELECT count ( * ) DISTRIBUTE BY pivot_on ( c in ( 'x' ) ) )",
             ),
             ("select pivot from t", "select pivot from t"),
             ("select a as pivot from t join u on b", "select a as pivot from t join u on b"),
             ("select * except (a) from t", "select * except ( a ) from t"),
             ("select ((a) is distinct from b)", "select ( ( a ) is distinct from b )"),
-            ("(select 1) union by name from t", "( select 1 ) union by name from t SELECT *"),
+            ("(select 1) union by name from t", "( select 1 ) union by name SELECT * from t"),
             ("select * from t pivot (sum(a) for b in (1))", "select * from t pivot ( sum ( a ) for b in ( 1 ) )"),
             (
                 "unpivot t include nulls on a, b into name n value v",
                 "FROM t SELECT * DISTRIBUTE BY unpivot_on ( 'n' , 'v' , 'nulls' , a , b )",
             ),
-            ("summarize t; from t", "FROM t SELECT * DISTRIBUTE BY summarize_rows ( ) ; from t SELECT *"),
+            ("summarize t; from t", "FROM t SELECT * DISTRIBUTE BY summarize_rows ( ) ; SELECT * from t"),
             ("summarize select 1", "FROM ( select 1 ) SELECT * DISTRIBUTE BY summarize_rows ( )"),
         ] {
             assert_eq!(text(sql), wanted, "{sql}");

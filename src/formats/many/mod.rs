@@ -230,10 +230,10 @@ fn read_as(table: &Arc<Table>, fields: &[Field]) -> Arc<Table> {
 /// How many different values a column has that is the same all over a file.
 fn fixed_stats(origin: &Origin) -> ColumnStats {
     let Origin::Fixed(values) = origin else { return ColumnStats::default() };
-    let texts = crate::cells::Column::new(values.as_ref()).ok();
+    let Ok(texts) = crate::cells::Column::new(values.as_ref()) else { return ColumnStats::default() };
     let text = |row: usize| {
         let mut text = Vec::new();
-        texts.as_ref().map(|t| t.text(row, &mut text));
+        texts.text(row, &mut text);
         text
     };
     let different: HashSet<Vec<u8>> = (0..values.len()).map(text).collect();

@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[
         Gives::Same(0),
         same,
         "The value, or null where computing it fails.",
-        "try('x'::INT) --> null",
+        "try('x'::INT) --> NULL",
     ),
     Row::new(
         "hash",
