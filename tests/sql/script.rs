@@ -11,7 +11,7 @@
 //! query IT rowsort
 //! SELECT a, 'x' FROM t
 //! ----
-//! 1	x
+//! 1<tab>x
 //! ```
 //!
 //! Behind `query` stands a letter for each column, then `rowsort` where the order does not matter. Values are separated by

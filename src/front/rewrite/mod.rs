@@ -141,6 +141,7 @@ impl<'a> Rewriter<'a> {
             self.joined(from)?;
         }
         sample::of_query(self, select)?;
+        each_key(&mut select.group_by);
         self.inside(&mut select.projection)?;
         self.inside(&mut select.selection)?;
         self.inside(&mut select.group_by)?;
@@ -341,6 +342,16 @@ fn refuse_ignored(select: &Select) -> Result<()> {
         Some((_, what)) => Err(Error::unsupported(*what)),
         None => Ok(()),
     }
+}
+
+/// `GROUP BY (a, b), c` has three keys.
+fn each_key(group_by: &mut GroupByExpr) {
+    let GroupByExpr::Expressions(keys, _) = group_by else { return };
+    let each = |key: Expr| match key {
+        Expr::Tuple(keys) => keys,
+        one => vec![one],
+    };
+    *keys = std::mem::take(keys).into_iter().flat_map(each).collect();
 }
 
 /// `SELECT * FROM from`.
