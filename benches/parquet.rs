@@ -58,7 +58,7 @@ fn open(path: &str) -> Result<Arc<Table>> {
     let files = vec![FileRef { path: path.into(), size: meta.len(), modified }];
     let def = TableDef::default();
     let (schema, stats) = PARQUET.inspect(&def, &files)?;
-    Ok(Arc::new(Table { def, format: &PARQUET, files, schema, stats }))
+    Ok(Arc::new(Table::of_files(def, &PARQUET, files, schema, stats)))
 }
 
 fn spec(projection: Vec<usize>) -> ScanSpec {

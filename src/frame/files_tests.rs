@@ -47,6 +47,22 @@ fn keys_of_directories_in_queries() {
     }
 }
 
+/// What is loaded, exported and imported goes by the files alone, wherever they lie.
+#[test]
+fn a_table_is_filled_from_the_file_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("k=1/a.csv", "x\n1\n2\n")]);
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let session = roomy();
+    session.execute("CREATE TABLE t(x BIGINT)").unwrap();
+    session.execute(&format!("COPY t FROM '{}'", at("k=1/a.csv"))).unwrap();
+    assert_eq!(ask(&session, "SELECT sum(x) FROM t"), ["3"]);
+    session.execute(&format!("EXPORT DATABASE '{}'", at("k=2"))).unwrap();
+    let other = roomy();
+    other.execute(&format!("IMPORT DATABASE '{}'", at("k=2"))).unwrap();
+    assert_eq!(ask(&other, "SELECT * FROM t"), ["1", "2"]);
+}
+
 #[test]
 fn columns_are_united_by_name() {
     let dir = tempfile::tempdir().unwrap();

@@ -242,6 +242,10 @@ pub(super) fn reading(
         None => ending().map_or_else(|| "csv".to_string(), |f| f.name().to_string()),
     };
     let mut args = vec![quote(path)];
+    if !options.keys().any(|name| name.starts_with("hive")) {
+        // A table is filled from what is in the file, wherever the file lies.
+        args.push("hive_partitioning => false".to_string());
+    }
     args.extend(options.iter().map(|(name, value)| format!("{name} => {}", quote(value))));
     super::parse::query(&format!("SELECT * FROM read_{format}({})", args.join(", ")))
 }

@@ -101,7 +101,11 @@ fn member(def: &TableDef, format: &'static dyn Format, all: &[FileRef], files: V
 /// A member for each file, or for the files of one schema where the schema says all.
 fn unite(def: &TableDef, format: &'static dyn Format, files: &[FileRef]) -> Result<Vec<Member>> {
     if format.by_name() == ByName::Read {
-        return (0..files.len()).map(|file| member(def, format, files, vec![file])).collect();
+        // An empty file has no rows, and names no columns.
+        let filled = |file: &usize| files.get(*file).is_some_and(|f| f.size > 0);
+        let some = (0..files.len()).any(|file| filled(&file));
+        let read = (0..files.len()).filter(|file| !some || filled(file));
+        return read.map(|file| member(def, format, files, vec![file])).collect();
     }
     let mut groups: Vec<(SchemaRef, Vec<usize>)> = Vec::new();
     for (index, file) in files.iter().enumerate() {

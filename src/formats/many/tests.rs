@@ -175,6 +175,9 @@ fn text_files_united_by_name() {
     assert_eq!(columns(&table), "a Float64, b Utf8View, c Int64, d Date32");
     assert_eq!(read(&table, all(&table)), ["1.0 x - -", "- y - -", "- 007 2 -", "1.5 - - 2024-01-01"]);
     assert_eq!(read(&table, filtered(&table, vec![is(2, 2)])), ["- 007 2 -"]);
+    write(dir.path(), &[("aa.csv", "")]);
+    let with_empty = open(dir.path(), "*.csv", &[("union_by_name", "true")]).unwrap();
+    assert_eq!(read(&with_empty, all(&with_empty)).len(), 4);
     let named = open(dir.path(), "*.csv", &[("union_by_name", "true"), ("filename", "f")]).unwrap();
     let spec = ScanSpec { projection: vec![3, 1], ..filtered(&named, vec![is(2, 2)]) };
     assert_eq!(read(&named, spec), ["- 007"]);
