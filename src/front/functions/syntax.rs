@@ -5,6 +5,7 @@
 //! struct_insert(s, b := 2)      struct_insert(s, 'b', 2)
 //! if(c, x, y)                   CASE WHEN c THEN x ELSE y END
 //! ifnull(x, y)                  coalesce(x, y)
+//! sum(NULL)                     sum(NULL::BIGINT)
 //! t AT TIME ZONE 'UTC'          at_time_zone('UTC', t)
 //! INTERVAL (n) DAY              to_days(n)
 //! x[2:]                         x[2:-1]
@@ -173,8 +174,23 @@ fn call(call: &Function) -> Option<Expr> {
                 function("regexp_extract", group.into_iter().chain(options.iter().cloned()).collect())
             })
         }
+        ("sum" | "avg" | "bit_and" | "bit_or" | "bit_xor", 1) => of_null(call),
         ("ifnull" | "nvl", 2) => Some(function("coalesce", plain(&list.args)?)),
         ("timezone", 2) => Some(function("at_time_zone", plain(&list.args)?)),
+        _ => None,
+    }
+}
+
+/// `sum(NULL)` as `sum(NULL::BIGINT)`: an aggregate of numbers, none of which is known.
+fn of_null(call: &Function) -> Option<Expr> {
+    let mut made = call.clone();
+    let FunctionArguments::List(list) = &mut made.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_mut_slice() else { return None };
+    match value {
+        Expr::Value(v) if v.value == Value::Null => {
+            *value = crate::front::parse::expression("CAST(NULL AS BIGINT)").ok()?;
+            Some(Expr::Function(made))
+        }
         _ => None,
     }
 }
