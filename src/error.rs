@@ -138,6 +138,12 @@ impl Error {
         self
     }
 
+    /// Says in front what it was that failed.
+    pub fn within(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// Marks that the input contradicts a schema that was only guessed: inferring from all of the input may succeed.
     pub fn misfit(mut self) -> Self {
         self.0.misfit = true;

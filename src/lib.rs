@@ -29,6 +29,7 @@ pub mod formats;
 pub mod frame;
 pub mod front;
 pub mod graph;
+mod guard;
 pub mod ids;
 pub mod io;
 pub mod memory;
@@ -43,6 +44,15 @@ pub mod wake;
 pub use error::{Error, ErrorKind, Place, Result};
 pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats};
 pub use units::parse_size;
+
+/// What functions of a program are made of; see [`Session::register_fn`] and its neighbours.
+pub mod functions {
+    pub use crate::frame::Function;
+    pub use crate::front::custom::{
+        Accumulate, AggregateFunction, Argument, Returned, ScalarFunction, TableFunction, TypedFunction,
+    };
+    pub use crate::ops::supply::{BatchIterator, Supply};
+}
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {

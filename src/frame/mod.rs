@@ -20,12 +20,14 @@ mod builder;
 mod catalog;
 mod database;
 mod execute;
+mod functions;
 mod group_by;
 mod lazy;
 mod outcome;
 mod over;
 mod recursive;
 mod session;
+mod supplies;
 mod tables;
 mod write;
 
@@ -35,6 +37,8 @@ mod aggregate_tests;
 mod asof_tests;
 #[cfg(test)]
 mod correlated_tests;
+#[cfg(test)]
+mod functions_tests;
 #[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
@@ -56,6 +60,7 @@ mod window_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
+pub use functions::Function;
 pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};

@@ -45,6 +45,7 @@ pub mod scan;
 pub mod series;
 pub mod sort;
 pub mod spread;
+pub mod supply;
 pub mod tee;
 pub mod unnest;
 pub mod values;
