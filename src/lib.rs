@@ -42,7 +42,7 @@ pub mod units;
 pub mod wake;
 
 pub use error::{Error, ErrorKind, Place, Result};
-pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats};
+pub use frame::{Batches, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, collect_all};
 pub use units::parse_size;
 
 /// What functions of a program are made of; see [`Session::register_fn`] and its neighbours.
@@ -56,7 +56,7 @@ pub mod functions {
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
-    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, over};
+    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, collect_all, over};
     pub use crate::front::avg;
     pub use crate::{Error, ErrorKind, Result};
     pub use datafusion_common::{JoinType, ScalarValue};

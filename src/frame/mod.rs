@@ -26,9 +26,11 @@ mod lazy;
 mod outcome;
 mod over;
 mod recursive;
+mod rows;
 mod session;
 mod supplies;
 mod tables;
+mod together;
 mod write;
 
 #[cfg(test)]
@@ -52,7 +54,11 @@ mod shared_tests;
 #[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
+mod supplies_tests;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod together_tests;
 #[cfg(test)]
 mod unnest_tests;
 #[cfg(test)]
@@ -65,4 +71,6 @@ pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
 pub use over::over;
+pub use rows::Rows;
 pub use session::Session;
+pub use together::collect_all;

@@ -62,6 +62,18 @@ impl TableRef {
         }
     }
 
+    /// Whether both are the same table, not only one of the same name.
+    pub fn is_same(&self, other: &TableRef) -> bool {
+        match (self, other) {
+            (TableRef::Files(a), TableRef::Files(b)) => Arc::ptr_eq(a, b),
+            (TableRef::Stored(a, ..), TableRef::Stored(b, ..)) => Arc::ptr_eq(a, b),
+            (TableRef::Series(a, _), TableRef::Series(b, _)) => a == b,
+            (TableRef::Supplied(a), TableRef::Supplied(b)) => Arc::ptr_eq(a, b),
+            (TableRef::View(a), TableRef::View(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// What is known of its rows without reading it.
     pub fn stats(&self) -> TableStats {
         match self {

@@ -40,6 +40,7 @@ mod functions;
 mod join_order;
 mod lateral;
 mod make;
+pub mod mapped;
 mod names;
 mod nearest;
 mod only_row;
@@ -56,6 +57,7 @@ mod shorthand;
 mod spelling;
 mod statement;
 pub mod stats;
+mod together;
 mod tokens;
 mod types;
 mod using;
@@ -211,6 +213,17 @@ impl Front {
     /// `Query` for types that do not fit, constants that overflow; `Unsupported` for what no rule can plan.
     pub fn plan(&self, plan: LogicalPlan) -> Result<Planned> {
         self.plan_for(plan, None)
+    }
+
+    /// As [`plan`](Self::plan) for several plans that run together: the inputs of a [`Roots`](extra::Kind::Roots) node, in
+    /// which what they have in common is shared.
+    ///
+    /// # Errors
+    /// As `plan`.
+    pub fn plan_together(&self, plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+        let joined = together::join(plans, &self.shared).map_err(|e| errors::bind_error(e, None))?;
+        let optimized = self.rules.run(joined, &self.known()).and_then(together::share_scans);
+        optimized.map_err(|e| errors::bind_error(e, None))
     }
 
     fn plan_for(&self, bound: LogicalPlan, sql: Option<&str>) -> Result<Planned> {

@@ -27,6 +27,7 @@
 pub mod aggregate;
 pub mod asof;
 pub mod collect;
+pub mod declared;
 pub mod deliver;
 pub mod expand;
 pub mod expr;
@@ -34,6 +35,7 @@ pub mod filter;
 pub mod hash;
 pub mod join;
 pub mod limit;
+pub mod map;
 pub mod pipeline;
 pub mod position;
 pub mod positional;

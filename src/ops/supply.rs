@@ -1,22 +1,20 @@
 //! Rows that a program supplies: batches that it has, a reader, a function that makes them.
 //!
 //! Life of a supply: it is opened partition by partition, a task each; a partition's iterator is pulled batch by batch,
-//! when the task has use for the next one, so nothing gathers here. A batch must have the columns that were declared, by
-//! position; text and bytes become views, dictionaries their values; one that is larger than a batch of the engine is
-//! cut. The rows of the first partition come first.
+//! when the task has use for the next one, so nothing gathers here. A batch must have the columns that were declared; one
+//! that is larger than a batch of the engine is cut. The rows of the first partition come first.
 //!
 //! A panic, an error and a wrong batch end the query and name the supply. The program's own memory (a batch that it made,
 //! before it is cut) is not accounted for.
 
+use super::declared::Declared;
 use super::{Cx, Pull, Source, SourceOp};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
-use crate::formats::viewed;
 use crate::guard::calling;
 use arrow::array::RecordBatchReader;
-use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,12 +23,7 @@ pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// Rows that a program supplies.
 pub struct Supply {
-    /// What it is, in errors: `from_reader`.
-    name: String,
-    /// The columns as declared.
-    declared: SchemaRef,
-    /// The columns as the engine holds them.
-    held: SchemaRef,
+    columns: Declared,
     partitions: usize,
     rows: Option<usize>,
     open: Box<dyn Fn(usize) -> Result<BatchIterator> + Send + Sync>,
@@ -49,9 +42,7 @@ impl Supply {
         I: Iterator<Item = Result<RecordBatch>> + Send + 'static,
     {
         let open = Box::new(move |partition| open(partition).map(|i| Box::new(i) as BatchIterator));
-        let fields = schema.fields().iter().map(|f| Field::new(f.name(), viewed(f.data_type()), true));
-        let held = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Supply { name: name.to_string(), declared: schema, held, partitions, rows: None, open }
+        Supply { columns: Declared::new(name, schema), partitions, rows: None, open }
     }
 
     /// Batches that are there already, as one partition.
@@ -66,7 +57,7 @@ impl Supply {
             Ok((0..all.len()).filter_map(move |i| all.get(i).cloned()).map(Ok))
         };
         let supply = Supply { rows: Some(rows), ..Supply::new("from_batches", schema, 1, open) };
-        batches.iter().try_for_each(|batch| supply.check(batch))?;
+        batches.iter().try_for_each(|batch| supply.columns.check(batch))?;
         Ok(supply)
     }
 
@@ -79,13 +70,13 @@ impl Supply {
                 Error::query("the rows of the reader were read already, and it has no others")
                     .advise("persist() the frame before it is used twice")
             })?;
-            Ok(reader.map(|batch| batch.map_err(from_reader)))
+            Ok(reader.map(|batch| batch.map_err(Error::from)))
         })
     }
 
     /// The columns, as the engine holds them.
     pub fn schema(&self) -> SchemaRef {
-        self.held.clone()
+        self.columns.held.clone()
     }
 
     /// How many rows there are, where that is known.
@@ -97,56 +88,17 @@ impl Supply {
     pub fn partitions(&self) -> usize {
         self.partitions
     }
-
-    /// Whether a batch has the declared columns: their types by position; names do not matter.
-    fn check(&self, batch: &RecordBatch) -> Result<()> {
-        let (declared, found) = (self.declared.fields(), batch.columns());
-        if declared.len() != found.len() {
-            let (has, wants) = (found.len(), declared.len());
-            return Err(Error::query(format!("{}: a batch of {has} columns where {wants} are declared", self.name)));
-        }
-        let differs = |(_, (f, c)): &(usize, (&Arc<Field>, &arrow::array::ArrayRef))| {
-            f.data_type() != c.data_type() && viewed(f.data_type()) != *c.data_type()
-        };
-        match declared.iter().zip(found).enumerate().find(differs) {
-            None => Ok(()),
-            Some((_, (field, column))) => {
-                let (name, wanted, has) = (field.name(), field.data_type(), column.data_type());
-                Err(Error::query(format!(
-                    "{}: the column {name} is {has} in a batch, but {wanted} is declared",
-                    self.name
-                )))
-            }
-        }
-    }
-
-    /// The batch as the engine holds it.
-    fn held(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        self.check(batch)?;
-        let column = |(c, f): (&arrow::array::ArrayRef, &Arc<Field>)| match c.data_type() == f.data_type() {
-            true => Ok(c.clone()),
-            false => Ok(cast(c, f.data_type())?),
-        };
-        let columns = batch.columns().iter().zip(self.held.fields()).map(column).collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(self.held.clone(), columns, &options)?)
-    }
-}
-
-/// An error of a reader: one of ours, where it came from us.
-fn from_reader(error: arrow::error::ArrowError) -> Error {
-    match error {
-        arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(other) => Error::data(other.to_string()),
-        },
-        other => other.into(),
-    }
 }
 
 impl fmt::Debug for Supply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} columns, {} partitions)", self.name, self.held.fields().len(), self.partitions)
+        write!(
+            f,
+            "{} ({} columns, {} partitions)",
+            self.columns.name,
+            self.columns.held.fields().len(),
+            self.partitions
+        )
     }
 }
 
@@ -156,7 +108,7 @@ pub struct SupplyOp(pub Arc<Supply>);
 impl SourceOp for SupplyOp {
     fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
         let supply = self.0.clone();
-        let batches = calling(&supply.name, || (supply.open)(index))?;
+        let batches = calling(&supply.columns.name, || (supply.open)(index))?;
         Ok(Box::new(Supplied { supply, batches, rest: None, row: 0 }))
     }
 }
@@ -173,8 +125,8 @@ impl Source for Supplied {
     fn next(&mut self, cx: &Cx) -> Result<Pull> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
-            None => match calling(&self.supply.name, || self.batches.next().transpose())? {
-                Some(batch) => self.supply.held(&batch)?,
+            None => match calling(&self.supply.columns.name, || self.batches.next().transpose())? {
+                Some(batch) => self.supply.columns.held(&batch)?,
                 None => return Ok(Pull::End),
             },
         };
