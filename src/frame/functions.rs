@@ -54,7 +54,7 @@ impl Session {
     ///
     /// session.register_fn("inverse", |x: i64| if x == 0 { Err("there is none") } else { Ok(1.0 / x as f64) })?;
     /// let error = session.sql("SELECT inverse(n) FROM range(3) AS t(n)")?.collect().unwrap_err();
-    /// assert_eq!(error.to_string(), "the function inverse: there is none");
+    /// assert_eq!(error.message(), "the function inverse: there is none");
     /// # Ok(())
     /// # }
     /// ```

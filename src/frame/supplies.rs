@@ -13,11 +13,14 @@ impl Session {
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
-    /// use arrow::array::{record_batch, RecordBatch};
+    /// use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
     /// use partita::prelude::*;
+    /// use std::sync::Arc;
     ///
     /// let session = Session::builder().build()?;
-    /// let batch = record_batch!(("id", Int32, [1, 2, 3]), ("name", Utf8, ["a", "b", "c"]))?;
+    /// let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    /// let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    /// let batch = RecordBatch::try_from_iter([("id", ids), ("name", names)])?;
     /// let frame = session.from_batches(batch.schema(), vec![batch.clone(), batch])?;
     /// session.register("pairs", &frame)?;
     /// assert_eq!(session.sql("SELECT DISTINCT name FROM pairs WHERE id > 1")?.count()?, 2);
@@ -62,14 +65,18 @@ impl Session {
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
-    /// use arrow::array::record_batch;
+    /// use arrow::array::{ArrayRef, Int64Array, RecordBatch};
     /// use partita::prelude::*;
+    /// use std::sync::Arc;
+    ///
+    /// fn batch(numbers: Vec<i64>) -> partita::Result<RecordBatch> {
+    ///     Ok(RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(numbers)) as ArrayRef)])?)
+    /// }
     ///
     /// let session = Session::builder().build()?;
-    /// let schema = record_batch!(("n", Int32, [0]))?.schema();
+    /// let schema = batch(vec![])?.schema();
     /// let frame = session.from_fn(schema, 4, |partition| {
-    ///     let n = partition as i32;
-    ///     Ok((0..10).map(move |i| Ok(record_batch!(("n", Int32, [n, i]))?)))
+    ///     Ok((0..10).map(move |i| batch(vec![partition as i64, i])))
     /// })?;
     /// assert_eq!(frame.count()?, 4 * 10 * 2);
     /// # Ok(())

@@ -49,8 +49,8 @@ impl Frame {
     ///
     /// let session = Session::builder().build()?;
     /// let drawn = session.sql("SELECT random() AS x FROM range(100)")?.persist()?;
-    /// let largest = drawn.clone().group_by([]).agg([max(col("x")).alias("x")])?;
-    /// assert_eq!(drawn.join(largest, JoinType::Inner, &["x"], &["x"])?.count()?, 1);
+    /// let largest = drawn.clone().group_by([]).agg([max(col("x")).alias("most")])?;
+    /// assert_eq!(drawn.join(largest, JoinType::Inner, &["x"], &["most"])?.count()?, 1);
     /// # Ok(())
     /// # }
     /// ```

@@ -15,6 +15,7 @@
 //! | null | `None`, `()` |
 
 mod cells;
+mod from;
 mod row;
 mod trouble;
 

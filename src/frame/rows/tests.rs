@@ -169,3 +169,83 @@ fn rows_come_in_order_through_all_batches() {
     let frame = roomy().from_batches(empty.schema(), vec![empty]).unwrap();
     assert_eq!(frame.rows::<String>().unwrap().count(), 0, "no rows, nothing that does not fit");
 }
+
+#[derive(Clone, Debug, Deserialize, PartialEq, serde::Serialize)]
+enum Shape {
+    Point,
+    Circle { radius: f64 },
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, serde::Serialize)]
+struct Thing {
+    id: i64,
+    name: Option<String>,
+    sizes: Vec<Option<u8>>,
+    at: Option<(f64, f64)>,
+    prices: BTreeMap<String, i64>,
+    inner: Option<Inner>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, serde::Serialize)]
+struct Inner {
+    deep: Vec<BTreeMap<i64, bool>>,
+}
+
+#[test]
+fn rows_come_back_as_they_went() {
+    let thing = |id: i64| Thing {
+        id,
+        name: (id % 3 != 0).then(|| format!("thing {id}")),
+        sizes: (0..id % 4).map(|i| (i != 1).then_some(i as u8)).collect(),
+        at: (id % 2 == 0).then_some((0.5, id as f64)),
+        prices: (0..id % 3).map(|i| (format!("p{i}"), i)).collect(),
+        inner: (id % 5 != 0).then(|| Inner { deep: vec![BTreeMap::from([(id, true)])] }),
+    };
+    let things: Vec<Thing> = (0..1000).map(thing).collect();
+    for session in sessions() {
+        let frame = session.from_rows(&things).unwrap();
+        let sorted = frame.sort([datafusion_expr::col("id").sort(true, false)]).unwrap();
+        let back: Vec<Thing> = sorted.rows().unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(back, things);
+    }
+}
+
+#[test]
+fn types_are_those_of_all_rows() {
+    let session = roomy();
+    let types = |frame: crate::Result<crate::Frame>| {
+        let schema = frame.unwrap().schema().unwrap();
+        schema
+            .fields()
+            .iter()
+            .map(|f| format!("{} {}", f.name(), crate::front::type_name(f.data_type())))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(types(session.from_rows([(1, "a"), (2, "b")])), ["col0 bigint", "col1 varchar"]);
+    assert_eq!(types(session.from_rows([u64::MAX, 1])), ["col0 ubigint"]);
+    assert_eq!(types(session.from_rows([i128::from(u64::MAX), -1])), ["col0 decimal(38,0)"]);
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let mixed = [json(r#"{"a": 1}"#), json(r#"{"b": [], "a": 2.5}"#), json(r#"{"b": ["x"], "c": null}"#)];
+    let frame = session.from_rows(mixed).unwrap();
+    let rows: Vec<(Option<f64>, Option<Vec<String>>, Option<()>)> =
+        frame.rows().unwrap().collect::<Result<_>>().unwrap();
+    assert_eq!(rows, [(Some(1.0), None, None), (Some(2.5), Some(vec![]), None), (None, Some(vec!["x".into()]), None)]);
+    let shapes = session.from_rows([(Side::A, Shape::Point), (Side::B, Shape::Point)]).unwrap();
+    assert_eq!(shapes.rows::<(String, Shape)>().unwrap().next().unwrap().unwrap(), ("A".into(), Shape::Point));
+    let wrong = |e: crate::Result<crate::Frame>| e.err().unwrap().to_string();
+    let text = wrong(session.from_rows([json(r#"{"a": {"b": 1}}"#), json(r#"{"a": {"b": "x"}}"#)]));
+    assert!(text.contains("row 2: there is a text, where rows before have a whole number"), "{text}");
+    let text = wrong(session.from_rows([json("9007199254740993"), json("0.5")]));
+    assert!(text.contains("row 2: there is a float"), "a float cannot be that number: {text}");
+    assert!(wrong(session.from_rows([(Shape::Point,), (Shape::Circle { radius: 1.0 },)])).contains("a struct"));
+    assert!(wrong(session.from_rows(Vec::<i64>::new())).contains("no rows"));
+    assert!(wrong(session.from_rows([HashMap::from([((1, 2), 3)])])).contains("keys are texts"));
+    assert!(wrong(session.from_rows([u128::MAX])).contains("too many digits"));
+    assert!(session.from_rows([i128::MAX]).is_err());
+}
+
+#[derive(serde::Serialize)]
+enum Side {
+    A,
+    B,
+}
