@@ -236,6 +236,10 @@ pub struct Piece {
 pub trait Assemble: Send {
     /// Appends a piece.
     fn append(&mut self, piece: Piece) -> Result<()>;
+    /// Bytes of memory that it keeps until the end, such as a footer.
+    fn held(&self) -> usize {
+        0
+    }
     /// Completes the output: it appears under its name. Returns its size in bytes.
     fn finish(self: Box<Self>) -> Result<u64>;
 }

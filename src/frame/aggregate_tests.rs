@@ -339,7 +339,7 @@ fn grouping_sets_have_a_row_for_each_set_of_keys() {
 
 #[test]
 fn grouping_sets_agree_in_little_memory() {
-    let rows = rows(30_000, 3_000);
+    let rows = rows(60_000, 12_000);
     let file = csv(&rows);
     let path = file.path().to_str().unwrap();
     let mut expected: BTreeMap<(String, String), (u64, i64, BTreeSet<i64>)> = BTreeMap::new();

@@ -4,7 +4,9 @@
 //! 2. The encoded piece goes to the [`Sequencer`]. If it is its turn it is appended to the file.
 //! 3. If it is ahead of its turn its bytes wait in scratch, and whoever ends the turn before appends them.
 //!
-//! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until they are large (Parquet) puts them into scratch itself.
+//! Memory: what encoders take is announced as in flight when a worker begins. An encoder that holds pieces together until
+//! they are large (Parquet) puts them into scratch itself. What the output keeps in memory until its end is held in its
+//! name.
 //!
 //! The file appears under its name when the last piece is appended; a query that fails leaves nothing.
 
@@ -13,7 +15,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::formats::{Assemble, Encode, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
-use crate::memory::InFlight;
+use crate::memory::{InFlight, Reservation};
 use crate::store::{BlockRef, SpillWriter};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ struct Sequencer {
     waiting: BTreeMap<(u64, u64), Option<Waiting>>,
     rows: u64,
     bytes: u64,
+    /// Who holds what the output keeps in memory until its end.
+    footer: Option<Arc<Reservation>>,
 }
 
 struct Waiting {
@@ -53,7 +57,7 @@ impl WriteOp {
     /// A sink that ends in `output`; encoders hold at most `held` bytes, and take at most `floor` with all that they need.
     pub fn new(make_encoder: Box<MakeEncoder>, output: Box<dyn Assemble>, held: usize, floor: usize) -> Self {
         let output = Some(output);
-        let sequencer = Sequencer { output, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0 };
+        let sequencer = Sequencer { output, turn: 0, waiting: BTreeMap::new(), rows: 0, bytes: 0, footer: None };
         WriteOp { make_encoder, held, floor, sequencer: Arc::new(Mutex::new(sequencer)) }
     }
 
@@ -74,6 +78,7 @@ impl SinkOp for WriteOp {
             .memory
             .budget
             .in_flight("the encoder of an output", self.floor + 2 * cx.scratch.fixed_bytes().per_writer)?;
+        lock(&self.sequencer).hold_footer(cx);
         let mut encoder = (self.make_encoder)()?;
         encoder.shelve(Arc::new(Aside(Mutex::new(cx.scratch.writer()))))?;
         Ok(Box::new(Write {
@@ -97,18 +102,28 @@ impl SinkOp for WriteOp {
         if let Some(output) = sequencer.output.take() {
             sequencer.bytes = output.finish()?;
         }
+        sequencer.footer = None;
         let part = PartSize { rows: sequencer.rows, bytes: sequencer.bytes, spilled: 0 };
         Ok(Sizes { parts: vec![part] })
     }
 }
 
 impl Sequencer {
+    fn hold_footer(&mut self, cx: &Cx) {
+        if self.footer.is_none() {
+            self.footer = cx.memory.budget.reserve("the footer of an output", 0, false);
+        }
+    }
+
     fn append(&mut self, piece: Piece) -> Result<()> {
         self.rows += piece.rows as u64;
-        match &mut self.output {
-            Some(output) => output.append(piece),
-            None => Err(Error::internal("a piece after the end of the output")),
+        let output = self.output.as_mut().ok_or_else(|| Error::internal("a piece after the end of the output"))?;
+        output.append(piece)?;
+        if let Some(footer) = &self.footer {
+            // It cannot be given back, and it is there already.
+            footer.grow_anyway(output.held().saturating_sub(footer.held()));
         }
+        Ok(())
     }
 
     /// Appends whatever has its turn now.

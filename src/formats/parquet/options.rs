@@ -53,12 +53,18 @@ impl WriteOptions {
             .set_dictionary_enabled(self.dictionary)
             .set_dictionary_page_size_limit(page)
             .set_data_page_size_limit(page)
+            .set_data_page_row_count_limit(page_rows(page))
             .set_statistics_enabled(statistics)
             .set_offset_index_disabled(!indexed)
             .set_max_row_group_row_count(Some(self.row_group_size))
             .set_created_by(concat!("partita version ", env!("CARGO_PKG_VERSION")).to_string())
             .build()
     }
+}
+
+/// Rows of a page of `page` bytes: until a page ends, a dictionary-encoded column keeps 8 bytes for each row.
+fn page_rows(page: usize) -> usize {
+    (page / 8).clamp(1024, 20_000)
 }
 
 /// Bytes that one column's compressor takes about, for pages of `page` bytes.

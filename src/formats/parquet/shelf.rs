@@ -191,6 +191,31 @@ mod tests {
         assert_eq!(back, arrow::compute::concat_batches(&back.schema(), &written).unwrap());
     }
 
+    /// A column with a dictionary keeps 8 bytes for each row of the page in the making.
+    #[test]
+    fn many_columns_with_dictionaries_stay_within_what_may_be_held() {
+        let batch = |from: i64| {
+            let column = |c: i64| -> (String, ArrayRef, bool) {
+                let values = (from..from + 8192).map(|i| i * (c + 1) % 900);
+                (format!("c{c}"), Arc::new(Int64Array::from_iter_values(values)), true)
+            };
+            RecordBatch::try_from_iter_with_nullable((0..16).map(column)).unwrap()
+        };
+        let (held, schema) = (4 << 20, batch(0).schema());
+        let mut encoder = PARQUET.encoder(&schema, &BTreeMap::new(), held).unwrap();
+        encoder.shelve(Arc::new(Heap { room: usize::MAX, here: Arc::default(), most: Mutex::default() })).unwrap();
+        for i in 0..40 {
+            encoder.push(&batch(i * 8192)).unwrap();
+            assert!(encoder.held() < held, "{} bytes are held after {i} batches", encoder.held());
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let to = Box::new(ToFile(file.reopen().unwrap()));
+        let mut assembler = PARQUET.assembler(&schema, &BTreeMap::new(), to).unwrap();
+        assert_eq!(assembler.held(), 0);
+        assembler.append(encoder.piece().unwrap()).unwrap();
+        assert!(assembler.held() > 16 * 256, "the footer is counted");
+    }
+
     #[test]
     fn a_full_shelf_is_the_error_that_it_says() {
         let (mut encoder, heap) = encoder(3);

@@ -10,8 +10,8 @@
 //! Under a small budget pages and dictionaries are small, since every column has one of each in the making; then there are
 //! no page indexes, which would take as much memory as there is.
 //!
-//! Limit: the footer of the output, with its page indexes, stays in memory until the end: under 1 KiB a column chunk, and
-//! about 100 bytes a page where there are page indexes.
+//! Limit: the footer of the output, with its page indexes, stays in memory until the end ([`Assembler::held`]): about
+//! [`CHUNK`] bytes a column chunk, and about [`INDEXED`] a page where there are page indexes.
 
 use super::fault;
 use super::options::{WriteOptions, compressor_bytes};
@@ -22,6 +22,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
@@ -39,6 +40,11 @@ const LEAST_PAGE: usize = 8 << 10;
 const MOST_PAGE: usize = 1 << 20;
 /// Smaller pages have no indexes.
 const INDEXED_PAGE: usize = 256 << 10;
+
+/// Bytes of what is known of a column chunk, with its statistics.
+const CHUNK: usize = size_of::<ColumnChunkMetaData>() + 256;
+/// Bytes of a page's place in the indexes, with its bounds.
+const INDEXED: usize = 160;
 
 /// What encoder and assembler must agree in.
 struct Layout {
@@ -137,7 +143,7 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn shelve(&mut self, shelf: Arc<dyn Shelf>) -> Result<()> {
-        self.room = Room::new(Some(shelf), self.held / 2);
+        self.room = Room::new(Some(shelf), self.held / 4);
         self.factory = self.layout.factory(&self.room)?;
         Ok(())
     }
@@ -189,11 +195,14 @@ impl Write for Sink {
 /// Appends row groups to one file.
 pub(super) struct Assembler {
     file: SerializedFileWriter<Sink>,
+    /// Bytes of the footer so far.
+    footer: usize,
 }
 
 impl Assembler {
     pub(super) fn new(schema: &SchemaRef, options: &WriteOptions, to: Box<dyn Output>) -> Result<Assembler> {
-        Ok(Assembler { file: Layout::new(schema, options, usize::MAX)?.file(Sink { to, bytes: 0 })? })
+        let file = Layout::new(schema, options, usize::MAX)?.file(Sink { to, bytes: 0 })?;
+        Ok(Assembler { file, footer: 0 })
     }
 }
 
@@ -204,11 +213,17 @@ impl Assemble for Assembler {
         for chunks in groups.0 {
             let mut group = self.file.next_row_group().map_err(fault::write)?;
             for chunk in chunks {
+                let pages = chunk.close().offset_index.as_ref().map_or(0, |index| index.page_locations().len());
+                self.footer += CHUNK + pages * INDEXED;
                 chunk.append_to_row_group(&mut group).map_err(fault::write)?;
             }
             group.close().map_err(fault::write)?;
         }
         Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.footer
     }
 
     fn finish(self: Box<Self>) -> Result<u64> {

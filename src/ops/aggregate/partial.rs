@@ -11,8 +11,9 @@
 //!            sealed pages of each partition, in memory or in scratch: the same group may be there several times
 //! ```
 //!
-//! Where all groups are likely to fit a larger table, it grows, as long as memory allows. Where the table does not
-//! reduce (fewer than 1.3 rows a group since it was last cleared) rows are appended without looking them up, for a
+//! Where all groups are likely to fit a larger table, it grows, as long as memory allows; if they prove more than they
+//! were likely to be (rows of one group come together, so that a few rows tell nothing of all), it is small again, and
+//! stays so. Where the table does not reduce (fewer than 1.3 rows a group since it was last cleared) rows are appended without looking them up, for a
 //! while.
 //!
 //! Memory: the floor is one open page a partition and the table. All else can be given back: the table is cleared and
@@ -41,6 +42,8 @@ struct Fill {
     partition: usize,
 }
 
+/// Rows that met their group again before their number tells how many groups there are, to about a fifth.
+const TELLING: u64 = 30;
 const NO_PAGE: usize = usize::MAX;
 /// Slots walked before a row is appended without a place in the table: only equal hashes come so far.
 const LONGEST_PROBE: usize = 256;
@@ -78,6 +81,10 @@ struct Reduction {
     seen: u64,
     /// Rows still to be appended without looking.
     bypass: u64,
+    /// Groups that the larger table was made for.
+    expected: Option<u64>,
+    /// Whether there were more of them.
+    vain: bool,
 }
 
 /// Why locating rows stopped before the end of the batch.
@@ -254,13 +261,17 @@ impl Partial {
 
     fn table_is_full(&mut self, cx: &Cx) {
         let groups = self.table.occupied() as u64;
-        if self.grow_table(groups, cx) {
+        self.reduction.vain |= self.reduction.expected.is_some_and(|expected| groups > expected);
+        if !self.reduction.vain && self.grow_table(groups, cx) {
             return;
         }
         if self.reduction.seen * 10 < groups * 13 {
             self.reduction.bypass = self.table.slots() as u64 * 16;
         }
         self.forget();
+        if self.reduction.vain {
+            self.shrink_table();
+        }
     }
 
     /// Goes on with a larger table, if all groups are likely to fit one.
@@ -268,10 +279,10 @@ impl Partial {
         let slots = self.table.slots();
         let by_budget = (cx.memory.budget.limit() / 64 / Table::bytes(1 << 10)) << 10;
         let most = by_budget.min(self::slots(&cx.tuning).saturating_mul(cx.tuning.preaggregate_growth.max(1)));
-        let Some(wanted) = slots_for(self.reduction.seen, groups).map(|s| s.max(2 * slots)).filter(|s| *s <= most)
-        else {
-            return false;
-        };
+        let Some(expected) = expected(self.reduction.seen, groups) else { return false };
+        let wanted = usize::try_from(expected.saturating_mul(4) / 3 + 1).unwrap_or(usize::MAX);
+        let wanted = wanted.checked_next_power_of_two().map(|s| s.max(2 * slots)).filter(|s| *s <= most);
+        let Some(wanted) = wanted else { return false };
         let Some(mut larger) = Table::new(wanted, &cx.memory, &self.reservation) else { return false };
         let cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let head = self.shared.plan.row.head_bytes();
@@ -285,6 +296,7 @@ impl Partial {
         }
         let before = std::mem::replace(&mut self.table, larger);
         self.small.get_or_insert(before);
+        self.reduction.expected = (self.reduction.seen - groups >= TELLING).then_some(expected);
         true
     }
 
@@ -431,12 +443,11 @@ pub(super) fn floor(plan: &Plan, page_bytes: usize, tuning: &Tuning) -> usize {
     plan.partitions() * page_bytes + Table::bytes(slots(tuning))
 }
 
-/// Slots for all groups, of which `groups` were seen in `seen` rows: rows that meet a group again are as many as if all
-/// groups were equally frequent (birthdays: n^2 / 2g of n rows). `None` where none did.
-fn slots_for(seen: u64, groups: u64) -> Option<usize> {
+/// How many groups there are, of which `groups` were seen in `seen` rows: rows that meet a group again are as many as if
+/// all groups were equally frequent (birthdays: n^2 / 2g of n rows). `None` where none did.
+fn expected(seen: u64, groups: u64) -> Option<u64> {
     let again = seen.checked_sub(groups).filter(|n| *n > 0)?;
-    let all = u128::from(seen) * u128::from(seen) / (2 * u128::from(again));
-    usize::try_from(all * 4 / 3 + 1).ok()?.checked_next_power_of_two()
+    u64::try_from(u128::from(seen) * u128::from(seen) / (2 * u128::from(again))).ok()
 }
 
 fn slots(tuning: &Tuning) -> usize {

@@ -374,6 +374,20 @@ fn a_table_grows_where_all_groups_fit_a_larger_one() {
 }
 
 #[test]
+fn rows_that_come_together_need_no_large_table() {
+    let data = data(20_000, 5_000, false, 5);
+    let order = arrow::compute::sort_to_indices(data.column(0), None, None).unwrap();
+    let data = arrow::compute::take_record_batch(&data, &order).unwrap();
+    for setting in [ROOMY, STARVED] {
+        let small = Run { slots: 64, workers: 1, ..setting };
+        check(small, &data, &[0]);
+        let ran = run(small, &data, &[0], &[], &[]).unwrap();
+        let groups = ran.result.num_rows() as u64;
+        assert!(ran.left < groups + groups / 8, "{} rows are left of {groups} groups; {setting:?}", ran.left);
+    }
+}
+
+#[test]
 fn agrees_with_the_oracle_in_little_memory() {
     let data = data(20_000, 6000, false, 5);
     for groups in [&[0][..], &[1], &[0, 1, 2]] {
