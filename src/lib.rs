@@ -49,7 +49,7 @@ pub use units::parse_size;
 pub mod functions {
     pub use crate::frame::Function;
     pub use crate::front::custom::{
-        Accumulate, AggregateFunction, Argument, Returned, ScalarFunction, TableFunction, TypedFunction,
+        Accumulate, AggregateFunction, Argument, Returned, ScalarFunction, Step, TableFunction, TypedFunction,
     };
     pub use crate::ops::supply::{BatchIterator, Supply};
 }

@@ -2,7 +2,9 @@
 
 use super::{IntoExprs, Session};
 use crate::error::Result;
-use crate::front::custom::{Accumulate, AggregateFunction, ScalarFunction, TableFunction, TypedFunction};
+use crate::front::custom::{
+    Accumulate, AggregateFunction, Returned, ScalarFunction, Step, TableFunction, TypedFunction,
+};
 use crate::ops::supply::Supply;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -118,6 +120,50 @@ impl Session {
     /// As `register_scalar`.
     pub fn register_scalar_function(&self, name: &str, function: ScalarFunction) -> Result<Function> {
         Ok(Function(Kind::Scalar(self.0.front.add_scalar(name, function)?)))
+    }
+
+    /// Gives an aggregate of three closures a name for SQL, and returns it for expressions: each group begins with a state
+    /// that `begin` makes, `step` takes each row into it, `end` makes its value. Arguments and result have the types of
+    /// [`register_fn`](Self::register_fn), up to three arguments; a row with a null for an argument that is no `Option` does
+    /// not count. The state should be small: what it holds on the heap is not accounted for. For one that grows, or that
+    /// takes columns, there is [`register_aggregate`](Self::register_aggregate).
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().build()?;
+    /// session.register_fold(
+    ///     "weighted",
+    ///     || (0.0, 0.0),
+    ///     |state: &mut (f64, f64), value: f64, weight: f64| {
+    ///         state.0 += value * weight;
+    ///         state.1 += weight;
+    ///     },
+    ///     |state| (state.1 != 0.0).then(|| state.0 / state.1),
+    /// )?;
+    /// let means = session.sql("SELECT weighted(n, 2 * n) FROM range(3) AS t(n) WHERE n > 0")?;
+    /// assert_eq!(means.rows::<f64>()?.collect::<partita::Result<Vec<_>>>()?, [5.0 / 3.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Query`, for a name that is built in, or none.
+    pub fn register_fold<S, R, Shape>(
+        &self,
+        name: &str,
+        begin: impl Fn() -> S + Send + Sync + 'static,
+        step: impl Step<S, Shape>,
+        end: impl Fn(&S) -> R + Send + Sync + 'static,
+    ) -> Result<Function>
+    where
+        S: Send + Sync + 'static,
+        R: Returned + 'static,
+        Shape: 'static,
+    {
+        let function = AggregateFunction::fold(begin, step, end);
+        Ok(Function(Kind::Aggregate(self.0.front.add_aggregate(name, function)?)))
     }
 
     /// Gives an aggregate function a name for SQL, and returns it for expressions; it works over windows, too, and with

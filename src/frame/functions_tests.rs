@@ -1,7 +1,7 @@
 //! Functions of the program: what they are given, what may go wrong with them, on both pools.
 
 use super::Session;
-use super::testing::{ask, ask_sorted, error, roomy, sessions, starved, try_ask};
+use super::testing::{ask, ask_sorted, error, file, roomy, sessions, starved, try_ask};
 use crate::front::custom::{Accumulate, ScalarFunction};
 use crate::ops::supply::Supply;
 use crate::{ErrorKind, Result};
@@ -105,6 +105,26 @@ fn what_goes_wrong_names_the_function() {
     }
 }
 
+/// Readers apply filters early: what a function says there is not taken for a broken file.
+#[test]
+fn functions_fail_as_themselves_in_readers() {
+    for (ending, write) in [(".csv", "csv"), (".jsonl", "jsonl"), (".parquet", "parquet")] {
+        let (_file, path) = file(ending, "");
+        for session in sessions() {
+            session.register_fn("bad", |n: i64| if n == 700 { panic!("no {n}") } else { n }).unwrap();
+            session.register_fn("worse", |n: i64| if n == 700 { Err("no more") } else { Ok(n) }).unwrap();
+            session.execute(&format!("COPY (SELECT n FROM range(1000) AS t(n)) TO '{path}' (FORMAT {write})")).unwrap();
+            let wrong = |f: &str| try_ask(&session, &format!("SELECT n FROM '{path}' WHERE {f}(n) > 998")).unwrap_err();
+            let e = wrong("bad");
+            assert_eq!((e.kind(), e.message()), (ErrorKind::Internal, "the function bad panicked: no 700"), "{path}");
+            let e = wrong("worse");
+            assert_eq!((e.kind(), e.message()), (ErrorKind::Query, "the function worse: no more"), "{path}");
+            session.register_fn("bad", |n: i64| n).unwrap();
+            assert_eq!(ask(&session, &format!("SELECT n FROM '{path}' WHERE bad(n) > 998")), ["999"]);
+        }
+    }
+}
+
 #[test]
 fn names_are_checked() {
     let session = roomy();
@@ -180,6 +200,29 @@ fn aggregates_have_the_forms_of_others() {
     let running = "SELECT gather(n) OVER (ORDER BY n ROWS 1 PRECEDING), gather(n) OVER (ORDER BY n) \
          FROM range(3) AS t(n) ORDER BY n";
     assert_eq!(super::testing::ask(&session, running), ["0|0", "0 1|0 1", "1 2|0 1 2"]);
+}
+
+#[test]
+fn folds_take_rows_one_by_one() {
+    for session in sessions() {
+        let longest = |state: &mut Option<String>, text: &str, n: Option<i64>| {
+            let text = format!("{text}{}", n.unwrap_or(-1));
+            if state.as_ref().is_none_or(|s| s.len() < text.len()) {
+                *state = Some(text);
+            }
+        };
+        session.register_fold("longest", || None, longest, |state: &Option<String>| state.clone()).unwrap();
+        let sql = format!("SELECT longest(s, n), longest(NULL, n) FROM {NAMES}");
+        assert_eq!(ask(&session, &sql), ["ccc-1|-"]);
+        session.register_fold("plus", || 0i64, |sum: &mut i64, n: i64| *sum += n, |sum| *sum).unwrap();
+        let sql = "SELECT count(*), bool_and(s - p = 0) FROM \
+             (SELECT n % 1000 AS k, sum(n) AS s, plus(n) AS p FROM range(30000) AS t(n) GROUP BY k)";
+        assert_eq!(ask(&session, sql), ["1000|true"]);
+        let fail = |_: &mut (), n: i64| assert!(n < 10, "too many");
+        session.register_fold("fail", || (), fail, |_: &()| 1i64).unwrap();
+        let text = error(&session, "SELECT fail(n) FROM range(50) AS t(n)");
+        assert!(text.starts_with("the aggregate fail panicked: too many"), "{text}");
+    }
 }
 
 struct Bad(u8);

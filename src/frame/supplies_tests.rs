@@ -2,9 +2,7 @@
 
 use super::testing::{ask, error, file, roomy, sessions, starved, try_ask};
 use crate::{Error, ErrorKind, Result};
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch, RecordBatchIterator, StringArray,
-};
+use arrow::array::{ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch, RecordBatchIterator, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};

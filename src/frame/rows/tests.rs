@@ -227,8 +227,8 @@ fn types_are_those_of_all_rows() {
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     let mixed = [json(r#"{"a": 1}"#), json(r#"{"b": [], "a": 2.5}"#), json(r#"{"b": ["x"], "c": null}"#)];
     let frame = session.from_rows(mixed).unwrap();
-    let rows: Vec<(Option<f64>, Option<Vec<String>>, Option<()>)> =
-        frame.rows().unwrap().collect::<Result<_>>().unwrap();
+    type Row = (Option<f64>, Option<Vec<String>>, Option<()>);
+    let rows: Vec<Row> = frame.rows().unwrap().collect::<Result<_>>().unwrap();
     assert_eq!(rows, [(Some(1.0), None, None), (Some(2.5), Some(vec![]), None), (None, Some(vec!["x".into()]), None)]);
     let shapes = session.from_rows([(Side::A, Shape::Point), (Side::B, Shape::Point)]).unwrap();
     assert_eq!(shapes.rows::<(String, Shape)>().unwrap().next().unwrap().unwrap(), ("A".into(), Shape::Point));

@@ -1,5 +1,5 @@
 //! Functions that a program brings along: scalar functions ([`scalar`]), typed ones among them ([`typed`]), aggregates
-//! ([`aggregate`]) and functions that make tables ([`table`]).
+//! ([`aggregate`]), those of closures among them ([`fold`]), and functions that make tables ([`table`]).
 //!
 //! Their names are one space beside the built-in ones: a name that is built in cannot be taken, since half of SQL is
 //! written with it; a name of the program's own is replaced by what is registered last. Names are found in any case.
@@ -8,11 +8,13 @@
 //! Functions run on the session's threads, several at a time.
 
 mod aggregate;
+mod fold;
 mod scalar;
 mod table;
 mod typed;
 
 pub use aggregate::{Accumulate, AggregateFunction};
+pub use fold::Step;
 pub use scalar::ScalarFunction;
 pub use table::TableFunction;
 pub use typed::{Argument, Returned, TypedFunction};

@@ -307,17 +307,17 @@ impl<R: Returned, E: Display> Returned for Result<R, E> {
     }
 }
 
-/// Whether the function is not called for a row.
-fn is_null<A: Argument>(column: &A::Column, row: usize) -> bool {
+/// Whether the function is not called for a row: a null is no value of the argument.
+pub(super) fn is_null<A: Argument>(column: &A::Column, row: usize) -> bool {
     !A::NULLS && column.is_null(row)
 }
 
-fn column<A: Argument>(columns: &mut std::slice::Iter<'_, ArrayRef>) -> Result<A::Column> {
+pub(super) fn column<A: Argument>(columns: &mut std::slice::Iter<'_, ArrayRef>) -> Result<A::Column> {
     let column = columns.next().and_then(A::column);
     column.ok_or_else(|| Error::internal(format!("an argument that is not {}", A::data_type())))
 }
 
-fn value<A: Argument>(column: &A::Column, row: usize) -> Result<A::Value<'_>> {
+pub(super) fn value<A: Argument>(column: &A::Column, row: usize) -> Result<A::Value<'_>> {
     A::value(column, row).ok_or_else(|| Error::query("a date or a time that is beyond the calendar"))
 }
 
