@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 /// Runs several frames of one session as one query, and gathers the rows of each in memory (the caller's, outside the
 /// budget). What the frames have in common is done once: joins, aggregates, sorts and windows of a frame that they were made
-/// of, and scans of the same CSV or JSON files.
+/// of, and scans of the same CSV or JSON files. So what is drawn at random in a frame is the same for all that are made of
+/// it.
 ///
 /// ```
 /// # fn main() -> partita::Result<()> {
