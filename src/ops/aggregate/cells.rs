@@ -1,5 +1,18 @@
 //! Bytes of states, found by location.
 
+use super::table::View;
+
+/// Rows whose groups are fetched from memory at one time.
+pub(super) const AHEAD: usize = 64;
+
+/// Reads what the groups of `hashes` begin with, which are all over the memory: the processor waits for many of them at
+/// one time, as it cannot where each is compared before the next is looked for.
+#[inline(always)]
+pub(super) fn fetch(table: &View<'_>, cells: &Cells<'_>, hashes: impl Iterator<Item = u64>) {
+    let read = |hash| table.first(hash).map_or(0, |at| cells.row(at).first().copied().unwrap_or(0));
+    std::hint::black_box(hashes.map(read).fold(0, |all, byte| all ^ byte));
+}
+
 /// Where a row is: the page's number and the offset in it, in 48 bits.
 pub(super) type Location = u64;
 

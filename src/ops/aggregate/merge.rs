@@ -18,7 +18,7 @@
 //! in its set, starves.
 
 use super::Shared;
-use super::cells::{Cells, Location, bytes, location};
+use super::cells::{AHEAD, Cells, Location, bytes, fetch, location};
 use super::plan::{Plan, copy_words};
 use super::table::{Slot, Table};
 use crate::batch::{Batch, Position};
@@ -207,9 +207,14 @@ impl Merge {
         let mut rows = Rows::new(&reading.page[..reading.used], reading.at);
         let (mut stop, mut scattered) = (Stop::Paused, 0);
         let texts = !plan.texts.is_empty();
-        for _ in 0..cx.tuning.batch_rows.max(1) {
+        let (far, head) = (table.is_far(), plan.row.head_bytes());
+        for i in 0..cx.tuning.batch_rows.max(1) {
+            if far && i.is_multiple_of(AHEAD) {
+                let next = Rows::new(&reading.page[..reading.used], reading.at).take(AHEAD);
+                fetch(&table, &cells, next.map(|(_, row)| u64::from_le_bytes(*bytes(row, head))));
+            }
             let Some((at, row)) = rows.next() else { break };
-            let hash = u64::from_le_bytes(*bytes(row, plan.row.head_bytes()));
+            let hash = u64::from_le_bytes(*bytes(row, head));
             let mut probe = table.probe(hash);
             let found = loop {
                 match table.at(probe) {

@@ -21,7 +21,7 @@
 //! scratch at once.
 
 use super::Shared;
-use super::cells::{Cells, Location, bytes, location};
+use super::cells::{AHEAD, Cells, Location, bytes, fetch, location};
 use super::input::Input;
 use super::plan::Plan;
 use super::table::{Slot, Table};
@@ -201,7 +201,11 @@ impl Partial {
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut table = self.table.view();
         let texts = !plan.texts.is_empty();
+        let far = table.is_far();
         for i in self.at..self.rows {
+            if far && (i - self.at).is_multiple_of(AHEAD) {
+                fetch(&table, &cells, self.hashes[i..self.rows.min(i + AHEAD)].iter().copied());
+            }
             let (hash, key) = (self.hashes[i], self.keys.row(i));
             let mut probe = table.probe(hash);
             let mut steps = 0;

@@ -8,6 +8,9 @@ use super::cells::{LOCATION, Location};
 use crate::memory::{Memory, Page, Reservation};
 use std::sync::Arc;
 
+/// Slots of a table that, with the rows it refers to, is too large for the caches next to the processor.
+const FAR: usize = 1 << 14;
+
 /// The table's slots. Knows nothing of keys: a caller walks the [`Probe`] of a hash and compares.
 pub(super) struct Table {
     page: Page,
@@ -94,6 +97,19 @@ impl View<'_> {
         } else {
             Slot::Other
         }
+    }
+
+    /// The location in the first slot of a hash, whatever it is of; `None` where that is empty.
+    #[inline(always)]
+    pub(super) fn first(&self, hash: u64) -> Option<Location> {
+        let word = u64::from_le_bytes(self.slots[hash as usize & (self.slots.len() - 1)]);
+        (word != 0).then_some(word & LOCATION)
+    }
+
+    /// Whether it is too large for the caches next to the processor.
+    #[inline(always)]
+    pub(super) fn is_far(&self) -> bool {
+        self.slots.len() >= FAR
     }
 
     #[inline(always)]

@@ -23,6 +23,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Rows of chains looked at before the query's end is asked about.
 const PATIENCE: usize = 1 << 18;
+/// Rows of the batch whose chains' heads are fetched from memory at one time.
+const AHEAD: usize = 64;
 
 /// A worker's way of probing. Keeps buffers between batches.
 pub(super) struct Prober {
@@ -402,12 +404,30 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Reads the heads of the next chains, which are all over the memory: the processor waits for many of them at one
+    /// time, as it cannot where each is read only to be compared and left. Returns the row after the last.
+    #[inline(always)]
+    fn fetch(&self) -> usize {
+        let end = (self.at + AHEAD).min(self.heads.len());
+        let heads = self.heads[self.at..end].iter().zip(&self.hashes[self.at..end]);
+        let read = |(head, hash): (&u64, &u64)| match (*head, self.tables.get(self.tables.partition(*hash))) {
+            (0, _) | (_, None) => 0,
+            (head, Some(table)) => Table::next(row_at(table.bytes(), head), self.prefix).1,
+        };
+        std::hint::black_box(heads.map(read).fold(0, |all, link| all ^ link));
+        end
+    }
+
     /// Walks until a batch of pairs is full or patience ends; `false` when all chains were walked. `equal` compares the
     /// key of a row of the batch with a row of a table and its fingerprint.
     #[inline(always)]
     fn run(&mut self, equal: impl Fn(usize, &[u8], u64) -> bool) -> bool {
         let (mut patience, mut bytes) = (PATIENCE, 0);
+        let mut fetched = self.at;
         while self.at < self.heads.len() {
+            if self.at >= fetched {
+                fetched = self.fetch();
+            }
             let head = if self.link != 0 { self.link } else { self.heads[self.at] };
             self.link = 0;
             if head != 0 && !(self.skip_matched && self.matched[self.at]) {
