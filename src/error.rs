@@ -138,6 +138,12 @@ impl Error {
         self
     }
 
+    /// Says in front what it was that failed.
+    pub fn within(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// Marks that the input contradicts a schema that was only guessed: inferring from all of the input may succeed.
     pub fn misfit(mut self) -> Self {
         self.0.misfit = true;
@@ -214,7 +220,8 @@ impl std::error::Error for Error {
 }
 
 impl From<arrow::error::ArrowError> for Error {
-    /// Arrow's kernels fail on values (overflow, a cast that does not fit, a division by zero): the query's fault.
+    /// Arrow's kernels fail on values (overflow, a cast that does not fit, a division by zero): the query's fault. What
+    /// somebody else's reader says is the data's.
     fn from(e: arrow::error::ArrowError) -> Self {
         use arrow::error::ArrowError as A;
         match e {
@@ -222,6 +229,11 @@ impl From<arrow::error::ArrowError> for Error {
             A::DivideByZero => Error::query("division by zero"),
             A::CastError(m) | A::ComputeError(m) | A::InvalidArgumentError(m) => Error::query(m),
             A::ParseError(m) | A::CsvError(m) | A::JsonError(m) => Error::data(m),
+            // One of ours that went through a reader.
+            A::ExternalError(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(other) => Error::data(other.to_string()),
+            },
             A::IoError(m, io) => Error::new(ErrorKind::Io, m).because(io),
             A::NotYetImplemented(m) => Error::unsupported(m),
             other => Error::internal(other.to_string()),

@@ -29,6 +29,7 @@ pub mod formats;
 pub mod frame;
 pub mod front;
 pub mod graph;
+mod guard;
 pub mod ids;
 pub mod io;
 pub mod memory;
@@ -41,12 +42,21 @@ pub mod units;
 pub mod wake;
 
 pub use error::{Error, ErrorKind, Place, Result};
-pub use frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, SessionStats, Writer};
+pub use frame::{Batches, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all};
 pub use units::parse_size;
+
+/// What functions of a program are made of; see [`Session::register_fn`] and its neighbours.
+pub mod functions {
+    pub use crate::frame::Function;
+    pub use crate::front::custom::{
+        Accumulate, AggregateFunction, Argument, Returned, ScalarFunction, Step, TableFunction, TypedFunction,
+    };
+    pub use crate::ops::supply::{BatchIterator, Supply};
+}
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
-    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, over};
+    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, collect_all, over};
     pub use crate::front::avg;
     pub use crate::{Error, ErrorKind, Result};
     pub use datafusion_common::{JoinType, ScalarValue};

@@ -7,7 +7,18 @@ use std::process::Command;
 const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("buyers", &["testdata/events.jsonl"], "purchases"),
     ("convert", &["testdata/*.jsonl", "{dir}/events.parquet"], "120 rows"),
+    ("distances", &[], "Lima"),
     ("group_csv", &["testdata/sales.csv", "region", "quantity"], "4 groups"),
+    ("join_files", &["testdata/sales.csv", "{dir}/regions.parquet", "region", "{dir}/joined.parquet"], "360 rows"),
+    (
+        "join_files",
+        &["testdata/sales.csv", "{dir}/regions.parquet", "region", "{dir}/joined.parquet", "--memory", "16MiB"],
+        "went through scratch",
+    ),
+    ("own_rows", &["20000"], "| roof "),
+    ("report", &[], "The largest sales"),
+    ("sessions", &["testdata/events.jsonl", "4 minutes"], "lasted"),
+    ("structs", &["testdata/events.jsonl"], "was last seen at"),
 ];
 
 fn root() -> PathBuf {
@@ -17,6 +28,9 @@ fn root() -> PathBuf {
 #[test]
 fn examples_run() {
     let dir = tempfile::tempdir().unwrap();
+    let regions = dir.path().join("regions.parquet");
+    let session = partita::Session::builder().build().unwrap();
+    session.sql("SELECT * FROM 'testdata/regions.csv'").unwrap().to_parquet(regions.to_str().unwrap()).unwrap();
     let built = Path::new(env!("CARGO_BIN_EXE_partita")).parent().unwrap().join("examples");
     for (name, arguments, said) in EXAMPLES {
         let arguments = arguments.iter().map(|a| a.replace("{dir}", &dir.path().to_string_lossy()));

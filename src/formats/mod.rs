@@ -28,6 +28,7 @@ mod conformance;
 mod testing;
 
 pub use self::arrow::{ARROW, Arrow};
+pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use directory::{BeginFile, Directory, Naming};

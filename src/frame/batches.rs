@@ -5,6 +5,7 @@ use crate::error::Result;
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use arrow::ffi_stream::FFI_ArrowArrayStream;
 
 /// The rows of a running query, in order. Dropping it cancels the query.
 ///
@@ -31,7 +32,7 @@ impl Batches {
         self.schema.clone()
     }
 
-    /// Reads the first batch now, so that the schema is final. It is given out by the next `next`.
+    /// The next batch; starts the query over, where that helps.
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             match self.running.next() {
@@ -63,12 +64,44 @@ impl Iterator for Batches {
     }
 }
 
-/// The rows as Arrow's own trait has them; errors become `ArrowError::ExternalError`.
-pub struct Reader(Batches);
+impl Batches {
+    /// The rows as Arrow's own trait has them. Waits for the first batch.
+    pub fn into_reader(self) -> Reader {
+        Reader::from(self)
+    }
+
+    /// The rows as Arrow's C stream: for any library in the process that speaks it (pyarrow, DuckDB, Polars, R). Waits for
+    /// the first batch. An error of the query is the stream's error; releasing the stream cancels the query.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use arrow::ffi_stream::ArrowArrayStreamReader;
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().build()?;
+    /// let stream = session.sql("SELECT * FROM range(10000) AS t(n)")?.batches()?.into_c_stream();
+    /// let rows = ArrowArrayStreamReader::try_new(stream)?.map(|batch| batch.map(|b| b.num_rows()));
+    /// assert_eq!(rows.sum::<Result<usize, _>>()?, 10_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_c_stream(self) -> FFI_ArrowArrayStream {
+        FFI_ArrowArrayStream::new(Box::new(self.into_reader()))
+    }
+}
+
+/// The rows as Arrow's own trait has them; errors become `ArrowError::ExternalError`, and [`Error`](crate::Error)s again
+/// where they are made one with `?`. Dropping it cancels the query.
+pub struct Reader {
+    batches: Batches,
+    /// The first batch, which is read at the beginning: then the types are settled.
+    first: Option<Result<RecordBatch>>,
+}
 
 impl From<Batches> for Reader {
-    fn from(batches: Batches) -> Self {
-        Reader(batches)
+    fn from(mut batches: Batches) -> Self {
+        let first = batches.next();
+        Reader { batches, first }
     }
 }
 
@@ -76,12 +109,13 @@ impl Iterator for Reader {
     type Item = std::result::Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|batch| batch.map_err(|e| ArrowError::ExternalError(Box::new(e))))
+        let next = self.first.take().or_else(|| self.batches.next());
+        next.map(|batch| batch.map_err(|e| ArrowError::ExternalError(Box::new(e))))
     }
 }
 
 impl RecordBatchReader for Reader {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.batches.schema()
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn tables(front: &Front, all: bool) -> Result<RecordBatch> {
         TableRef::Files(_) => "files",
         TableRef::Stored(..) => "table",
         TableRef::Series(..) => "series",
+        TableRef::Supplied(_) => "program",
         TableRef::View(_) => "view",
     };
     let columns = |of: &dyn Fn(&Field) -> String| {

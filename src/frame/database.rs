@@ -31,6 +31,7 @@ pub(super) fn export(session: &Session, directory: &str) -> Result<String> {
             }
             TableRef::Files(files) => drop(views.insert(name.clone(), reading(&files.def))),
             TableRef::Series(..) => return Err(Error::internal(format!("the series {name} has a name"))),
+            TableRef::Supplied(_) => return Err(no_sql(name)),
             TableRef::View(view) => drop(views.insert(name.clone(), view_sql(name, view)?)),
         }
     }
@@ -80,10 +81,12 @@ fn columns(session: &Session, name: &str, table: &TableRef) -> String {
 }
 
 fn view_sql(name: &str, view: &View) -> Result<String> {
-    view.sql().ok_or_else(|| {
-        Error::unsupported(format!("EXPORT of {name}, a view that was made without SQL"))
-            .advise("CREATE TABLE .. AS keeps its rows")
-    })
+    view.sql().ok_or_else(|| no_sql(name))
+}
+
+fn no_sql(name: &str) -> Error {
+    Error::unsupported(format!("EXPORT of {name}, a view that was made without SQL"))
+        .advise("CREATE TABLE .. AS keeps its rows")
 }
 
 fn reading(def: &TableDef) -> String {

@@ -78,6 +78,24 @@ pub(super) fn run(inner: &Inner, plan: &LogicalPlan, outlet: Outlet) -> Result<D
     Ok(top)
 }
 
+/// Runs the inputs of `plan`, plans that run together, each into its sink, to their ends.
+pub(super) fn drain_all(
+    inner: &Arc<Inner>,
+    plan: &LogicalPlan,
+    sinks: Vec<Arc<dyn SinkOp>>,
+    floor: usize,
+) -> Result<()> {
+    let plan = recursive::settle(inner, plan)?;
+    let outlets = sinks.into_iter().map(|sink| Outlet::new(sink, "result", floor)).collect();
+    let stages = inner.lowering().finish_all(&plan, outlets)?;
+    inner.engine.submit(stages.graph, stages.work, Box::new(|_| {})).wait()
+}
+
+/// In how many pieces the rows of `planned` are made, where that is known beforehand.
+pub(super) fn pieces(inner: &Inner, planned: &Planned) -> Result<Option<usize>> {
+    inner.lowering().pieces(&recursive::shown(&planned.optimized)?)
+}
+
 /// Lowers `planned` into `sink`, to be shown.
 pub(super) fn lower(inner: &Inner, planned: &Planned, sink: Arc<dyn SinkOp>, floor: usize) -> Result<Lowered> {
     let plan = recursive::shown(&planned.optimized)?;

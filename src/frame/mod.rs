@@ -20,14 +20,18 @@ mod builder;
 mod catalog;
 mod database;
 mod execute;
+mod functions;
 mod group_by;
 mod lazy;
 mod outcome;
 mod over;
 mod recursive;
+mod rows;
 mod session;
 mod sink;
+mod supplies;
 mod tables;
+mod together;
 mod write;
 mod writer;
 
@@ -39,6 +43,8 @@ mod asof_tests;
 mod correlated_tests;
 #[cfg(test)]
 mod files_tests;
+#[cfg(test)]
+mod functions_tests;
 #[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
@@ -54,7 +60,11 @@ mod sink_tests;
 #[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
+mod supplies_tests;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod together_tests;
 #[cfg(test)]
 mod unnest_tests;
 #[cfg(test)]
@@ -62,9 +72,12 @@ mod window_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
+pub use functions::Function;
 pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
 pub use over::over;
+pub use rows::Rows;
 pub use session::Session;
 pub use writer::Writer;
+pub use together::collect_all;

@@ -297,6 +297,12 @@ impl Session {
         }
     }
 
+    /// A frame of one statement, bound anew after `error`: a value contradicted a type that was guessed.
+    pub(super) fn frame_again(&self, statement: &Statement, error: &Error) -> Result<Frame> {
+        self.0.infer_fully(error);
+        self.frame(statement)
+    }
+
     fn frame(&self, statement: &Statement) -> Result<Frame> {
         match self.0.bind(statement)? {
             Bound::Query(planned) => {

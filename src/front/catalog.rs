@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::formats::{ColumnStats, Table, TableDef, TableStats};
 use crate::ops::series::Series;
+use crate::ops::supply::Supply;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::logical_plan::LogicalPlan;
 use datafusion_expr::{Expr, TableProviderFilterPushDown, TableSource};
@@ -24,6 +25,8 @@ pub enum TableRef {
     Stored(Arc<dyn Any + Send + Sync>, SchemaRef, Option<usize>),
     /// Rows that are counted.
     Series(Arc<Series>, SchemaRef),
+    /// Rows that the program supplies.
+    Supplied(Arc<Supply>),
     /// A query with a name.
     View(Arc<View>),
 }
@@ -54,7 +57,20 @@ impl TableRef {
         match self {
             TableRef::Files(t) => Arc::clone(&t.schema),
             TableRef::Stored(_, schema, _) | TableRef::Series(_, schema) => Arc::clone(schema),
+            TableRef::Supplied(supply) => supply.schema(),
             TableRef::View(v) => Arc::clone(v.plan.schema().inner()),
+        }
+    }
+
+    /// Whether both are the same table, not only one of the same name.
+    pub fn is_same(&self, other: &TableRef) -> bool {
+        match (self, other) {
+            (TableRef::Files(a), TableRef::Files(b)) => Arc::ptr_eq(a, b),
+            (TableRef::Stored(a, ..), TableRef::Stored(b, ..)) => Arc::ptr_eq(a, b),
+            (TableRef::Series(a, _), TableRef::Series(b, _)) => a == b,
+            (TableRef::Supplied(a), TableRef::Supplied(b)) => Arc::ptr_eq(a, b),
+            (TableRef::View(a), TableRef::View(b)) => Arc::ptr_eq(a, b),
+            _ => false,
         }
     }
 
@@ -70,6 +86,11 @@ impl TableRef {
             TableRef::Series(series, _) => {
                 TableStats { rows: series.rows(), bytes: 0, columns: vec![ColumnStats::default()] }
             }
+            TableRef::Supplied(supply) => TableStats {
+                rows: supply.rows().map(|n| n as u64),
+                bytes: 0,
+                columns: vec![ColumnStats::default(); supply.schema().fields().len()],
+            },
             TableRef::View(_) => TableStats::default(),
         }
     }
@@ -81,6 +102,7 @@ impl fmt::Debug for TableRef {
             TableRef::Files(t) => write!(f, "Files({:?})", t.def.paths),
             TableRef::Stored(_, schema, rows) => write!(f, "Stored({} columns, {rows:?} rows)", schema.fields().len()),
             TableRef::Series(series, _) => write!(f, "{series:?}"),
+            TableRef::Supplied(supply) => write!(f, "{supply:?}"),
             TableRef::View(_) => f.write_str("View"),
         }
     }

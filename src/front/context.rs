@@ -1,6 +1,7 @@
 //! What DataFusion's binder asks us: tables, functions, operators.
 
 use super::catalog::{Catalog, Source, TableRef, View, WorkTable};
+use super::custom::Function;
 use super::exclude;
 use super::files::{self, FilesPlanner};
 use super::functions::Functions;
@@ -30,7 +31,8 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(functions: &'a Functions, catalog: &Arc<Catalog>) -> Self {
-        let relations: [Arc<dyn RelationPlanner>; 1] = [Arc::new(FilesPlanner::new(Arc::clone(catalog)))];
+        let relations: [Arc<dyn RelationPlanner>; 1] =
+            [Arc::new(FilesPlanner::new(Arc::clone(catalog), functions.custom.clone()))];
         Context { functions, catalog: Arc::clone(catalog), relations, depth: Cell::new(0) }
     }
 
@@ -88,7 +90,8 @@ impl ContextProvider for Context<'_> {
 
     fn get_table_function_source(&self, name: &str, _: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
         let error = Error::query(format!("no table function \"{name}\""));
-        let names = files::function_names();
+        let mut names = files::function_names();
+        names.extend(self.functions.custom.names(|f| matches!(f, Function::Table(_))));
         Err(external(match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => error.advise(format!("did you mean {near}?")),
             None => error.advise(format!("table functions: {}", names.join(", "))),

@@ -7,6 +7,7 @@
 //! | `Repeat` | a plan whose last column is a count | – | each row so often, without the count |
 //! | `Asof` | left, right | equalities, then one inequality | each left row beside the nearest right row |
 //! | `Positional` | left, right | – | n-th row beside n-th row |
+//! | `Roots` | any number of plans | – | none: each plan has an end of its own |
 //! | `Side` | a plan | – | the plan's: the right side of a join that becomes one of those above |
 //!
 //! No rule of DataFusion's moves a filter or a limit through them.
@@ -30,6 +31,8 @@ pub enum Kind {
     Asof(JoinType),
     /// Positional join.
     Positional,
+    /// Several plans that run together.
+    Roots,
     /// The right side of a join of this kind.
     Side(Special),
 }
@@ -67,6 +70,7 @@ impl Extra {
     fn new(kind: Kind, inputs: Vec<LogicalPlan>, exprs: Vec<Expr>) -> Result<Extra> {
         let schema = match (kind, inputs.as_slice()) {
             (Kind::Shared(_) | Kind::Side(_), [input]) => input.schema().clone(),
+            (Kind::Roots, [first, ..]) => first.schema().clone(),
             (Kind::Repeat, [input]) => Arc::new(without_last(input.schema())?),
             (Kind::Asof(join), [left, right]) => Arc::new(build_join_schema(left.schema(), right.schema(), &join)?),
             (Kind::Positional, [left, right]) => {
@@ -106,6 +110,7 @@ impl UserDefinedLogicalNodeCore for Extra {
             Kind::Repeat => "Repeat",
             Kind::Asof(_) => "AsofJoin",
             Kind::Positional => "PositionalJoin",
+            Kind::Roots => "Roots",
             Kind::Side(_) => "Side",
         }
     }

@@ -11,6 +11,7 @@
 
 use super::catalog::{Catalog, Source, TableRef};
 use super::context::external;
+use super::custom::{Custom, TableFunction};
 use super::extra::{Extra, Kind};
 use super::nearest::nearest;
 use super::{asof, series, share};
@@ -71,11 +72,12 @@ fn reads(function: &str) -> Option<String> {
 #[derive(Debug)]
 pub(super) struct FilesPlanner {
     catalog: Arc<Catalog>,
+    custom: Custom,
 }
 
 impl FilesPlanner {
-    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
-        FilesPlanner { catalog }
+    pub(super) fn new(catalog: Arc<Catalog>, custom: Custom) -> Self {
+        FilesPlanner { catalog, custom }
     }
 
     fn scan(&self, def: TableDef, alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
@@ -101,6 +103,9 @@ impl RelationPlanner for FilesPlanner {
                     Some(format) => self.scan(definition(&function, format, &args.args).map_err(external)?, alias),
                     None => series::plan(&function, args.args, alias, context),
                 }
+            }
+            TableFactor::Table { name, alias, args: Some(args), .. } if self.own(&name).is_some() => {
+                self.call(&name, &args.args, alias, context)
             }
             TableFactor::Table { name, alias, args: None, .. } if path(&name).is_some_and(|p| self.is_new(&p)) => {
                 let paths = vec![path(&name).unwrap_or_default()];
@@ -131,6 +136,28 @@ impl RelationPlanner for FilesPlanner {
 }
 
 impl FilesPlanner {
+    /// The program's function of that name.
+    fn own(&self, name: &ast::ObjectName) -> Option<(String, Arc<TableFunction>)> {
+        let name = function(name)?;
+        self.custom.table(&name).map(|f| (name, f))
+    }
+
+    /// A scan of what the program's function makes of constants.
+    fn call(
+        &self,
+        name: &ast::ObjectName,
+        args: &[FunctionArg],
+        alias: Option<TableAlias>,
+        context: &mut dyn RelationPlannerContext,
+    ) -> datafusion_common::Result<RelationPlanning> {
+        let (name, function) = self.own(name).ok_or_else(|| external(Error::internal("a function that was there")))?;
+        let values = series::constants(&name, args, context)?;
+        let supply = function.call(&name, &values).map_err(external)?;
+        let source = Source::new(TableRef::Supplied(supply));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?.build()?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+
     fn is_new(&self, path: &str) -> bool {
         self.catalog.get(path).is_none()
     }

@@ -24,6 +24,7 @@ mod asof;
 mod average;
 mod catalog;
 mod context;
+pub mod custom;
 mod declared;
 mod decorrelate;
 mod definitions;
@@ -39,6 +40,7 @@ mod functions;
 mod join_order;
 mod lateral;
 mod make;
+pub mod mapped;
 mod names;
 mod nearest;
 mod only_row;
@@ -55,6 +57,7 @@ mod shorthand;
 mod spelling;
 mod statement;
 pub mod stats;
+mod together;
 mod tokens;
 mod types;
 mod using;
@@ -71,6 +74,7 @@ use crate::error::{Error, Result};
 use crate::formats::{Table, TableDef};
 use catalog::Catalog;
 use context::Context;
+use custom::{AggregateFunction, Custom, Function, ScalarFunction, TableFunction};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, TableReference};
 use datafusion_expr::{AggregateUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowUDF};
@@ -99,7 +103,7 @@ impl Front {
     /// `Internal`, when functions clash.
     pub fn new() -> Result<Front> {
         let settings = Settings::default();
-        let functions = Functions::new(&settings).map_err(|e| errors::bind_error(e, None))?;
+        let functions = Functions::new(&settings, Custom::default()).map_err(|e| errors::bind_error(e, None))?;
         Ok(Front {
             functions: RwLock::new((settings, Arc::new(functions))),
             rules: Rules::new(),
@@ -120,9 +124,44 @@ impl Front {
     pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
         let mut held = self.functions.write().unwrap_or_else(PoisonError::into_inner);
         let settings = held.0.with(name, value)?;
-        let functions = Functions::new(&settings).map_err(|e| errors::bind_error(e, None))?;
+        let functions = Functions::new(&settings, held.1.custom.clone()).map_err(|e| errors::bind_error(e, None))?;
         *held = (settings, Arc::new(functions));
         Ok(())
+    }
+
+    /// Adds a scalar function of the program.
+    ///
+    /// # Errors
+    /// `Query`, for a name that is built in or no name.
+    pub fn add_scalar(&self, name: &str, function: ScalarFunction) -> Result<Arc<ScalarUDF>> {
+        let function = |name: &str| function.named(name);
+        self.add(name, function, |f| Function::Scalar(Arc::clone(f)))
+    }
+
+    /// Adds an aggregate function of the program.
+    ///
+    /// # Errors
+    /// As [`add_scalar`](Self::add_scalar).
+    pub fn add_aggregate(&self, name: &str, function: AggregateFunction) -> Result<Arc<AggregateUDF>> {
+        self.add(name, |name: &str| function.named(name), |f| Function::Aggregate(Arc::clone(f)))
+    }
+
+    /// Adds a table function of the program.
+    ///
+    /// # Errors
+    /// As [`add_scalar`](Self::add_scalar).
+    pub fn add_table_function(&self, name: &str, function: TableFunction) -> Result<()> {
+        self.add(name, |_: &str| Arc::new(function), |f| Function::Table(Arc::clone(f))).map(drop)
+    }
+
+    fn add<F>(&self, name: &str, named: impl FnOnce(&str) -> F, function: impl FnOnce(&F) -> Function) -> Result<F> {
+        let mut held = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        let name = custom::checked_name(name, held.1.built_in().into_iter().chain(files::function_names()))?;
+        let made = named(&name);
+        let mut custom = held.1.custom.clone();
+        custom.add(&name, function(&made));
+        held.1 = Arc::new(Functions::new(&held.0, custom).map_err(|e| errors::bind_error(e, None))?);
+        Ok(made)
     }
 
     /// A setting's value as text, if it is there.
@@ -174,6 +213,17 @@ impl Front {
     /// `Query` for types that do not fit, constants that overflow; `Unsupported` for what no rule can plan.
     pub fn plan(&self, plan: LogicalPlan) -> Result<Planned> {
         self.plan_for(plan, None)
+    }
+
+    /// As [`plan`](Self::plan) for several plans that run together: the inputs of a [`Roots`](extra::Kind::Roots) node, in
+    /// which what they have in common is shared.
+    ///
+    /// # Errors
+    /// As `plan`.
+    pub fn plan_together(&self, plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+        let joined = together::join(plans, &self.shared).map_err(|e| errors::bind_error(e, None))?;
+        let optimized = self.rules.run(joined, &self.known()).and_then(together::share_scans);
+        optimized.map_err(|e| errors::bind_error(e, None))
     }
 
     fn plan_for(&self, bound: LogicalPlan, sql: Option<&str>) -> Result<Planned> {

@@ -190,6 +190,27 @@ pub(super) fn plan(
     Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
 }
 
+/// The values of the arguments of a function in FROM, none of which may depend on a row.
+pub(super) fn constants(
+    function: &str,
+    args: &[FunctionArg],
+    context: &mut dyn RelationPlannerContext,
+) -> datafusion_common::Result<Vec<ScalarValue>> {
+    let refused = |what: &dyn std::fmt::Display| {
+        external(Error::unsupported(format!("{function} in FROM takes constants, not {what}")))
+    };
+    let mut values = Vec::with_capacity(args.len());
+    for arg in args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return Err(refused(arg)) };
+        if !is_constant(arg) {
+            return Err(refused(arg));
+        }
+        let value = constant(context.sql_to_expr(expr.clone(), &DFSchema::empty())?).map_err(external)?;
+        values.push(value.ok_or_else(|| refused(arg))?);
+    }
+    Ok(values)
+}
+
 /// The value of an expression; `None`, where the query must run for it.
 fn constant(expr: Expr) -> Result<Option<ScalarValue>> {
     let schema = Arc::new(DFSchema::empty());

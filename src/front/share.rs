@@ -10,6 +10,7 @@
 //! compute again; one that is volatile (`random()`) must not be. A recursive one is computed at each use.
 
 use super::extra::{Extra, Kind};
+use super::mapped::Mapped;
 use crate::error::{Error, Result as OurResult};
 use datafusion_common::Result;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
@@ -168,6 +169,8 @@ pub(super) fn is_worth(plan: &LogicalPlan) -> Result<bool> {
             | LogicalPlan::Sort(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::RecursiveQuery(_) => true,
+            // Nobody knows what a program's own step costs.
+            LogicalPlan::Extension(node) if node.node.as_any().is::<Mapped>() => true,
             other => other.expressions().iter().any(datafusion_expr::Expr::is_volatile),
         };
         Ok(TreeNodeRecursion::Continue)

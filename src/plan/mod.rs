@@ -98,13 +98,43 @@ impl Lowering {
     /// # Errors
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
-        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
-        self.joins = nodes::join::count(plan)?.max(1);
-        self.undecided.store(self.joins, Relaxed);
-        scalar::lower_all(&mut self, plan)?;
+        self.begin(plan)?;
         let pipe = self.lower(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
         Ok(Lowered { stages: self.stages, top })
+    }
+
+    /// Lowers the inputs of `plan`, plans that run together, each ending in an outlet of its own.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_all(mut self, plan: &LogicalPlan, outlets: Vec<Outlet>) -> Result<Stages> {
+        self.begin(plan)?;
+        let inputs = plan.inputs();
+        if inputs.len() != outlets.len() {
+            return Err(Error::internal(format!("{} plans with {} ends", inputs.len(), outlets.len())));
+        }
+        for (input, outlet) in inputs.into_iter().zip(outlets) {
+            self.lower(input)?.close(&mut self.stages, outlet);
+        }
+        Ok(self.stages)
+    }
+
+    /// In how many pieces the rows of `plan` are made, where that is known beforehand.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn pieces(mut self, plan: &LogicalPlan) -> Result<Option<usize>> {
+        self.begin(plan)?;
+        Ok(self.lower(plan)?.inlets.iter().map(|inlet| inlet.tasks).sum())
+    }
+
+    /// Lays what `plan` needs before its first node: subqueries.
+    fn begin(&mut self, plan: &LogicalPlan) -> Result<()> {
+        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        self.joins = nodes::join::count(plan)?.max(1);
+        self.undecided.store(self.joins, Relaxed);
+        scalar::lower_all(self, plan)
     }
 
     /// Lowers `plan` to a pipeline that yields its rows.

@@ -1,11 +1,11 @@
 //! The jobs that actions become: a task's steps, a layout, a request for memory.
 
 use super::engine::Inner;
-use super::guard::{drop_guarded, guarded};
 use super::query::{Chosen, Doing, Query};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::graph::{Facts, Round, Sizes};
+use crate::guard::{drop_guarded, guarded};
 use crate::ids::{ReservationId, StageId};
 use crate::ops::{Starved, Step};
 use crate::sched::{NOBODY, Signal};

@@ -19,7 +19,6 @@
 //! [`Task::step`]: crate::ops::Task::step
 
 mod engine;
-mod guard;
 mod inline;
 mod job;
 mod latch;

@@ -1,10 +1,10 @@
 //! One query while it runs: its works, its parked tasks, its first error; and the handle that its owner has.
 
 use super::engine::Engine;
-use super::guard::drop_guarded;
 use super::latch::Latch;
 use crate::error::{Error, Place, Result};
 use crate::graph::{Graph, Stage};
+use crate::guard::drop_guarded;
 use crate::ids::{QueryId, StageId, TaskId};
 use crate::ops::{Cx, Starved, Task, Work};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -179,7 +179,7 @@ impl Query {
         let on_end = lock(&self.on_end).take();
         if let Some(on_end) = on_end {
             // Whoever listens has the error already; a listener that panics has nobody left to tell.
-            let _ = super::guard::guarded(|| {
+            let _ = crate::guard::guarded(|| {
                 on_end(error.map_or(Ok(()), Err));
                 Ok(())
             });

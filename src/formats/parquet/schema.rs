@@ -41,7 +41,7 @@ fn viewed_field(field: &FieldRef) -> FieldRef {
 }
 
 /// The type in which we hold values of `own`: text and bytes as views, dictionaries as what they stand for.
-pub(in crate::formats) fn viewed(own: &DataType) -> DataType {
+pub(crate) fn viewed(own: &DataType) -> DataType {
     match own {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,

@@ -20,6 +20,7 @@ mod times;
 mod tests;
 
 use super::arithmetic;
+use super::custom::{Custom, Function};
 use super::settings::Settings;
 use chrono::{DateTime, Utc};
 use datafusion_common::Result;
@@ -41,6 +42,8 @@ pub(super) struct Functions {
     pub(super) planners: Vec<Arc<dyn ExprPlanner>>,
     pub(super) options: Arc<ConfigOptions>,
     alias: Arc<AliasGenerator>,
+    /// Those of the program.
+    pub(super) custom: Custom,
 }
 
 /// Functions by their other names: DataFusion's registry knows only one.
@@ -53,8 +56,8 @@ struct Aliases {
 }
 
 impl Functions {
-    /// The functions of a session with these settings.
-    pub(super) fn new(settings: &Settings) -> Result<Functions> {
+    /// The functions of a session with these settings, and those of the program.
+    pub(super) fn new(settings: &Settings, custom: Custom) -> Result<Functions> {
         let options = options(settings)?;
         let (registry, mut also) = registry(&options)?;
         also.add(&registry);
@@ -76,12 +79,16 @@ impl Functions {
             planners: planners(settings),
             options: Arc::new(options),
             alias: Arc::default(),
+            custom,
         })
     }
 
     pub(super) fn scalar(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let ours = || self.ours.get(name).cloned();
-        ours().or_else(|| self.registry.udf(name).ok()).or_else(|| self.also.scalar.get(name).cloned())
+        ours()
+            .or_else(|| self.registry.udf(name).ok())
+            .or_else(|| self.also.scalar.get(name).cloned())
+            .or_else(|| self.custom.scalar(name))
     }
 
     pub(super) fn higher_order(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -92,15 +99,28 @@ impl Functions {
     }
 
     pub(super) fn aggregate(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.registry.udaf(name).ok().or_else(|| self.also.aggregate.get(name).cloned())
+        let built_in = self.registry.udaf(name).ok().or_else(|| self.also.aggregate.get(name).cloned());
+        built_in.or_else(|| self.custom.aggregate(name))
     }
 
     pub(super) fn window(&self, name: &str) -> Option<Arc<WindowUDF>> {
         self.registry.udwf(name).ok().or_else(|| self.also.window.get(name).cloned())
     }
 
+    /// The names of all functions that are not the program's.
+    pub(super) fn built_in(&self) -> Vec<String> {
+        self.built_in_by_kind().into_iter().flatten().collect()
+    }
+
     /// The names of all scalar functions, of functions of functions, of aggregates, and of window functions.
     pub(super) fn names_by_kind(&self) -> [Vec<String>; 4] {
+        let [mut scalar, higher_order, mut aggregate, window] = self.built_in_by_kind();
+        scalar.extend(self.custom.names(|f| matches!(f, Function::Scalar(_))));
+        aggregate.extend(self.custom.names(|f| matches!(f, Function::Aggregate(_))));
+        [scalar, higher_order, aggregate, window]
+    }
+
+    fn built_in_by_kind(&self) -> [Vec<String>; 4] {
         let (r, also) = (&self.registry, &self.also);
         [
             r.udfs().into_iter().chain(also.scalar.keys().cloned()).chain(self.ours.keys().cloned()).collect(),

@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::front::extra::{Extra, Kind};
+use crate::front::mapped::Mapped;
+use crate::ops::map::MapOp;
 use crate::ops::repeat::RepeatOp;
 use crate::plan::nodes::{asof, positional, shared};
 use crate::plan::{Lowering, Pipe, batch_schema};
@@ -11,6 +13,11 @@ use std::sync::Arc;
 
 /// Whatever the node is.
 pub fn lower(lowering: &mut Lowering, node: &Extension) -> Result<Pipe> {
+    if let Some(mapped) = node.node.as_any().downcast_ref::<Mapped>() {
+        let mut pipe = lowering.lower(&mapped.input)?;
+        pipe.push(Arc::new(MapOp(mapped.mapper.clone())), "map", "");
+        return Ok(pipe);
+    }
     let Some(extra) = node.node.as_any().downcast_ref::<Extra>() else {
         return Err(Error::unsupported(format!("the node {}", node.node.name())));
     };

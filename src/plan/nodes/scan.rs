@@ -1,4 +1,5 @@
-//! A table: one task for each split of its files or piece of its series, or one for a stored table.
+//! A table: one task for each split of its files, piece of its series or partition of its supply, or one for a
+//! stored table.
 
 use crate::error::{Error, Result};
 use crate::events::Meter;
@@ -10,6 +11,7 @@ use crate::ops::expr::from_datafusion;
 use crate::ops::filter::FilterOp;
 use crate::ops::scan::ScanOp;
 use crate::ops::series::{Series, SeriesOp};
+use crate::ops::supply::{Supply, SupplyOp};
 use crate::plan::{Described, Inlet, Lowering, Pipe, batch_schema, nodes::limit, nodes::project, shorten};
 use datafusion_common::DFSchema;
 use datafusion_expr::utils::conjunction;
@@ -23,6 +25,7 @@ pub fn lower(lowering: &mut Lowering, node: &TableScan) -> Result<Pipe> {
         TableRef::Files(table) => files(lowering, node, table)?,
         TableRef::Stored(rows, ..) => stored(lowering, node, rows.downcast_ref::<Collected>())?,
         TableRef::Series(series, _) => counted(lowering, node, series)?,
+        TableRef::Supplied(supply) => supplied(lowering, node, supply)?,
         TableRef::View(..) => return Err(Error::internal("a view that was not expanded")),
     };
     limit::per_task(&mut pipe, 0, node.fetch);
@@ -63,6 +66,13 @@ fn counted(lowering: &Lowering, node: &TableScan, series: &Arc<Series>) -> Resul
     let (source, tasks) = (Arc::new(SeriesOp(series.clone())), series.pieces());
     let in_flight = 2 * lowering.limits.tuning.batch_bytes;
     let name = format!("count {}", node.table_name);
+    narrowed(lowering, node, pipe(name, source, node.table_name.to_string(), in_flight, tasks))
+}
+
+fn supplied(lowering: &Lowering, node: &TableScan, supply: &Arc<Supply>) -> Result<Pipe> {
+    let (source, tasks) = (Arc::new(SupplyOp(supply.clone())), supply.partitions());
+    let in_flight = 2 * lowering.limits.tuning.batch_bytes;
+    let name = format!("take {}", node.table_name);
     narrowed(lowering, node, pipe(name, source, node.table_name.to_string(), in_flight, tasks))
 }
 
