@@ -27,6 +27,7 @@ mod over;
 mod recursive;
 mod session;
 mod tables;
+mod verbs;
 mod write;
 
 #[cfg(test)]
@@ -61,3 +62,4 @@ pub use lazy::{Frame, IntoExprs};
 pub use outcome::{Outcome, SessionStats};
 pub use over::over;
 pub use session::Session;
+pub use verbs::*;

@@ -22,6 +22,7 @@ mod aggregates;
 mod arithmetic;
 mod asof;
 mod average;
+mod call;
 mod catalog;
 mod context;
 mod declared;
@@ -62,7 +63,9 @@ mod using;
 #[cfg(test)]
 mod tests;
 
+pub use aggregates::exprs as aggregate_exprs;
 pub use average::avg;
+pub use call::{hash, time_bucket};
 pub use catalog::{Shape, Source, TableRef, View, WorkTable};
 pub use exclude::excluded;
 pub use statement::{Ask, Bound, Planned, Statement};

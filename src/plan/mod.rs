@@ -93,18 +93,33 @@ impl Lowering {
         }
     }
 
+    /// In how many pieces the rows of `plan` come, where that is known before anything runs.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn pieces(mut self, plan: &LogicalPlan) -> Result<Option<usize>> {
+        self.begin(plan)?;
+        let pipe = self.lower(plan)?;
+        Ok(pipe.inlets.iter().map(|inlet| inlet.tasks).sum())
+    }
+
     /// Lowers `plan`, ending in `outlet`.
     ///
     /// # Errors
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
-        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
-        self.joins = nodes::join::count(plan)?.max(1);
-        self.undecided.store(self.joins, Relaxed);
-        scalar::lower_all(&mut self, plan)?;
+        self.begin(plan)?;
         let pipe = self.lower(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
         Ok(Lowered { stages: self.stages, top })
+    }
+
+    /// Takes in what expressions refer to, and how many joins there will be.
+    fn begin(&mut self, plan: &LogicalPlan) -> Result<()> {
+        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        self.joins = nodes::join::count(plan)?.max(1);
+        self.undecided.store(self.joins, Relaxed);
+        scalar::lower_all(self, plan)
     }
 
     /// Lowers `plan` to a pipeline that yields its rows.

@@ -4,6 +4,7 @@
 //! of its own, so that headers say what was typed.
 
 mod declared;
+pub mod exprs;
 mod quantiles;
 mod statistics;
 mod values;
