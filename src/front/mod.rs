@@ -54,6 +54,7 @@ mod settings;
 mod share;
 mod shorthand;
 mod spelling;
+mod star_keys;
 mod statement;
 pub mod stats;
 mod tokens;

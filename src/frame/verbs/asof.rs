@@ -3,13 +3,14 @@
 //! `Nearest` is two joins, one that looks back and one that looks ahead, of which the nearer row is taken.
 
 use super::join::Right;
+use super::when::when;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::front::extra::{Extra, Kind};
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, JoinType, Result as PlanResult, plan_err};
 use datafusion_expr::expr_rewriter::normalize_col;
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, cast, when};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, cast};
 
 /// Which row is nearest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,8 +166,7 @@ fn either(left: LogicalPlan, right: LogicalPlan, nearest: &Asof) -> PlanResult<L
     let takes_behind = behind.clone().and(before.clone().is_not_true().or(to_behind.lt(to_before)));
     let found = before.clone().is_true().or(behind.is_true());
     let outputs = back.outputs(&columns, &[], |i, e| {
-        let chosen = when(takes_behind.clone(), ahead.column(i)).when(before.clone(), e.clone()).end();
-        chosen.unwrap_or(e)
+        when(takes_behind.clone(), ahead.column(i)).when(before.clone(), e).otherwise_null()
     });
     let all: Vec<Expr> = columns.into_iter().map(Expr::Column).chain(outputs).collect();
     let mut made = LogicalPlanBuilder::from(joined);

@@ -13,7 +13,7 @@
 //! | [`explode`], [`unpivot`], [`pivot`] | each its own |
 //! | [`times`], [`resample`] | group_by_time, interval; resample |
 //! | [`summary`], [`matrix`] | agg, describe, value_counts, nunique, mode; corr, cov |
-//! | [`shift`], [`running`], [`ranked`], [`rolling`], [`values`] | expressions |
+//! | [`shift`], [`running`], [`ranked`], [`rolling`], [`values`], [`when`] | expressions |
 //!
 //! A frame over files keeps their order, whatever the number of threads, and so do windows without an order: `shift`,
 //! `diff` and `cum_sum` go by it. The order after an aggregate or a join is unspecified; give one with
@@ -40,6 +40,7 @@ mod summary;
 mod times;
 mod unpivot;
 mod values;
+mod when;
 
 #[cfg(test)]
 mod tests;
@@ -56,4 +57,5 @@ pub use shift::{diff, pct_change, shift};
 pub use stack::{concat, concat_by_name};
 pub use times::{TimeWindows, interval};
 pub use unpivot::Unpivot;
-pub use values::{clip, is_in, null_unless, replace_values};
+pub use values::{clip, is_in, replace_values};
+pub use when::{When, when};

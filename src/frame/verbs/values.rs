@@ -1,6 +1,5 @@
 //! Small expressions of values that people have words for.
 
-use super::running::only_if;
 use datafusion_expr::expr::Case;
 use datafusion_expr::{Expr, Literal};
 
@@ -60,18 +59,4 @@ pub fn replace_values<A: Literal, B: Literal>(expr: Expr, values: impl IntoItera
         none if none.is_empty() => expr,
         cases => Expr::Case(Case::new(None, cases, Some(Box::new(expr)))),
     }
-}
-
-/// `expr` where `test` is true, else null: what others call `where`; `when(test, expr).otherwise(other)` gives another value.
-///
-/// ```
-/// # fn main() -> partita::Result<()> {
-/// use partita::prelude::*;
-/// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
-/// assert_eq!(trips.select([null_unless(col("km").gt(lit(2)), col("km")).alias("km")])?.lines()?, ["3", "5", "", "5", ""]);
-/// # Ok(())
-/// # }
-/// ```
-pub fn null_unless(test: Expr, expr: Expr) -> Expr {
-    only_if(test, expr)
 }
