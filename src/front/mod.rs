@@ -91,7 +91,7 @@ pub struct Front {
     functions: RwLock<(Settings, Arc<Functions>)>,
     rules: Rules,
     catalog: Arc<Catalog>,
-    /// The number of the next CTE that may be shared.
+    /// The number of the next CTE that may be shared, and of the next name that must be nobody else's.
     shared: AtomicUsize,
     definitions: definitions::Definitions,
 }
@@ -111,6 +111,11 @@ impl Front {
             definitions: definitions::Definitions::default(),
             shared: AtomicUsize::new(0),
         })
+    }
+
+    /// A number that no other plan of the session has: for names of columns that nobody sees.
+    pub fn number(&self) -> usize {
+        self.shared.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     fn known(&self) -> Arc<Functions> {

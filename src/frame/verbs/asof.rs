@@ -84,9 +84,10 @@ impl Frame {
         if !matches!(nearest.how, JoinType::Left | JoinType::Inner) {
             return Err(Error::query(format!("an as-of join that is {}", nearest.how)).advise("Left or Inner"));
         }
+        let number = self.session.0.front.number();
         self.then(|left| match nearest.direction {
-            Direction::Nearest => either(left, other.plan, &nearest),
-            direction => one(left, other.plan, &nearest, direction),
+            Direction::Nearest => either(left, other.plan, &nearest, number),
+            direction => one(left, other.plan, &nearest, direction, number),
         })
     }
 }
@@ -133,9 +134,15 @@ fn near(nearest: &Asof, time: &Expr, direction: Direction) -> Expr {
     }
 }
 
-fn one(left: LogicalPlan, right: LogicalPlan, nearest: &Asof, direction: Direction) -> PlanResult<LogicalPlan> {
+fn one(
+    left: LogicalPlan,
+    right: LogicalPlan,
+    nearest: &Asof,
+    direction: Direction,
+    number: usize,
+) -> PlanResult<LogicalPlan> {
     let columns = left.schema().columns();
-    let right = Right::new(right, "right", keys(nearest))?;
+    let right = Right::new(right, format!("right {number}"), keys(nearest))?;
     let joined = plan(left, &right, nearest, direction, nearest.exact)?;
     let time = right.keys().pop();
     let Some(near) = time.map(|time| near(nearest, &time, direction)) else { return Ok(joined) };
@@ -152,9 +159,10 @@ fn one(left: LogicalPlan, right: LogicalPlan, nearest: &Asof, direction: Directi
     made.project(all)?.build()
 }
 
-fn either(left: LogicalPlan, right: LogicalPlan, nearest: &Asof) -> PlanResult<LogicalPlan> {
+fn either(left: LogicalPlan, right: LogicalPlan, nearest: &Asof, number: usize) -> PlanResult<LogicalPlan> {
     let columns = left.schema().columns();
-    let (back, ahead) = (Right::new(right.clone(), "back", keys(nearest))?, Right::new(right, "ahead", keys(nearest))?);
+    let back = Right::new(right.clone(), format!("back {number}"), keys(nearest))?;
+    let ahead = Right::new(right, format!("ahead {number}"), keys(nearest))?;
     let joined = plan(left, &back, nearest, Direction::Backward, nearest.exact)?;
     let joined = plan(joined, &ahead, nearest, Direction::Forward, false)?;
     let (Some(before), Some(behind)) = (back.keys().pop(), ahead.keys().pop()) else { return Ok(joined) };

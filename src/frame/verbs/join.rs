@@ -1,7 +1,8 @@
 //! Joins by the same names, by expressions, and of everything with everything.
 //!
 //! The columns of the right side get names of their own before the join and their own again behind it. So a frame may be
-//! joined with itself, and a name that both sides have becomes `name_right` on the right.
+//! joined with itself, and a name that both sides have becomes `name_right` on the right. The names in between have a number
+//! of the session in them: rules that take projections away must not make those of two joins meet.
 
 use super::columns::{as_column, found};
 use super::rows::unqualified;
@@ -10,6 +11,7 @@ use crate::frame::{Frame, IntoExprs};
 use datafusion_common::{Column, JoinType, Result as PlanResult, plan_err};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion_functions::expr_fn::coalesce;
+use std::collections::BTreeSet;
 
 impl Frame {
     /// The rows of this frame and of `other` whose columns of these names are equal; the columns are there once. Of other
@@ -31,6 +33,7 @@ impl Frame {
     /// # Errors
     /// `Query` for unknown columns, and types that cannot be compared.
     pub fn join_using(self, other: Frame, how: JoinType, names: &[&str]) -> Result<Frame> {
+        let number = self.session.0.front.number();
         self.then(|left| {
             let keys = |plan: &LogicalPlan| -> PlanResult<Vec<Column>> {
                 names.iter().map(|name| found(plan.schema(), name)).collect()
@@ -38,7 +41,7 @@ impl Frame {
             let (left_keys, right_keys) = (keys(&left)?, keys(&other.plan)?);
             let exprs = |keys: &[Column]| keys.iter().cloned().map(Expr::Column).collect();
             let on = (exprs(&left_keys), exprs(&right_keys));
-            joined(left, other.plan, how, on, &left_keys, &right_keys)
+            joined((left, other.plan), how, on, (&left_keys, &right_keys), number)
         })
     }
 
@@ -67,7 +70,8 @@ impl Frame {
         right_on: impl IntoExprs,
     ) -> Result<Frame> {
         let on = (left_on.into_exprs(), right_on.into_exprs());
-        self.then(|left| joined(left, other.plan, how, on, &[], &[]))
+        let number = self.session.0.front.number();
+        self.then(|left| joined((left, other.plan), how, on, (&[], &[]), number))
     }
 
     /// Each row of this frame with each row of `other`. A right column whose name is taken gets `_right` behind.
@@ -84,8 +88,9 @@ impl Frame {
     /// # Errors
     /// None today; the plan is checked.
     pub fn cross_join(self, other: Frame) -> Result<Frame> {
+        let number = self.session.0.front.number();
         self.then(|left| {
-            beside(left, other.plan, |left, right| LogicalPlanBuilder::from(left).cross_join(right)?.build())
+            beside(left, other.plan, number, |left, right| LogicalPlanBuilder::from(left).cross_join(right)?.build())
         })
     }
 }
@@ -96,12 +101,12 @@ pub(super) struct Right {
     pub(super) plan: LogicalPlan,
     /// The columns as they were.
     columns: Vec<Column>,
-    prefix: &'static str,
+    prefix: String,
     keys: usize,
 }
 
 impl Right {
-    pub(super) fn new(plan: LogicalPlan, prefix: &'static str, keys: Vec<Expr>) -> PlanResult<Self> {
+    pub(super) fn new(plan: LogicalPlan, prefix: String, keys: Vec<Expr>) -> PlanResult<Self> {
         let columns = plan.schema().columns();
         let named = |kind: &str, i: usize, e: Expr| e.alias(format!("{prefix} {kind} {i}"));
         let count = keys.len();
@@ -122,15 +127,22 @@ impl Right {
 
     /// What the columns become behind a join, beside names that are taken; `gone` ones go.
     pub(super) fn outputs(&self, taken: &[Column], gone: &[Column], make: impl Fn(usize, Expr) -> Expr) -> Vec<Expr> {
-        let stay = self.columns.iter().enumerate().filter(|(_, c)| !gone.contains(c));
+        let stay: Vec<(usize, &Column)> = self.columns.iter().enumerate().filter(|(_, c)| !gone.contains(c)).collect();
+        let is_taken = |name: &str| taken.iter().any(|t| t.name == name);
+        let free = stay.iter().map(|(_, c)| c.name.as_str()).filter(|name| !is_taken(name));
+        let mut used: BTreeSet<String> = taken.iter().map(|c| c.name.as_str()).chain(free).map(String::from).collect();
         let output = |(i, c): (usize, &Column)| {
             let expr = make(i, self.column(i));
-            match taken.iter().any(|t| t.name == c.name) {
-                true => expr.alias(format!("{}_right", c.name)),
-                false => as_column(expr, c),
+            if !is_taken(&c.name) {
+                return as_column(expr, c);
             }
+            let mut name = format!("{}_right", c.name);
+            while !used.insert(name.clone()) {
+                name.push_str("_right");
+            }
+            expr.alias(name)
         };
-        stay.map(output).collect()
+        stay.into_iter().map(output).collect()
     }
 
     /// The columns under their names, where only they are left.
@@ -143,10 +155,11 @@ impl Right {
 pub(super) fn beside(
     left: LogicalPlan,
     right: LogicalPlan,
+    number: usize,
     join: impl FnOnce(LogicalPlan, LogicalPlan) -> PlanResult<LogicalPlan>,
 ) -> PlanResult<LogicalPlan> {
     let columns = left.schema().columns();
-    let right = Right::new(right, "right", Vec::new())?;
+    let right = Right::new(right, format!("right {number}"), Vec::new())?;
     let outputs = right.outputs(&columns, &[], |_, e| e);
     let all: Vec<Expr> = columns.into_iter().map(Expr::Column).chain(outputs).collect();
     LogicalPlanBuilder::from(join(left, right.plan)?).project(all)?.build()
@@ -154,18 +167,17 @@ pub(super) fn beside(
 
 /// A join on equal expressions; `merged` columns of both sides become one.
 fn joined(
-    left: LogicalPlan,
-    right: LogicalPlan,
+    (left, right): (LogicalPlan, LogicalPlan),
     how: JoinType,
     (left_on, right_on): (Vec<Expr>, Vec<Expr>),
-    merged: &[Column],
-    merged_right: &[Column],
+    (merged, merged_right): (&[Column], &[Column]),
+    number: usize,
 ) -> PlanResult<LogicalPlan> {
     if left_on.is_empty() || left_on.len() != right_on.len() {
         return plan_err!("a join on {} and {} expressions", left_on.len(), right_on.len());
     }
     let columns = left.schema().columns();
-    let right = Right::new(right, "right", right_on)?;
+    let right = Right::new(right, format!("right {number}"), right_on)?;
     let keys = right.keys();
     let join =
         LogicalPlanBuilder::from(left).join_with_expr_keys(right.plan.clone(), how, (left_on, keys.clone()), None)?;

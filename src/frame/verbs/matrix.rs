@@ -61,6 +61,6 @@ impl Frame {
         }
         let names = columns.iter().map(|c| lit(c.name.as_str())).collect();
         let lists = std::iter::once(("column".to_string(), names)).chain(lists).collect();
-        self.agg_then(aggregates, |plan| turned(plan, Vec::new(), lists))
+        self.agg(aggregates)?.then(|plan| turned(plan, Vec::new(), lists))
     }
 }

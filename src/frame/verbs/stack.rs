@@ -82,8 +82,9 @@ impl Frame {
     /// # Errors
     /// None today; the plan is checked.
     pub fn hstack(self, other: Frame) -> Result<Frame> {
+        let number = self.session.0.front.number();
         self.then(|left| {
-            beside(left, other.plan, |left, right| Extra::plan(Kind::Positional, vec![left, right], Vec::new()))
+            beside(left, other.plan, number, |left, right| Extra::plan(Kind::Positional, vec![left, right], Vec::new()))
         })
     }
 }

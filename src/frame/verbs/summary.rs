@@ -10,21 +10,23 @@ use crate::front::avg;
 use crate::ops::expr::from_datafusion;
 use arrow::datatypes::DataType;
 use datafusion_common::Column;
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlanBuilder, cast, lit};
+use datafusion_expr::{Expr, ExprSchemable, cast, lit};
 use datafusion_functions_aggregate::expr_fn::{count, count_distinct, max, min, stddev, sum};
 
 /// What `describe` says of each column.
 const STATISTICS: [&str; 9] = ["count", "null_count", "mean", "std", "min", "25%", "50%", "75%", "max"];
 
 impl Frame {
-    /// One row with these aggregates over all rows.
+    /// One row with these aggregates, or expressions of them, over all rows.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
     /// use partita::prelude::*;
     /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
-    /// let row = trips.agg([sum(col("km")), quantile(col("fare"), 0.5), median(col("km")), mode(col("city"))])?;
+    /// let row = trips.clone().agg([sum(col("km")), quantile(col("fare"), 0.5), median(col("km")), mode(col("city"))])?;
     /// assert_eq!(row.lines()?, ["15|5.25|4.0|Bern"]);
+    /// let range = trips.agg([(max(col("km")) - min(col("km"))).alias("range")])?;
+    /// assert_eq!(range.lines()?, ["3"]);
     /// # Ok(())
     /// # }
     /// ```
@@ -65,21 +67,7 @@ impl Frame {
         }
         let labels = STATISTICS.iter().map(|s| lit(*s)).collect();
         let lists = std::iter::once(("statistic".to_string(), labels)).chain(lists).collect();
-        self.agg_then(aggregates, |plan| turned(plan, Vec::new(), lists))
-    }
-
-    /// An aggregate over all rows, some of whose calls are not plain (casts around them), and what is made of it.
-    pub(super) fn agg_then(
-        self,
-        exprs: Vec<Expr>,
-        then: impl FnOnce(datafusion_expr::LogicalPlan) -> datafusion_common::Result<datafusion_expr::LogicalPlan>,
-    ) -> Result<Frame> {
-        self.then(|plan| {
-            let calls = datafusion_expr::utils::find_aggregate_exprs(&exprs);
-            let none: Vec<Expr> = Vec::new();
-            let made = LogicalPlanBuilder::from(plan).aggregate(none, calls)?;
-            then(made.project(exprs)?.build()?)
-        })
+        self.agg(aggregates)?.then(|plan| turned(plan, Vec::new(), lists))
     }
 
     /// Each different value of a column, and how many rows have it (`count`), the most frequent first; null is one of them.

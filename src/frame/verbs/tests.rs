@@ -259,3 +259,31 @@ fn windows_of_time_that_overlap() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn verbs_upon_verbs() -> Result<()> {
+    let session = Session::builder().inline(true).build()?;
+    let t = session.sql("FROM (VALUES (1, 10.5), (2, 7.25), (3, 2.0), (4, 9.0)) t(k, v)")?;
+    let four = t.clone().join_using(t.clone(), JoinType::Inner, &["k"])?;
+    let four = four.join_exprs(t.clone(), JoinType::Left, [col("k")], [col("k")])?.columns(&["k", "v_right"])?;
+    let four = t.clone().join_using(four, JoinType::Left, &["k"])?.cross_join(t.clone().columns(&["k"])?)?;
+    assert_eq!(four.count()?, 16);
+    assert_eq!(four.nlargest(1, &["k", "k_right"])?.lines()?, ["4|9.0|9.0|4"]);
+    let pair = (col("k"), col("k"));
+    let asof = Asof { by: vec![pair.clone()], direction: Direction::Nearest, ..Asof::on(pair.0, pair.1) };
+    let twice = t.clone().join_asof(t.clone(), asof.clone())?.columns(&["k", "v_right"])?.join_asof(t.clone(), asof)?;
+    assert_eq!(twice.clone().sort([col("k").sort(true, false)])?.limit(0, 1)?.lines()?, ["1|10.5|1|10.5"]);
+    assert_eq!(t.clone().tail(3)?.tail(2)?.reverse()?.columns(&["k"])?.lines()?, ["4", "3"]);
+    assert_eq!(t.clone().sample(Sample::Rows(3), Some(1))?.sample(Sample::Rows(2), Some(2))?.tail(5)?.count()?, 2);
+    assert_eq!(t.clone().with_row_index("a")?.with_row_index("b")?.tail(1)?.lines()?, ["3|3|4|9.0"]);
+    assert_eq!(t.clone().describe()?.rename(&[("statistic", "name")])?.describe()?.count()?, 9);
+    let shifted = t.clone().select([col("k"), shift(col("v"), 1).alias("v")])?;
+    let both = t.clone().hstack(shifted)?;
+    assert_eq!(both.lines()?, ["1|10.5|1|", "2|7.25|2|10.5", "3|2.0|3|7.25", "4|9.0|4|2.0"]);
+    let together = both.clone().agg([sum(col("v")), sum(col("v_right")), sum(col("v") * col("v_right"))])?;
+    assert_eq!(together.lines()?, ["28.75|19.75|108.625"]);
+    let alone = both.agg([corr(col("v"), col("v_right")).alias("c")])?;
+    let wanted = session.sql("SELECT corr(a, b) FROM (VALUES (7.25, 10.5), (2.0, 7.25), (9.0, 2.0)) t(a, b)")?;
+    assert_eq!(alone.lines()?, wanted.lines()?);
+    Ok(())
+}
