@@ -67,8 +67,9 @@ fn numeric_only(frame: Data, wanted: bool) -> Answer<Data> {
     }
     let types = frame.types()?;
     let numeric = |n: &usize| types[*n].is_numeric() || types[*n] == DataType::Boolean;
-    let stay = (0..types.len()).filter(numeric).map(|n| frame.columns[n].clone()).collect();
-    projection(frame, &Value::Array(stay))
+    let stay: Vec<usize> = (0..types.len()).filter(numeric).collect();
+    let labels = stay.iter().map(|n| frame.columns[*n].clone()).collect();
+    frame.with(stay.into_iter().map(|n| column(&c(n))).collect(), labels)
 }
 
 fn wants_numeric(args: &Value) -> bool {
