@@ -209,8 +209,14 @@ pub fn merge_asof(eval: &Eval<'_>, args: &Value) -> Answer<Data> {
 
 pub fn aligned(eval: &Eval<'_>, args: &Value) -> Answer<Data> {
     let align = &args["frame"]["args"];
-    if align["join"] != "outer" || !align["fill_value"].is_null() {
-        return skip("align other than outer");
+    let how = match text(&align["join"]).as_str() {
+        "outer" => JoinType::Full,
+        "inner" => JoinType::Inner,
+        "left" => JoinType::Left,
+        _ => JoinType::Right,
+    };
+    if !align["fill_value"].is_null() {
+        return skip("align with a value");
     }
     let (left, right) = (eval.node(&align["frame"])?, eval.node(&align["other"])?);
     let second = args["position"] == 1;
@@ -219,7 +225,7 @@ pub fn aligned(eval: &Eval<'_>, args: &Value) -> Answer<Data> {
         return skip("align of frames with other columns");
     }
     let exprs = (0..own.columns.len()).map(|n| if second { r(n) } else { l(n) }).collect();
-    over_both(beside(&left, &right, JoinType::Full)?, own, exprs, own.columns.clone())
+    over_both(beside(&left, &right, how)?, own, exprs, own.columns.clone())
 }
 
 /// The columns of another operand for each of ours: by label, or the same one for all; `None` where it has none.

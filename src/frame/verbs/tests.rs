@@ -287,3 +287,33 @@ fn verbs_upon_verbs() -> Result<()> {
     assert_eq!(alone.lines()?, wanted.lines()?);
     Ok(())
 }
+
+#[test]
+fn verbs_spill() -> Result<()> {
+    // About 24 MB of text with a budget of 8 MiB.
+    let rows = 60_000;
+    let text = |n: usize| format!("x{n:0>400}");
+    let csv: String =
+        std::iter::once("n,t\n".to_string()).chain((0..rows).map(|n| format!("{n},{}\n", text(n)))).collect();
+    let (_file, path) = file(".csv", &csv);
+    let session = crate::frame::testing::starved(true);
+    let frame = session.read_csv(&path)?;
+    let shifted = frame.clone().select([col("n"), shift(col("t"), -1).alias("t")])?;
+    let mut written = 0;
+    let mut spilled = |session: &Session| {
+        let now = session.stats().scratch_written;
+        std::mem::replace(&mut written, now) < now
+    };
+    assert_eq!(shifted.filter(col("t").is_null())?.columns(&["n"])?.lines()?, ["59999"]);
+    assert!(spilled(&session), "a window over all rows");
+    assert_eq!(frame.clone().reverse()?.lines()?.first(), Some(&format!("59999|{}", text(59_999))));
+    assert!(spilled(&session), "rows backwards");
+    assert_eq!(frame.clone().distinct_on(&["t"], Keep::Last)?.agg([sum(col("n"))])?.lines()?, ["1799970000"]);
+    assert!(spilled(&session), "the last of each key");
+    assert_eq!(
+        frame.clone().join_using(frame, JoinType::Full, &["t"])?.agg([sum(col("n_right"))])?.lines()?,
+        ["1799970000"]
+    );
+    assert!(spilled(&session), "a join with itself");
+    Ok(())
+}
