@@ -56,11 +56,21 @@ pub mod functions {
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
-    pub use crate::frame::{Batches, Frame, GroupBy, Outcome, Session, SessionBuilder, collect_all, over};
+    pub use crate::frame::{
+        Asof, Batches, Direction, Frame, GroupBy, Keep, Outcome, Pivot, Rank, Rolling, Sample, Session, SessionBuilder,
+        TimeWindows, Unpivot,
+    };
+    pub use crate::frame::{
+        backward_fill, clip, collect_all, concat, concat_by_name, cum_count, cum_max, cum_min, cum_prod, cum_sum, diff,
+        forward_fill, interval, is_in, over, pct_change, ranked, replace_values, rolling, rolling_by, shift, when,
+    };
+    pub use crate::front::aggregate_exprs::{
+        arg_max, arg_min, kurtosis, median, mode, product, quantile, quantile_disc, sem, skewness,
+    };
     pub use crate::front::avg;
     pub use crate::{Error, ErrorKind, Result};
     pub use datafusion_common::{JoinType, ScalarValue};
-    pub use datafusion_expr::{Expr, case, cast, col, ident, lit, not, when};
+    pub use datafusion_expr::{Expr, case, cast, col, ident, lit, not};
     pub use datafusion_functions::expr_fn::*;
     pub use datafusion_functions_aggregate::expr_fn::*;
     pub use datafusion_functions_window::expr_fn::{

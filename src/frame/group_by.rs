@@ -2,6 +2,7 @@
 
 use super::lazy::{Frame, IntoExprs};
 use crate::error::Result;
+use datafusion_expr::utils::find_aggregate_exprs;
 use datafusion_expr::{Expr, LogicalPlanBuilder};
 
 /// A frame with keys, waiting for its aggregates.
@@ -11,8 +12,8 @@ pub struct GroupBy {
 }
 
 impl GroupBy {
-    /// One row for each different combination of the keys, with the aggregates over its rows. The order of the rows is
-    /// unspecified. Nulls are one group.
+    /// One row for each different combination of the keys, with the aggregates over its rows, or expressions of them as
+    /// `sum(a) / sum(b)`. The order of the rows is unspecified. Nulls are one group.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
@@ -32,6 +33,25 @@ impl GroupBy {
     pub fn agg(self, aggregates: impl IntoExprs) -> Result<Frame> {
         let GroupBy { frame, keys } = self;
         let exprs = aggregates.into_exprs();
-        frame.then(|plan| LogicalPlanBuilder::from(plan).aggregate(keys, exprs)?.build())
+        frame.then(|plan| match exprs.iter().all(is_call) {
+            true => LogicalPlanBuilder::from(plan).aggregate(keys, exprs)?.build(),
+            false => {
+                let made = LogicalPlanBuilder::from(plan).aggregate(keys, find_aggregate_exprs(&exprs))?.build()?;
+                let calls = find_aggregate_exprs(&exprs).len();
+                let mut columns = made.schema().columns();
+                columns.truncate(columns.len().saturating_sub(calls));
+                let all = columns.into_iter().map(Expr::Column).chain(exprs);
+                LogicalPlanBuilder::from(made).project(all.collect::<Vec<_>>())?.build()
+            }
+        })
+    }
+}
+
+/// A call of an aggregate and nothing more.
+fn is_call(expr: &Expr) -> bool {
+    match expr {
+        Expr::AggregateFunction(_) => true,
+        Expr::Alias(alias) => is_call(&alias.expr),
+        _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! A query that has not run.
 
-use super::over::with_windows;
+use super::over::{filtered, with_windows};
 use super::{Batches, GroupBy, Session};
 use crate::error::Result;
 use crate::front::Statement;
@@ -50,6 +50,16 @@ impl Frame {
 
     /// One column for each expression.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let miles = trips.select([col("city"), (col("km") * lit(0.5)).alias("half")])?;
+    /// assert_eq!(miles.limit(0, 1)?.lines()?, ["Bern|1.5"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Query` for unknown columns and types that do not fit.
     pub fn select(self, exprs: impl IntoExprs) -> Result<Frame> {
@@ -58,6 +68,16 @@ impl Frame {
     }
 
     /// Adds columns, or replaces those of the same name.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let more = trips.with_columns([(col("km") + lit(1)).alias("km"), upper(col("city")).alias("name")])?;
+    /// assert_eq!(more.limit(0, 1)?.lines()?, ["2024-01-01|Bern|4|4.5|BERN"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Query` for unknown columns and types that do not fit.
@@ -74,20 +94,49 @@ impl Frame {
         })
     }
 
-    /// The rows for which `predicate` is true (not null, not false), in order.
+    /// The rows for which `predicate` is true (not null, not false), in order. It may have windows in it.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.filter(col("km").gt(lit(3)))?.count()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Query` for unknown columns and an expression that is not boolean.
     pub fn filter(self, predicate: Expr) -> Result<Frame> {
-        self.then(|plan| LogicalPlanBuilder::from(plan).filter(predicate)?.build())
+        self.then(|plan| filtered(plan, predicate))
     }
 
     /// Groups by `keys`; say what to compute with [`GroupBy::agg`]. Without keys, the whole frame is one group.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let sums = trips.group_by([col("city")]).agg([sum(col("km")).alias("km")])?;
+    /// assert_eq!(sums.sort([col("city").sort(true, false)])?.lines()?, ["Basel|10", "Bern|5"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn group_by(self, keys: impl IntoExprs) -> GroupBy {
         GroupBy { frame: self, keys: keys.into_exprs() }
     }
 
     /// The rows of this frame and of `other` whose columns of the given names are equal. Nulls equal nothing.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let cities = trips.session().sql("FROM (VALUES ('Bern', 'BE')) c(name, canton)")?;
+    /// assert_eq!(trips.join(cities, JoinType::LeftAnti, &["city"], &["name"])?.count()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Query` for unknown columns.
@@ -98,6 +147,16 @@ impl Frame {
 
     /// The rows in the order of `keys` (`col("a").sort(ascending, nulls_first)`). Ties keep the input's order.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let sorted = trips.sort([col("fare").sort(false, true), col("day").sort(true, false)])?;
+    /// assert_eq!(sorted.columns(&["fare"])?.lines()?, ["", "7.5", "6.0", "4.5", "3.0"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Query` for unknown columns.
     pub fn sort(self, keys: impl IntoIterator<Item = SortExpr>) -> Result<Frame> {
@@ -107,6 +166,15 @@ impl Frame {
 
     /// `rows` rows after the first `skip`, in order.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.limit(3, 10)?.columns(&["city"])?.lines()?, ["Basel", "Bern"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// None today; the plan is checked.
     pub fn limit(self, skip: usize, rows: usize) -> Result<Frame> {
@@ -114,6 +182,15 @@ impl Frame {
     }
 
     /// The rows of this frame, then those of `other`; columns by position.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.clone().union(trips)?.count()?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Query`, where the columns do not fit.
@@ -123,6 +200,15 @@ impl Frame {
 
     /// Each different row once.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.columns(&["city"])?.distinct()?.count()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Query`, for types that cannot be compared.
     pub fn distinct(self) -> Result<Frame> {
@@ -130,6 +216,15 @@ impl Frame {
     }
 
     /// The first `rows` rows, read now.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.head(2)?.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever the query meets.
@@ -139,6 +234,16 @@ impl Frame {
 
     /// The columns of the result.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let names: Vec<String> = trips.schema()?.fields().iter().map(|field| field.name().clone()).collect();
+    /// assert_eq!(names, ["day", "city", "km", "fare"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Query`, where the plan does not hold together.
     pub fn schema(&self) -> Result<SchemaRef> {
@@ -146,6 +251,19 @@ impl Frame {
     }
 
     /// Runs the query; its rows are read as they come.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let mut rows = 0;
+    /// for batch in trips.batches()? {
+    ///     rows += batch?.num_rows();
+    /// }
+    /// assert_eq!(rows, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever planning meets. What running meets comes with the rows.
@@ -155,6 +273,15 @@ impl Frame {
 
     /// Runs the query and gathers its rows in memory (the caller's, outside the budget).
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.collect()?.iter().map(|batch| batch.num_rows()).sum::<usize>(), 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever the query meets.
     pub fn collect(&self) -> Result<Vec<RecordBatch>> {
@@ -162,6 +289,15 @@ impl Frame {
     }
 
     /// Runs the query and counts its rows.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.count()?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever the query meets.
@@ -178,6 +314,17 @@ impl Frame {
 
     /// Writes the rows to a Parquet file; returns how many.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let file = std::env::temp_dir().join(format!("trips_{}.parquet", std::process::id()));
+    /// assert_eq!(trips.to_parquet(&file.to_string_lossy())?, 5);
+    /// # std::fs::remove_file(file).ok();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever the query meets; then no file appears.
     pub fn to_parquet(&self, path: &str) -> Result<u64> {
@@ -185,6 +332,17 @@ impl Frame {
     }
 
     /// Writes the rows to a CSV file, compressed if the name ends in `.gz` or `.zst`; returns how many.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let file = std::env::temp_dir().join(format!("trips_{}.csv", std::process::id()));
+    /// assert_eq!(trips.to_csv(&file.to_string_lossy())?, 5);
+    /// # std::fs::remove_file(file).ok();
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Whatever the query meets; then no file appears.
@@ -194,6 +352,17 @@ impl Frame {
 
     /// Writes the rows as JSON, one object a line; returns how many.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// let file = std::env::temp_dir().join(format!("trips_{}.jsonl", std::process::id()));
+    /// assert_eq!(trips.to_json(&file.to_string_lossy())?, 5);
+    /// # std::fs::remove_file(file).ok();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever the query meets; then no file appears.
     pub fn to_json(&self, path: &str) -> Result<u64> {
@@ -202,6 +371,15 @@ impl Frame {
 
     /// What will run, as text.
     ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert!(trips.explain()?.contains("scan"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Whatever planning meets.
     pub fn explain(&self) -> Result<String> {
@@ -209,11 +387,29 @@ impl Frame {
     }
 
     /// The session it belongs to.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert_eq!(trips.session().sql("SELECT 1")?.count()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session(&self) -> &Session {
         &self.session
     }
 
     /// The logical plan.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let trips = Session::builder().build()?.read_csv("testdata/trips.csv")?;
+    /// assert!(trips.plan().to_string().contains("TableScan"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn plan(&self) -> &LogicalPlan {
         &self.plan
     }

@@ -32,6 +32,7 @@ mod sink;
 mod supplies;
 mod tables;
 mod together;
+mod verbs;
 mod write;
 mod writer;
 
@@ -81,3 +82,4 @@ pub use rows::Rows;
 pub use session::Session;
 pub use writer::Writer;
 pub use together::collect_all;
+pub use verbs::*;

@@ -347,6 +347,25 @@ impl Session {
         self.0.front.register(name, TableRef::View(crate::front::View::new(frame.plan.clone())), false)
     }
 
+    /// A call of any function that SQL knows, as an expression: scalar, aggregate, or of a window.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// let session = Session::builder().build()?;
+    /// let month = session.function("strftime", [col("day"), lit("%B")])?.alias("month");
+    /// let trips = session.read_csv("testdata/trips.csv")?.select([month])?.distinct()?;
+    /// assert_eq!(trips.lines()?, ["January"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Query`, with the nearest name.
+    pub fn function(&self, name: &str, args: impl super::IntoExprs) -> Result<datafusion_expr::Expr> {
+        self.0.front.call(name, args.into_exprs())
+    }
+
     /// A frame over CSV files: a path, a directory or a glob.
     ///
     /// # Errors

@@ -177,6 +177,25 @@ fn joins_keep_their_keys() {
             "SELECT * FROM (VALUES (1, 2)) AS l(k, v) FULL JOIN (VALUES (3, 4)) AS r(k, w) USING (k) ORDER BY k",
             "1|2|null;3|null|4",
         ),
+        // A star shows the left table's key, at its place, whatever the names of the tables are.
+        (
+            "SELECT * FROM (VALUES (1, 2), (3, 4)) AS l(v, k) LEFT JOIN (VALUES (2, 5)) AS a(k, w) USING (k) ORDER BY v",
+            "1|2|5;3|4|null",
+        ),
+        (
+            "SELECT * EXCLUDE (v) FROM (VALUES (1, 2), (3, 4)) AS l(v, k) LEFT JOIN (VALUES (2, 5)) AS a(k, w) USING (k) \
+             ORDER BY k",
+            "2|5;4|null",
+        ),
+        (
+            "SELECT * FROM (VALUES (1, 2)) AS l(v, k) FULL JOIN (VALUES (6, 5)) AS a(k, w) USING (k) ORDER BY k",
+            "1|2|null;null|6|5",
+        ),
+        (
+            "SELECT * FROM (VALUES (1, 2)) AS z(v, k) JOIN (VALUES (2, 5)) AS y(k, w) USING (k) \
+             JOIN (VALUES (2, 7)) AS x(k, u) USING (k)",
+            "1|2|5|7",
+        ),
     ]);
 }
 

@@ -8,10 +8,12 @@
 //! | `Asof` | left, right | equalities, then one inequality | each left row beside the nearest right row |
 //! | `Positional` | left, right | – | n-th row beside n-th row |
 //! | `Roots` | any number of plans | – | none: each plan has an end of its own |
+//! | `Place` | a plan | – | the plan's, each with its place in the input behind |
 //! | `Side` | a plan | – | the plan's: the right side of a join that becomes one of those above |
 //!
 //! No rule of DataFusion's moves a filter or a limit through them.
 
+use crate::ops::window::place_fields;
 use datafusion_common::{DFSchema, DFSchemaRef, JoinType, Result, plan_err};
 use datafusion_expr::logical_plan::builder::build_join_schema;
 use datafusion_expr::logical_plan::{Extension, UserDefinedLogicalNodeCore};
@@ -33,6 +35,8 @@ pub enum Kind {
     Positional,
     /// Several plans that run together.
     Roots,
+    /// Adds two columns by which rows sort as they come.
+    Place,
     /// The right side of a join of this kind.
     Side(Special),
 }
@@ -71,6 +75,7 @@ impl Extra {
         let schema = match (kind, inputs.as_slice()) {
             (Kind::Shared(_) | Kind::Side(_), [input]) => input.schema().clone(),
             (Kind::Roots, [first, ..]) => first.schema().clone(),
+            (Kind::Place, [input]) => Arc::new(with_place(input.schema())?),
             (Kind::Repeat, [input]) => Arc::new(without_last(input.schema())?),
             (Kind::Asof(join), [left, right]) => Arc::new(build_join_schema(left.schema(), right.schema(), &join)?),
             (Kind::Positional, [left, right]) => {
@@ -88,6 +93,12 @@ impl Extra {
             _ => None,
         }
     }
+}
+
+fn with_place(schema: &DFSchema) -> Result<DFSchema> {
+    let fields = schema.iter().map(|(q, f)| (q.cloned(), f.clone()));
+    let placed = fields.chain(place_fields().map(|f| (None, Arc::new(f)))).collect();
+    DFSchema::new_with_metadata(placed, schema.metadata().clone())
 }
 
 fn without_last(schema: &DFSchema) -> Result<DFSchema> {
@@ -111,6 +122,7 @@ impl UserDefinedLogicalNodeCore for Extra {
             Kind::Asof(_) => "AsofJoin",
             Kind::Positional => "PositionalJoin",
             Kind::Roots => "Roots",
+            Kind::Place => "Place",
             Kind::Side(_) => "Side",
         }
     }
@@ -142,7 +154,8 @@ impl UserDefinedLogicalNodeCore for Extra {
         Extra::new(self.kind, inputs, exprs)
     }
 
-    /// Joins need the columns that are wanted of them, and those of their expressions, which are added to these.
+    /// Joins need the columns that are wanted of them, and those of their expressions, which are added to these; places are
+    /// nobody's columns.
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let left = self.inputs.first()?.schema().fields().len();
         match self.kind {
@@ -150,6 +163,7 @@ impl UserDefinedLogicalNodeCore for Extra {
                 let (of_left, of_right): (Vec<usize>, Vec<usize>) = output_columns.iter().partition(|i| **i < left);
                 Some(vec![of_left, of_right.into_iter().map(|i| i - left).collect()])
             }
+            Kind::Place => Some(vec![output_columns.iter().copied().filter(|i| *i < left).collect()]),
             _ => None,
         }
     }

@@ -204,7 +204,11 @@ fn path(name: &ast::ObjectName) -> Option<String> {
 
 /// The name of a scan: the first file's, without directory and endings.
 fn stem(def: &TableDef) -> String {
-    let path = def.paths.first().map_or("", String::as_str);
+    name_of(def.paths.first().map_or("", String::as_str))
+}
+
+/// The name by which the columns of a file can be qualified.
+pub(super) fn name_of(path: &str) -> String {
     let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = file.split('.').next().unwrap_or(file);
     let plain = !stem.is_empty() && !stem.contains(['*', '?', '[', '{']);

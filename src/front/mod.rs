@@ -22,6 +22,7 @@ mod aggregates;
 mod arithmetic;
 mod asof;
 mod average;
+mod call;
 mod catalog;
 mod context;
 pub mod custom;
@@ -55,6 +56,7 @@ mod settings;
 mod share;
 mod shorthand;
 mod spelling;
+mod star_keys;
 mod statement;
 pub mod stats;
 mod together;
@@ -65,7 +67,9 @@ mod using;
 #[cfg(test)]
 mod tests;
 
+pub use aggregates::exprs as aggregate_exprs;
 pub use average::avg;
+pub use call::{hash, time_bucket};
 pub use catalog::{Shape, Source, TableRef, View, WorkTable};
 pub use exclude::excluded;
 pub use statement::{Ask, Bound, Planned, Statement};
@@ -91,7 +95,7 @@ pub struct Front {
     functions: RwLock<(Settings, Arc<Functions>)>,
     rules: Rules,
     catalog: Arc<Catalog>,
-    /// The number of the next CTE that may be shared.
+    /// The number of the next CTE that may be shared, and of the next name that must be nobody else's.
     shared: AtomicUsize,
     definitions: definitions::Definitions,
 }
@@ -111,6 +115,11 @@ impl Front {
             definitions: definitions::Definitions::default(),
             shared: AtomicUsize::new(0),
         })
+    }
+
+    /// A number that no other plan of the session has: for names of columns that nobody sees.
+    pub fn number(&self) -> usize {
+        self.shared.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     fn known(&self) -> Arc<Functions> {

@@ -27,9 +27,17 @@ pub(super) fn coalesce_keys(query: &mut Query) -> Result<()> {
 }
 
 /// A key of a join: its name, and what it means.
-struct JoinKey {
+pub(super) struct JoinKey {
     name: String,
     value: Expr,
+}
+
+impl JoinKey {
+    /// A key that is the left table's.
+    pub(super) fn of_left(table: &Ident, name: String) -> Self {
+        let value = Expr::CompoundIdentifier(vec![table.clone(), Ident::with_quote('"', name.clone())]);
+        JoinKey { name, value }
+    }
 }
 
 struct Queries;
@@ -57,9 +65,11 @@ impl VisitorMut for Queries {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         match keys_of(select) {
-            Ok(keys) if keys.is_empty() => ControlFlow::Continue(()),
             Ok(keys) => {
-                rewrite(select, keys);
+                super::star_keys::spread(select, &keys);
+                if !keys.is_empty() {
+                    rewrite(select, keys);
+                }
                 ControlFlow::Continue(())
             }
             Err(e) => ControlFlow::Break(e),
@@ -106,7 +116,7 @@ fn keys_of_joins(from: &TableWithJoins, keys: &mut Vec<JoinKey>) -> Result<()> {
 }
 
 /// The constraint of a join, and whether it keeps rows of the right side that match nothing.
-fn constraint(join: &Join) -> (Option<&JoinConstraint>, bool) {
+pub(super) fn constraint(join: &Join) -> (Option<&JoinConstraint>, bool) {
     match &join.join_operator {
         JoinOperator::Right(c) | JoinOperator::RightOuter(c) | JoinOperator::FullOuter(c) => (Some(c), true),
         JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => {
@@ -116,17 +126,22 @@ fn constraint(join: &Join) -> (Option<&JoinConstraint>, bool) {
     }
 }
 
-fn last(name: &ObjectName) -> Option<String> {
+pub(super) fn last(name: &ObjectName) -> Option<String> {
     name.0.last().and_then(|p| p.as_ident()).map(normal)
 }
 
 /// The name that a table's columns can be qualified with.
-fn table_name(factor: &TableFactor) -> Option<Ident> {
+pub(super) fn table_name(factor: &TableFactor) -> Option<Ident> {
     match factor {
         TableFactor::Table { alias: Some(a), .. } | TableFactor::Derived { alias: Some(a), .. } => Some(a.name.clone()),
         TableFactor::Table { name, args: None, .. } => {
             let ident = name.0.last().and_then(|p| p.as_ident())?;
-            (ident.quote_style != Some('\'')).then(|| ident.clone())
+            match ident.quote_style {
+                Some(quote) if quote == '\'' || super::files::is_path(&ident.value) => {
+                    Some(Ident::with_quote('"', super::files::name_of(&ident.value)))
+                }
+                _ => Some(ident.clone()),
+            }
         }
         _ => None,
     }
@@ -137,16 +152,21 @@ fn coalesce(left: &Ident, right: &Ident, key: &str) -> Result<Expr> {
     super::parse::expression(&format!("coalesce({left}.{key}, {right}.{key})"))
 }
 
+/// `REPLACE (value AS key, ..)`, if there is a key.
+pub(super) fn replacing(keys: &[JoinKey]) -> Option<ReplaceSelectItem> {
+    let item = |key: &JoinKey| {
+        let column_name = Ident::with_quote('"', key.name.clone());
+        Box::new(ReplaceSelectElement { expr: key.value.clone(), column_name, as_keyword: true })
+    };
+    (!keys.is_empty()).then(|| ReplaceSelectItem { items: keys.iter().map(item).collect() })
+}
+
 fn rewrite(select: &mut Select, keys: Vec<JoinKey>) {
     for item in &mut select.projection {
         match item {
             SelectItem::Wildcard(options) => {
                 let shown = options.opt_replace.get_or_insert(ReplaceSelectItem { items: Vec::new() });
-                for key in &keys {
-                    let column_name = Ident::with_quote('"', key.name.clone());
-                    let element = ReplaceSelectElement { expr: key.value.clone(), column_name, as_keyword: true };
-                    shown.items.push(Box::new(element));
-                }
+                shown.items.extend(replacing(&keys).into_iter().flat_map(|r| r.items));
             }
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) => {
                 if let Some(key) = keys.iter().find(|k| k.name == normal(ident)) {

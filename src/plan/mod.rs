@@ -129,7 +129,7 @@ impl Lowering {
         Ok(self.lower(plan)?.inlets.iter().map(|inlet| inlet.tasks).sum())
     }
 
-    /// Lays what `plan` needs before its first node: subqueries.
+    /// Takes in what expressions refer to, and how many joins there will be.
     fn begin(&mut self, plan: &LogicalPlan) -> Result<()> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
         self.joins = nodes::join::count(plan)?.max(1);

@@ -37,9 +37,12 @@ struct Declared {
 
 /// A function for each name of a row.
 pub(super) fn functions(row: &Row) -> Vec<Arc<AggregateUDF>> {
-    let signature = Signature::user_defined(Volatility::Immutable);
-    let function = |name: &&'static str| Declared { name, row: *row, signature: signature.clone() };
-    row.names.iter().map(|name| Arc::new(AggregateUDF::from(function(name)))).collect()
+    row.names.iter().map(|name| function(name, *row)).collect()
+}
+
+/// The function of one name of a row.
+pub(super) fn function(name: &'static str, row: Row) -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::from(Declared { name, row, signature: Signature::user_defined(Volatility::Immutable) }))
 }
 
 impl PartialEq for Declared {

@@ -6,6 +6,7 @@
 mod declared;
 mod discrete;
 mod joined;
+pub mod exprs;
 mod quantiles;
 mod statistics;
 mod values;

@@ -5,12 +5,18 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 /// The functions.
 pub(super) const TABLE: &[Row] = &[
-    Row { names: &["quantile_cont", "percentile_cont"], types: continuous, within_group: true },
-    Row { names: &["quantile_disc", "quantile", "percentile_disc"], types: discrete, within_group: true },
-    row(&["median"], median),
+    CONTINUOUS,
+    DISCRETE,
+    MEDIAN,
     row(&["approx_quantile"], approximate),
     Row { names: &["approx_percentile_cont"], types: approximate, within_group: true },
 ];
+
+pub(super) const CONTINUOUS: Row =
+    Row { names: &["quantile_cont", "percentile_cont"], types: continuous, within_group: true };
+pub(super) const DISCRETE: Row =
+    Row { names: &["quantile_disc", "quantile", "percentile_disc"], types: discrete, within_group: true };
+pub(super) const MEDIAN: Row = row(&["median"], median);
 
 /// The type of what lies between two values.
 fn between(value: &DataType) -> Option<DataType> {

@@ -5,13 +5,16 @@ use arrow::datatypes::DataType;
 
 /// The functions.
 pub(super) const TABLE: &[Row] = &[
-    row(&["product", "geomean", "geometric_mean"], float),
-    row(&["kurtosis", "kurtosis_pop", "skewness", "sem", "mad"], float),
+    PRODUCTS,
+    SHAPES,
     row(&["fsum", "kahan_sum", "sumkahan", "favg"], float),
     row(&["entropy"], entropy),
     row(&["count_if", "countif"], count_if),
     row(&["approx_count_distinct", "approx_distinct"], count),
 ];
+
+pub(super) const PRODUCTS: Row = row(&["product", "geomean", "geometric_mean"], float);
+pub(super) const SHAPES: Row = row(&["kurtosis", "kurtosis_pop", "skewness", "sem", "mad"], float);
 
 fn float(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     match types {

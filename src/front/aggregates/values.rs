@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 /// The functions.
 pub(super) const TABLE: &[Row] = &[
-    row(&["arg_min", "argmin", "min_by", "arg_max", "argmax", "max_by"], by),
+    BY,
     row(&["arg_min_null", "arg_max_null"], by_null),
-    Row { names: &["mode"], types: mode, within_group: true },
+    MODE,
     row(&["histogram"], histogram),
     row(&["approx_top_k"], top),
     row(&["string_agg", "group_concat", "listagg"], joined),
 ];
+
+pub(super) const BY: Row = row(&["arg_min", "argmin", "min_by", "arg_max", "argmax", "max_by"], by);
+pub(super) const MODE: Row = Row { names: &["mode"], types: mode, within_group: true };
 
 fn by(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     match types {

@@ -60,6 +60,6 @@ fn function(row: &'static Row) -> Arc<ScalarUDF> {
 }
 
 /// One of our functions by its name.
-pub(super) fn named(name: &str) -> Option<Arc<ScalarUDF>> {
+pub(in crate::front) fn named(name: &str) -> Option<Arc<ScalarUDF>> {
     FAMILIES.iter().flat_map(|(_, rows)| rows.iter()).find(|row| row.name == name).map(function)
 }

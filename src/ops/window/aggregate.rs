@@ -5,7 +5,7 @@ use super::frame::Parts;
 use super::running::Running;
 use super::slide::Slide;
 use super::source::{At, Evaluator};
-use super::state::{Bits, Bools, Comoments, Count, Extreme, Moments, State, SumFloat, SumInt, SumWide};
+use super::state::{Bits, Bools, Comoments, Count, Extreme, Moments, Product, State, SumFloat, SumInt, SumWide};
 use super::tape::Tape;
 use super::{Aggregate, Edge, Exclude, Need, Window};
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ pub(super) fn takes(kind: Aggregate, types: &[DataType]) -> bool {
     match kind {
         Aggregate::Count => true,
         Aggregate::Sum => is(|t| t.is_numeric()),
-        Aggregate::Avg => first.is_some_and(number),
+        Aggregate::Avg | Aggregate::Product => first.is_some_and(number),
         Aggregate::Min | Aggregate::Max => first.is_some_and(has_order),
         Aggregate::Variance { .. } => first.is_some_and(number),
         Aggregate::Covariance { .. } | Aggregate::Corr => types.len() == 2 && types.iter().all(number),
@@ -89,6 +89,7 @@ pub(super) fn evaluator(
             _ => make.engine::<SumFloat>(Arc::new(floats), float_sums, plain),
         },
         Aggregate::Avg => make.engine::<SumFloat>(Arc::new(floats), averages, plain),
+        Aggregate::Product => make.engine::<Product>(Arc::new(floats), products, plain),
         Aggregate::Min => make.extreme::<false>(types)?,
         Aggregate::Max => make.extreme::<true>(types)?,
         Aggregate::Variance { sample, root } => {
@@ -342,6 +343,10 @@ fn optional_floats<S>(states: &[S], f: impl Fn(&S) -> Option<f64>) -> ArrayRef {
 
 fn float_sums(states: &[SumFloat], _: Form, _: &DataType) -> Result<ArrayRef> {
     Ok(optional_floats(states, |s| (s.rows > 0).then(|| s.value())))
+}
+
+fn products(states: &[Product], _: Form, _: &DataType) -> Result<ArrayRef> {
+    Ok(optional_floats(states, |Product(product, rows)| (*rows > 0).then_some(*product)))
 }
 
 fn averages(states: &[SumFloat], _: Form, _: &DataType) -> Result<ArrayRef> {

@@ -208,6 +208,8 @@ pub enum Aggregate {
     Sum,
     /// The sum divided by the count, as a float.
     Avg,
+    /// The product, as a float.
+    Product,
     /// The smallest value of a type of fixed width; NaN is the largest float.
     Min,
     /// The largest value.

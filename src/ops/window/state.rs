@@ -1,5 +1,5 @@
 //! States of aggregates that have a fixed width: rows are added, and the states of two neighbouring ranges of rows become
-//! that of both. All are exact or compensated, so that neither order nor grouping shows.
+//! that of both. All but products are exact or compensated, so that neither order nor grouping shows.
 
 use crate::ops::aggregate::float::{add, merge_comoments, merge_moments};
 use arrow::array::ArrowNativeTypeOp;
@@ -103,6 +103,23 @@ impl State for SumFloat {
             (self.high, self.low) = add(self.high, self.low, other.low);
         }
         self.rows += other.rows;
+    }
+}
+
+/// A product of floats, and their number.
+#[derive(Clone, Copy)]
+pub(super) struct Product(pub(super) f64, pub(super) u64);
+
+impl State for Product {
+    type Item = f64;
+    const EMPTY: Self = Product(1.0, 0);
+
+    fn add(&mut self, item: f64) {
+        (self.0, self.1) = (self.0 * item, self.1 + 1);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        (self.0, self.1) = (self.0 * other.0, self.1 + other.1);
     }
 }
 

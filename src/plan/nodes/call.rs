@@ -290,6 +290,7 @@ fn aggregate(name: &str) -> Option<Aggregate> {
         "count" => Aggregate::Count,
         "sum" => Aggregate::Sum,
         "avg" => Aggregate::Avg,
+        "product" => Aggregate::Product,
         "min" => Aggregate::Min,
         "max" => Aggregate::Max,
         "var" | "var_samp" => Aggregate::Variance { sample: true, root: false },

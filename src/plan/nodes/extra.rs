@@ -5,6 +5,7 @@ use crate::front::extra::{Extra, Kind};
 use crate::front::mapped::Mapped;
 use crate::ops::map::MapOp;
 use crate::ops::repeat::RepeatOp;
+use crate::ops::window::PlaceOp;
 use crate::plan::nodes::{asof, positional, shared};
 use crate::plan::{Lowering, Pipe, batch_schema};
 use datafusion_expr::LogicalPlan;
@@ -24,6 +25,7 @@ pub fn lower(lowering: &mut Lowering, node: &Extension) -> Result<Pipe> {
     match (extra.kind, extra.inputs.as_slice()) {
         (Kind::Shared(number), [input]) => shared::lower(lowering, number, input),
         (Kind::Repeat, [input]) => repeat(lowering, extra, input),
+        (Kind::Place, [input]) => place(lowering, extra, input),
         (Kind::Asof(join), [left, right]) => asof::lower(lowering, extra, join, left, right),
         (Kind::Positional, [left, right]) => positional::lower(lowering, extra, left, right),
         (kind, _) => Err(Error::internal(format!("{kind:?} was not planned"))),
@@ -33,5 +35,11 @@ pub fn lower(lowering: &mut Lowering, node: &Extension) -> Result<Pipe> {
 fn repeat(lowering: &mut Lowering, extra: &Extra, input: &LogicalPlan) -> Result<Pipe> {
     let mut pipe = lowering.lower(input)?;
     pipe.push(Arc::new(RepeatOp { schema: batch_schema(UserDefinedLogicalNodeCore::schema(extra)) }), "repeat", "");
+    Ok(pipe)
+}
+
+fn place(lowering: &mut Lowering, extra: &Extra, input: &LogicalPlan) -> Result<Pipe> {
+    let mut pipe = lowering.lower(input)?;
+    pipe.push(Arc::new(PlaceOp { schema: batch_schema(UserDefinedLogicalNodeCore::schema(extra)) }), "place", "");
     Ok(pipe)
 }
