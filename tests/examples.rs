@@ -8,6 +8,7 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("buyers", &["testdata/events.jsonl"], "purchases"),
     ("convert", &["testdata/*.jsonl", "{dir}/events.parquet"], "120 rows"),
     ("group_csv", &["testdata/sales.csv", "region", "quantity"], "4 groups"),
+    ("word_count", &["testdata/*.jsonl", "9"], "120 kind"),
 ];
 
 fn root() -> PathBuf {

@@ -28,6 +28,7 @@ pub use self::arrow::{ARROW, Arrow};
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
+pub(crate) use text::{line_at, shorten, tiles};
 
 use crate::error::Result;
 use ::arrow::array::BooleanArray;

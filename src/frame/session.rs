@@ -8,8 +8,8 @@ use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
 use crate::memory::{Memory, anonymous_bytes, default_limit};
 use crate::ops::deliver::DeliverOp;
-use crate::plan::{Limits, Lowering, explain, explain_analyzed};
-use crate::run::{Engine, InlinePool, Pool, Probe, RayonPool, Setup};
+use crate::plan::{Limits, Lowering, Stages, explain, explain_analyzed};
+use crate::run::{Engine, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
 use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -404,6 +404,21 @@ impl Session {
         options: BTreeMap<String, String>,
     ) -> Result<u64> {
         write::to_file(&self.0, &self.planned(frame)?, path, Some(format), &options)
+    }
+
+    /// What a plan is lowered with, for collections that are no frames.
+    pub(crate) fn lowering(&self) -> Lowering {
+        self.0.lowering()
+    }
+
+    /// Runs stages that were laid with [`lowering`](Self::lowering).
+    pub(crate) fn submit(&self, stages: Stages, on_end: OnEnd) -> QueryHandle {
+        self.0.engine.submit(stages.graph, stages.work, on_end)
+    }
+
+    /// Where queries run.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
     }
 
     /// Asks every running query to stop.

@@ -11,7 +11,9 @@ mod pipe;
 mod scalar;
 
 pub use explain::{explain, explain_analyzed};
+pub use nodes::join::{Sides, joined};
 pub use nodes::limit::bounds as bounds_of;
+pub use nodes::sort::{merged, sorted_into};
 pub use pipe::{Described, Inlet, Outlet, Pipe, Stages};
 
 use crate::config::Tuning;

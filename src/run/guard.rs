@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs `f`; a panic becomes an error of kind `Internal` with the panic's text.
 ///
 /// What `f` was changing may be half changed afterwards: the caller drops it or fails its query.
-pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

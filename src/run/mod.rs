@@ -31,6 +31,7 @@ mod query;
 mod tests;
 
 pub use engine::{Engine, Recorder, Setup};
+pub use guard::guarded;
 pub use inline::InlinePool;
 pub use latch::Latch;
 pub use peak::{Probe, Trim};

@@ -8,11 +8,7 @@ use crate::io::Compression;
 ///
 /// # Errors
 /// A file cannot be read, or has changed.
-pub(in crate::formats) fn tiles(
-    files: &[FileRef],
-    split_bytes: usize,
-    whole: bool,
-) -> Result<(Vec<Split>, Vec<Compression>)> {
+pub(crate) fn tiles(files: &[FileRef], split_bytes: usize, whole: bool) -> Result<(Vec<Split>, Vec<Compression>)> {
     let mut splits = Vec::new();
     let mut kinds = Vec::new();
     for (file, found) in files.iter().enumerate() {
