@@ -9,6 +9,7 @@
 //! 2. Running a bag lays its steps ([`node`]) into stages of one graph. A stage drains partitions ([`task`]): a task is
 //!    resumable, pulls for at most 1 MiB of input a step, and passes on why it waits or starves.
 //! 3. What is drained goes into a tree of values ([`reduce`]), to whoever iterates ([`deliver`]), or into files ([`write`]).
+//!    Rows of frames become items and items rows in [`frames`].
 //! 4. What must be gathered by key, in order, or at rest becomes rows of two columns, the canonical bytes of the key and the
 //!    encoded item ([`coding`], [`rows`]), and goes through the operators that frames have: the external sort
 //!    ([`keyed`]), the hash join ([`join`]), rows at rest ([`rest`]). So a group, a key, a join of any size spills under the
@@ -33,6 +34,7 @@ mod deliver;
 mod each;
 mod faults;
 mod foldby;
+mod frames;
 mod items;
 mod join;
 mod keyed;
@@ -78,7 +80,8 @@ use std::sync::Arc;
 /// use partita::prelude::*;
 ///
 /// let session = Session::builder().memory("64MiB")?.build()?;
-/// let words = Bag::from_iter(&session, ["to be", "or not", "to be"], 2).flat_map(str::split_whitespace);
+/// let words = Bag::from_iter(&session, ["to be", "or not", "to be"], 2)
+///     .flat_map(|line| line.split_whitespace().map(str::to_string));
 /// let mut counts = words.frequencies().collect()?;
 /// counts.sort();
 /// assert_eq!(counts, [("be", 2), ("not", 1), ("or", 1), ("to", 2)].map(|(w, n)| (w.to_string(), n)));

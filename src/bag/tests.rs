@@ -476,3 +476,49 @@ fn zips_of_different_lengths_are_errors() {
         assert_eq!(even.filter(|(a, b)| a == b).count().unwrap(), 100);
     }
 }
+
+#[test]
+fn frames_and_bags_become_each_other() {
+    use serde_json::{Value, json};
+    let mut random = Random(23);
+    let record = |i: u64, random: &mut Random| match i % 4 {
+        0 => json!({"id": i, "name": format!("n{i}")}),
+        1 => json!({"id": i, "score": random.below(100) as f64 / 8.0, "tags": ["a", "b"]}),
+        2 => json!({"id": i, "score": null, "in": {"x": i, "y": {"z": [1]}}}),
+        _ => json!({"id": i, "tags": [], "in": {"x": -1}, "late": true}),
+    };
+    let records: Vec<Value> = (0..2000).map(|i| record(i, &mut random)).collect();
+    for session in sessions() {
+        for partitions in [1, 2, 129] {
+            let bag = Bag::from_iter(&session, records.clone(), partitions);
+            let frame = bag.to_frame().unwrap();
+            let names: Vec<String> = frame.schema().unwrap().fields().iter().map(|f| f.name().clone()).collect();
+            assert_eq!(names, ["id", "name", "score", "tags", "in", "late"], "as they first appear");
+            // What a row does not have is null, and comes back as such.
+            let back = frame.to_bag::<Value>().map(|row| without_nulls(&row)).collect().unwrap();
+            let expected: Vec<Value> = records.iter().map(without_nulls).collect();
+            assert_eq!(back, expected);
+            session.register(&format!("records{partitions}"), &frame).unwrap();
+            let sql = format!("SELECT id % 10 AS k, count(*) AS n FROM records{partitions} WHERE late GROUP BY k");
+            let counts = session.sql(&sql).unwrap().to_bag::<(BTreeMap<String, i64>,)>();
+            assert!(counts.count().unwrap_err().to_string().contains("does not fit"), "a row is no tuple");
+            let counts = session.sql(&sql).unwrap().to_bag::<BTreeMap<String, i64>>();
+            assert_eq!(counts.map(|row| row["n"]).sum().unwrap(), Some(500));
+        }
+        let none = Bag::from_iter(&session, Vec::<Value>::new(), 3).to_frame().unwrap();
+        assert_eq!((none.count().unwrap(), none.to_bag::<Value>().count().unwrap()), (0, 0));
+        let numbers = Bag::range(&session, 0..3, 1).to_frame();
+        assert!(numbers.is_err_and(|e| e.to_string().contains("no JSON object")));
+    }
+}
+
+/// The value without fields that are null.
+fn without_nulls(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            serde_json::Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        other => other.clone(),
+    }
+}

@@ -27,6 +27,7 @@ mod testing;
 pub use self::arrow::{ARROW, Arrow};
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
+pub(crate) use json::{Seen as SeenObjects, objects_of};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 

@@ -27,7 +27,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::{Distinct, Expr, LogicalPlan, TableScan};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 
 /// What planning may know of the session.
 #[derive(Clone)]
@@ -100,13 +100,22 @@ impl Lowering {
     /// # Errors
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
-        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
-        self.joins = nodes::join::count(plan)?.max(1);
-        self.undecided.store(self.joins, Relaxed);
-        scalar::lower_all(&mut self, plan)?;
-        let pipe = self.lower(plan)?;
+        let pipe = self.begin(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
         Ok(Lowered { stages: self.stages, top })
+    }
+
+    /// Lowers a whole plan, beside what was laid before, to a pipeline that yields its rows.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn begin(&mut self, plan: &LogicalPlan) -> Result<Pipe> {
+        self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        (self.subqueries, self.shared) = Default::default();
+        self.joins = nodes::join::count(plan)?.max(1);
+        self.undecided = Arc::new(self.joins.into());
+        scalar::lower_all(self, plan)?;
+        self.lower(plan)
     }
 
     /// Lowers `plan` to a pipeline that yields its rows.
