@@ -19,7 +19,7 @@ use super::coding::{Item, decode, encode, encode_key};
 use super::items::{Blocked, Chain, Items, Pulled, Pulse, lock};
 use super::keyed::sort_by_key;
 use super::node::{Laying, Node, Partitions, Pipe};
-use super::rows::{Form, RowBuilder, RowReader, hash, partitions_of};
+use super::rows::{Form, RowBuilder, RowReader, hash, ranges_of};
 use super::task::{Drawn, Opening, Taken};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
@@ -125,9 +125,9 @@ impl<T: Send + 'static, K: Item, A: Item> Node<(K, A)> for Folded<T, A> {
         let work = Arc::new(Combining(folding));
         let combined = laying.plan.stages.add("fold by key: combine".into(), vec![fed], one, work);
         let below = plan::Described::new("fold by key", input.name, meter, Vec::new());
-        let sorted = merged(&mut laying.plan, sort, combined, below);
+        let sorted = merged(&mut laying.plan, sort.clone(), combined, below);
         let how = self.how.clone();
-        partitions_of(sorted, move |source| -> Chain<(K, A)> {
+        ranges_of(sorted, (*sort).clone(), move |source| -> Chain<(K, A)> {
             Box::new(Merging {
                 rows: RowReader::new(source),
                 how: how.clone(),

@@ -8,7 +8,7 @@
 use super::coding::{Item, decode};
 use super::items::{Blocked, Chain, Items, Pulled, Pulse, item};
 use super::node::{Laying, Node, Pipe};
-use super::rows::{Form, RowReader, partitions_of, rows_of};
+use super::rows::{Form, RowReader, ranges_of, rows_of};
 use super::{Bag, rows};
 use crate::error::{Error, Result};
 use crate::events::Meter;
@@ -107,9 +107,9 @@ where
         let rows = rows_of(input, Form::Keyed, batch_bytes, Arc::new(add), None);
         let meter = Arc::new(Meter::default());
         let sort = sort_by_key(laying, &meter)?;
-        let sorted = sorted_into(&mut laying.plan, rows, sort, "group", "by key".into(), meter);
+        let sorted = sorted_into(&mut laying.plan, rows, sort.clone(), "group", "by key".into(), meter);
         let f = self.f.clone();
-        partitions_of(sorted, move |source| -> Chain<U> {
+        ranges_of(sorted, sort, move |source| -> Chain<U> {
             Box::new(InGroups {
                 rows: RowReader::new(source),
                 key: Vec::new(),

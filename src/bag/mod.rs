@@ -75,6 +75,9 @@ use std::sync::Arc;
 
 /// A lazy, partitioned list of items. Cheap to clone; its verbs make new bags, and those that answer with values run it.
 ///
+/// Functions that are given to verbs run on several threads at a time, and may run more than once for an item: in every run,
+/// and where a bag is used twice in one. [`persist`](Self::persist) keeps the items instead.
+///
 /// ```
 /// # fn main() -> partita::Result<()> {
 /// use partita::prelude::*;

@@ -141,7 +141,7 @@ pub(super) fn meet<A, B, U>(
             Counted { partitions: left.partitions, count: one },
             Counted { partitions: right.partitions, count: other },
         ),
-        layout: Arc::new(Regrouped { parts, count: Many::All(count) }),
+        layout: Arc::new(Regrouped { parts, count: Many::Both(count) }),
         tasks,
         after: left.after.into_iter().chain(right.after).collect(),
         in_flight: left.in_flight + right.in_flight,
@@ -170,7 +170,7 @@ pub(super) fn in_turn<T: 'static>(name: &str, pipes: Vec<Pipe<T>>) -> Pipe<T> {
         }
         Err(Error::internal(format!("there is no partition {index}")))
     };
-    let layout = Arc::new(Regrouped { parts, count: Many::All(|counts| counts.iter().sum()) });
+    let layout = Arc::new(Regrouped { parts, count: Many::Either(|counts| counts.iter().sum()) });
     Pipe { name: name.to_string(), partitions: Arc::new(open), layout, tasks, after, in_flight }
 }
 
@@ -178,8 +178,12 @@ pub(super) fn in_turn<T: 'static>(name: &str, pipes: Vec<Pipe<T>>) -> Pipe<T> {
 type Parts = Vec<(Arc<dyn Layout>, usize, Arc<OnceLock<usize>>)>;
 
 enum Many {
+    /// Of one pipe.
     One(Counting),
-    All(fn(&[usize]) -> usize),
+    /// Of several, of which one is read at a time.
+    Either(fn(&[usize]) -> usize),
+    /// Of several that are read together.
+    Both(fn(&[usize]) -> usize),
 }
 
 /// The rule of partitions that are made of others: asks their rules, and keeps the answers for those who open them.
@@ -199,18 +203,20 @@ impl Layout for Regrouped {
         if facts.round > 0 {
             return Round::default();
         }
-        let (mut counts, mut floor, mut from) = (Vec::new(), 0, 0);
+        let (mut counts, mut floor, mut from) = (Vec::new(), 0usize, 0);
         for (layout, stages, known) in &self.parts {
             let sizes: &[Sizes] = facts.sizes.get(from..from + stages).unwrap_or_default();
             let round = layout.next(&Facts { sizes, ..facts.clone() });
             counts.push(*known.get_or_init(|| round.tasks));
-            // A partition of several may be open at one time.
-            floor += round.floor;
+            floor = match self.count {
+                Many::Both(_) => floor + round.floor,
+                Many::One(_) | Many::Either(_) => round.floor.max(floor),
+            };
             from += stages;
         }
         let tasks = match &self.count {
             Many::One(count) => counts.first().map_or(0, |n| count(*n)),
-            Many::All(count) => count(&counts),
+            Many::Either(count) | Many::Both(count) => count(&counts),
         };
         Round { tasks, floor, why: String::new() }
     }

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_shape_of_the_tree_does_not_depend_on_who_comes_first() {
-        let text = |n: u64| (n % 5 != 0).then(|| n.to_string());
+        let text = |n: u64| (!n.is_multiple_of(5)).then(|| n.to_string());
         for count in [0u64, 1, 2, 3, 7, 8, 9, 26, 27, 28, 100] {
             for split_every in [2, 3, 8] {
                 let merge = |a: String, b: String| Ok(format!("({a} {b})"));

@@ -5,7 +5,7 @@ use super::Bag;
 use super::coding::{Item, decode};
 use super::items::{Blocked, Chain, Items, Pulled, Pulse, item, lock};
 use super::node::{Laying, Node, Pipe};
-use super::rows::{Form, ReadRow, RowBuilder, RowReader, SeeBatch, partitions_of, rows_of};
+use super::rows::{Form, ReadRow, RowBuilder, RowReader, SeeBatch, ranges_of, rows_of};
 use super::sources::piece;
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
@@ -350,10 +350,10 @@ impl<T: Item> Node<T> for Sorted<T> {
         let meter = Arc::new(Meter::default());
         let page = limits.page();
         let sort = SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, meter.clone())?;
-        let sorted = sorted_into(&mut laying.plan, rows, sort, "sort", "by a function".into(), meter);
+        let sorted = sorted_into(&mut laying.plan, rows, sort.clone(), "sort", "by a function".into(), meter);
         let read: Arc<ReadRow<T>> =
             Arc::new(|row: &RowReader| decode(row.bytes(0).ok_or_else(|| Error::internal("a sorted item is null"))?));
-        partitions_of(sorted, move |source| Box::new(super::rows::Decoding::new(source, &read)))
+        ranges_of(sorted, sort, move |source| Box::new(super::rows::Decoding::new(source, &read)))
     }
 }
 

@@ -9,13 +9,14 @@
 //! A partition of a bag is a source of batches; sources of batches are chains of items again.
 
 use super::coding::{encode, encode_key};
-use super::items::{Blocked, Items, Pulled, Pulse};
+use super::items::{Blocked, Chain, Items, Pulled, Pulse};
 use super::node::{Partitions, Pipe};
 use super::task::{Drawn, Opening, Taken};
 use crate::batch::{Batch, Position};
 use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::events::Meter;
+use crate::ops::sort::SortOp;
 use crate::ops::{Cx, Pull, Source, SourceOp};
 use crate::plan;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, UInt64Array};
@@ -23,6 +24,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use twox_hash::XxHash64;
 
 /// What rows are made of.
@@ -287,7 +289,7 @@ impl RowReader {
             Pulled::Item(()) => {
                 self.next += 1;
                 pulse.origin.item += 1;
-                pulse.burn(self.columns.len() * 32);
+                pulse.burn((0..self.columns.len()).filter_map(|column| self.bytes(column)).map(<[u8]>::len).sum());
                 Ok(Pulled::Item(()))
             }
             other => Ok(other),
@@ -352,10 +354,57 @@ impl<T> Items<T> for Decoding<T> {
     }
 }
 
+/// The ranges of a sort, whose memory goes back when each of them was read.
+pub(super) fn ranges_of<T: 'static>(
+    rows: plan::Pipe,
+    sort: SortOp,
+    make: impl Fn(Box<dyn Source>) -> Chain<T> + Send + Sync + 'static,
+) -> Result<Pipe<T>> {
+    let pipe = partitions_of(rows, make)?;
+    let read = Arc::new(AtomicUsize::new(0));
+    Ok(pipe.regroup("ranges", Box::new(|count| count), |input| {
+        Arc::new(move |index: usize, cx: &Cx| -> Result<Chain<T>> {
+            let last = Last { sort: sort.clone(), read: read.clone(), ranges: input.count()? };
+            Ok(Box::new(Ranged { items: input.partitions.open(index, cx)?, _last: last }))
+        })
+    }))
+}
+
+/// Counts the ranges that were read.
+struct Last {
+    sort: SortOp,
+    read: Arc<AtomicUsize>,
+    ranges: usize,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if self.read.fetch_add(1, Relaxed) + 1 >= self.ranges {
+            self.sort.release();
+        }
+    }
+}
+
+/// The items of a range. What they hold goes back before the range counts as read.
+struct Ranged<T> {
+    items: Chain<T>,
+    _last: Last,
+}
+
+impl<T> Items<T> for Ranged<T> {
+    fn begin(&mut self, pulse: &mut Pulse<'_>) -> Result<Option<Blocked>> {
+        self.items.begin(pulse)
+    }
+
+    fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<T>> {
+        self.items.next(pulse)
+    }
+}
+
 /// The partitions that a pipeline of frames puts out, where it is one source without steps.
 pub(super) fn partitions_of<T: 'static>(
     rows: plan::Pipe,
-    make: impl Fn(Box<dyn Source>) -> super::items::Chain<T> + Send + Sync + 'static,
+    make: impl Fn(Box<dyn Source>) -> Chain<T> + Send + Sync + 'static,
 ) -> Result<Pipe<T>> {
     let mut inlets = rows.inlets.into_iter();
     let (Some(inlet), None) = (inlets.next(), inlets.next()) else {

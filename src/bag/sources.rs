@@ -13,7 +13,6 @@ use std::sync::Arc;
 struct Made<F> {
     name: &'static str,
     partitions: usize,
-    /// Bytes of a chain.
     open: Arc<F>,
 }
 
@@ -32,7 +31,7 @@ pub(super) fn piece(len: u64, parts: usize, index: usize) -> Range<u64> {
 
 impl<T: Clone + Send + Sync + 'static> Bag<T> {
     /// The items of an iterator, which is run now, in exactly so many partitions (at least one where there are items), whose
-    /// lengths differ by one at most. Each run clones the items.
+    /// lengths differ by one at most. The items stay in memory, beside the budget; each run clones them.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
@@ -56,7 +55,7 @@ impl<T: Clone + Send + Sync + 'static> Bag<T> {
 }
 
 impl Bag<i64> {
-    /// The integers of a range, in so many partitions.
+    /// The integers of a range, in so many partitions (at least one where there are any).
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
@@ -69,6 +68,7 @@ impl Bag<i64> {
     /// ```
     pub fn range(session: &Session, range: Range<i64>, partitions: usize) -> Bag<i64> {
         let len = if range.is_empty() { 0 } else { range.end.abs_diff(range.start) };
+        let partitions = if len == 0 { partitions } else { partitions.max(1) };
         let open = move |index: usize| -> Chain<i64> {
             let piece = piece(len, partitions, index);
             let start = range.start;

@@ -460,6 +460,10 @@ fn failed_writes_leave_nothing() {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let same = Bag::range(&session, 0..10, 2).map(|n| n.to_string());
         assert!(same.to_text_files_named(|_| "/nowhere/at/all".into()).is_err());
+        let one = dir.path().join("one.txt").to_string_lossy().into_owned();
+        let error = same.to_text_files_named(move |_| one.clone()).unwrap_err();
+        assert!(error.to_string().contains("two partitions are named"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let written = same.to_json_lines(&format!("{path}/x/*.jsonl"));
         assert!(written.is_err(), "a directory that is not there");
     }
@@ -520,5 +524,38 @@ fn without_nulls(value: &serde_json::Value) -> serde_json::Value {
             serde_json::Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
         }
         other => other.clone(),
+    }
+}
+
+#[test]
+fn steps_by_key_follow_each_other_in_one_run() {
+    for session in sessions() {
+        let numbers = Bag::range(&session, 0..20_000, 16);
+        let groups = numbers.groupby(|n| n % 5000).map(|key, items| (key, items.sum::<i64>()));
+        let folded = groups.foldby(|(key, _)| key % 700, 0i64, |a, (_, sum)| a + sum, |a, b| a + b);
+        let joined = folded.join(&groups, |(key, _)| *key, |(key, _)| *key);
+        let sorted =
+            joined.sorted_by(|((key, _), _)| std::cmp::Reverse(*key)).map(|((key, all), (_, one))| (key, all, one));
+        let both = sorted.concat(&sorted.distinct_by(|(key, ..)| key % 7));
+        let rows = both.collect().unwrap();
+        assert_eq!(rows.len(), 707);
+        let sum_of = |key: i64| (0..4).map(|i| key + 5000 * i).sum::<i64>();
+        let all_of = |key: i64| (0..8).map(|i| key + 700 * i).filter(|k| *k < 5000).map(sum_of).sum::<i64>();
+        let expected: Vec<_> = (0..700).rev().map(|key| (key, all_of(key), sum_of(key))).collect();
+        assert_eq!(rows[..700], expected);
+        let zipped = sorted.zip(&numbers.coalesce(3).sorted_by(|n| *n).filter(|n| *n < 700));
+        assert!(zipped.all(|((key, ..), n)| key + n == 699).unwrap());
+        let product = numbers.filter(|n| *n < 30).product(&groups.filter(|(key, _)| *key < 40));
+        assert_eq!(product.distinct().count().unwrap(), 1200);
+    }
+}
+
+#[test]
+fn functions_may_run_bags_of_the_same_session() {
+    for inline in [true, false] {
+        let session = session("64MiB", inline, Tuning::default());
+        let inner = session.clone();
+        let sums = Bag::range(&session, 0..8, 4).map(move |n| Bag::range(&inner, 0..n, 3).count().unwrap());
+        assert_eq!(sums.collect().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -28,6 +28,8 @@ struct Files<T> {
     name: Arc<Name>,
     append: Arc<Append<T>>,
     counted: Counted<T>,
+    /// The partitions by the names of their files.
+    named: Mutex<BTreeMap<String, usize>>,
     /// The files that are complete.
     written: Arc<Mutex<BTreeMap<usize, String>>>,
 }
@@ -35,7 +37,7 @@ struct Files<T> {
 impl<T: Send + 'static> Takers<T> for Files<T> {
     fn taker(&self, partition: usize, _cx: &Cx) -> Result<Box<dyn Taker<T>>> {
         let path = (self.name)(partition, self.counted.count()?);
-        if lock(&self.written).values().any(|other| *other == path) {
+        if *lock(&self.named).entry(path.clone()).or_insert(partition) != partition {
             return Err(Error::query(format!("two partitions are named {path}")));
         }
         let (packed, _) = Compression::of_name(&path);
@@ -108,7 +110,8 @@ impl<T: Send + 'static> Bag<T> {
         });
         let counted = counted.ok_or_else(|| Error::internal("partitions that are not counted"))?;
         let pipe = Pipe { in_flight: pipe.in_flight + OPEN, ..pipe };
-        laying.drain(pipe, Arc::new(Files { name, append, counted, written: written.clone() }));
+        laying
+            .drain(pipe, Arc::new(Files { name, append, counted, named: Mutex::default(), written: written.clone() }));
         let run = self.run(laying);
         let written = std::mem::take(&mut *lock(&written));
         if run.is_err() {

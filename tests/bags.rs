@@ -1,14 +1,32 @@
-//! The cases that Dask's own tests of bags record: the same operations on the same items give the same answers. They are
-//! read from beside the repository, or from the file `DASK_CASES`.
+//! Bags on data of others, which is looked for beside the repository, or in the directory `SHARED_TESTDATA`.
+//!
+//! The cases that Dask's own tests of bags record: the same operations on the same items give the same answers. And real logs
+//! and records: counts that agree with what `grep`, `jq` and Python say.
 //!
 //! Deliberate differences: the order of keys is unspecified after an operation by key (Dask's is that of a Python dict), the
 //! items of a group keep their order (Dask's do not), and a join puts the left item first.
 
 use partita::prelude::*;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
 
-const CASES: &str = "../shared/testdata/dask/bag_cases.json";
+/// A file of the data of others; `None`, with a message, where it is not there.
+fn shared(name: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
+    let path = std::env::var("SHARED_TESTDATA").map_or_else(|_| beside(), PathBuf::from).join(name);
+    if !path.exists() {
+        eprintln!("{} is not here: skipped", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// Sessions on both pools, the second with little memory.
+fn sessions() -> [Session; 2] {
+    [("64MiB", true), ("32MiB", false)]
+        .map(|(memory, inline)| Session::builder().memory(memory).unwrap().threads(2).inline(inline).build().unwrap())
+}
 
 /// What a case asks, as words.
 struct Case<'a> {
@@ -147,26 +165,104 @@ fn settled(value: &Value, unordered: bool) -> Value {
 
 #[test]
 fn cases_of_dask() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join(CASES);
-    let path = std::env::var("DASK_CASES").map_or_else(|_| beside(), Into::into);
-    let Ok(text) = std::fs::read_to_string(path) else {
-        eprintln!("{CASES} is not here: skipped");
-        return;
-    };
-    let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let Some(path) = shared("dask/bag_cases.json") else { return };
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(cases.len() >= 50);
-    for inline in [true, false] {
-        let session = Session::builder().memory("64MiB").unwrap().threads(2).inline(inline).build().unwrap();
+    for session in sessions() {
         for case in &cases {
             let partitions = case["npartitions"].as_u64().map_or(5, |n| n as usize);
             let ops = case["ops"].as_str().unwrap();
             let asked = Case { session: &session, input: &case["input"], partitions, ops };
             let answer = asked.answer().unwrap_or_else(|| panic!("{}: {ops} is not understood", case["id"]));
             let by_key = ["distinct", "groupby", "foldby", "frequencies"].iter().any(|word| ops.contains(word));
-            // Groups are compared with their items in order where ours are; Dask's are not.
             let unordered = by_key || case["unordered"] == json!(true);
             let (ours, theirs) = (settled(&answer, unordered), settled(&case["expected"], unordered));
             assert_eq!(ours, theirs, "{}: {ops}", case["id"]);
+        }
+    }
+}
+
+#[test]
+fn events_of_github() {
+    #[derive(serde::Deserialize)]
+    struct Event {
+        r#type: String,
+        actor: Actor,
+        payload: Payload,
+    }
+    #[derive(serde::Deserialize)]
+    struct Actor {
+        login: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Payload {
+        #[serde(default)]
+        commits: Vec<serde::de::IgnoredAny>,
+    }
+    let Some(path) = shared("json/gharchive/gh_1000.ndjson") else { return };
+    for session in sessions() {
+        for split_bytes in [5_000, 100_000, 10_000_000] {
+            let options = TextOptions { split_bytes: Some(split_bytes), ..TextOptions::default() };
+            let path = path.to_string_lossy();
+            let events = session.read_json_lines_with::<Event>(&path, &options).unwrap();
+            assert_eq!(events.count().unwrap(), 1000);
+            let types = events.map(|event| event.r#type).frequencies();
+            let most = types.topk_by(2, |(_, count)| *count).unwrap();
+            assert_eq!(most, [("PushEvent".to_string(), 596), ("IssueCommentEvent".to_string(), 86)]);
+            assert_eq!(types.count().unwrap(), 13);
+            assert_eq!(events.map(|event| event.actor.login).distinct().count().unwrap(), 678);
+            assert_eq!(events.map(|event| event.payload.commits.len() as u64).sum().unwrap(), Some(1086));
+            let values = session.read_json_lines_with::<Value>(&path, &options).unwrap();
+            let repos =
+                values.map(|event| event["repo"]["name"].as_str().unwrap_or_default().to_string()).frequencies();
+            let first = repos.topk_by(1, |(name, count)| (*count, Reverse(name.clone()))).unwrap();
+            assert_eq!(first, [("KenanSulayman/heartbeat".to_string(), 10)]);
+            let groups = values.groupby(|event| event["type"].clone()).map(|_, events| events.count() as u64);
+            assert_eq!((groups.sum().unwrap(), groups.max().unwrap()), (Some(1000), Some(596)));
+            let frame = values.map(|event| json!({"id": event["id"], "type": event["type"]})).to_frame().unwrap();
+            let pushes = frame.filter(col("type").eq(lit("PushEvent"))).unwrap();
+            assert_eq!(pushes.count().unwrap(), 596);
+        }
+    }
+}
+
+#[test]
+fn an_access_log() {
+    let Some(path) = shared("logs/elastic-examples/apache_logs_first3000.log") else { return };
+    for session in sessions() {
+        let options = TextOptions { split_bytes: Some(10_000), ..TextOptions::default() };
+        let lines = session.read_text_with(&path.to_string_lossy(), &options).unwrap();
+        assert_eq!(lines.count().unwrap(), 3000);
+        assert_eq!(
+            lines.map(|line| line.split(' ').next().unwrap_or_default().to_string()).distinct().count().unwrap(),
+            586
+        );
+        let answers = lines.flat_map(|line| {
+            let behind = line.split("\" ").nth(1).map(str::to_string);
+            behind.and_then(|text| {
+                let mut words = text.split(' ').map(str::to_string);
+                Some((words.next()?, words.next()?.parse::<u64>().unwrap_or(0)))
+            })
+        });
+        let by_status =
+            answers.aggregate_by(|a| a.0.clone(), (aggregates::count(), aggregates::sum(|a: &(String, u64)| a.1)));
+        let rows = by_status.sorted_by(|(_, (count, _))| Reverse(*count)).collect().unwrap();
+        let counts: Vec<(&str, u64)> = rows.iter().map(|(status, (count, _))| (status.as_str(), *count)).collect();
+        assert_eq!(counts, [("200", 2641), ("304", 211), ("301", 68), ("404", 58), ("206", 21), ("500", 1)]);
+        assert_eq!(rows.iter().map(|(_, (_, bytes))| bytes).sum::<i128>(), 495_063_329);
+    }
+}
+
+#[test]
+fn collections_of_mongodb() {
+    for (name, count) in
+        [("books", 431), ("countries-small", 248), ("products", 11), ("restaurant", 2548), ("students", 200)]
+    {
+        let Some(path) = shared(&format!("json/mongodb/{name}.ndjson")) else { return };
+        for session in sessions() {
+            let bag = session.read_json_lines::<Value>(&path.to_string_lossy()).unwrap();
+            assert_eq!(bag.count().unwrap(), count, "{name}");
+            assert_eq!(bag.persist().unwrap().filter(|item| item.is_object()).count().unwrap(), count, "{name}");
         }
     }
 }
