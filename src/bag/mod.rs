@@ -39,6 +39,7 @@ mod items;
 mod join;
 mod keyed;
 mod node;
+mod order;
 mod reduce;
 mod reductions;
 mod rest;
@@ -62,7 +63,7 @@ pub use each::Key;
 pub use faults::{BadItems, Reject};
 pub use items::Partition;
 pub use keyed::{Group, Grouped};
-pub use rest::OrderKey;
+pub use order::OrderKey;
 pub use statistics::{Histogram, Number};
 pub use text::{InvalidUtf8, TextOptions};
 
