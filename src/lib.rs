@@ -2,7 +2,7 @@
 //!
 //! Tables are read from CSV, Parquet and NDJSON files, planned into tasks over partitions, run in parallel within a
 //! budget, and spilled to local scratch. A [`Session`] owns a budget, threads, scratch and a catalog; a [`Frame`] is a
-//! query that has not run.
+//! query that has not run; a [`Bag`] is a list of items that are no rows.
 //!
 //! ```
 //! # fn main() -> partita::Result<()> {
@@ -20,6 +20,7 @@
 // The heads of modules lead readers of the source to private parts, too.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod bag;
 pub mod batch;
 pub mod cells;
 pub mod config;
@@ -41,6 +42,7 @@ pub mod store;
 pub mod units;
 pub mod wake;
 
+pub use bag::Bag;
 pub use error::{Error, ErrorKind, Place, Result};
 pub use frame::{Batches, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all};
 pub use units::parse_size;
@@ -56,6 +58,7 @@ pub mod functions {
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
+    pub use crate::bag::{Aggregate, BadItems, Bag, InvalidUtf8, TextOptions, aggregates};
     pub use crate::frame::{
         Asof, Batches, Direction, Frame, GroupBy, Keep, Outcome, Pivot, Rank, Rolling, Sample, Session, SessionBuilder,
         TimeWindows, Unpivot,
@@ -82,3 +85,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The programs of docs/bags.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/bags.md")]
+pub struct BagsGuide;

@@ -19,6 +19,7 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("report", &[], "The largest sales"),
     ("sessions", &["testdata/events.jsonl", "4 minutes"], "lasted"),
     ("structs", &["testdata/events.jsonl"], "was last seen at"),
+    ("word_count", &["testdata/*.jsonl", "9"], "120 kind"),
 ];
 
 fn root() -> PathBuf {

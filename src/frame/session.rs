@@ -7,9 +7,10 @@ use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
 use crate::memory::{Memory, anonymous_bytes, default_limit};
+use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
-use crate::plan::{Limits, Lowering, explain, explain_analyzed};
-use crate::run::{Engine, InlinePool, Pool, Probe, RayonPool, Setup};
+use crate::plan::{Limits, Lowering, Pipe, Stages, batch_schema, explain, explain_analyzed};
+use crate::run::{Engine, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
 use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -223,7 +224,7 @@ impl Session {
 
     /// Rows that are here already.
     pub(super) fn values(&self, batch: RecordBatch) -> Result<Outcome> {
-        let rows = crate::ops::collect::Collected::resident(batch);
+        let rows = Collected::resident(batch);
         let (schema, count) = (rows.schema.clone(), rows.rows as usize);
         let plan = self.0.front.scan("result", TableRef::Stored(Arc::new(rows), schema, Some(count)))?;
         Ok(Outcome::Rows(self.rows(self.0.front.plan(plan)?, None)?))
@@ -429,6 +430,42 @@ impl Session {
         options: BTreeMap<String, String>,
     ) -> Result<u64> {
         write::to_file(&self.0, &self.planned(frame)?, path, format, &options)
+    }
+
+    /// What a plan is lowered with, for collections that are no frames.
+    pub(crate) fn lowering(&self) -> Lowering {
+        self.0.lowering()
+    }
+
+    /// Runs stages that were laid with [`lowering`](Self::lowering).
+    pub(crate) fn submit(&self, stages: Stages, on_end: OnEnd) -> QueryHandle {
+        self.0.engine.submit(stages.graph, stages.work, on_end)
+    }
+
+    /// The rows of a frame as a pipeline beside what was laid before; their columns, and these under the user's headers.
+    ///
+    /// # Errors
+    /// Whatever planning meets.
+    pub(crate) fn lower_frame(&self, lowering: &mut Lowering, frame: &Frame) -> Result<(Pipe, [SchemaRef; 2])> {
+        let planned = self.planned(frame)?;
+        let settled = super::recursive::settle(&self.0, &planned.optimized)?;
+        let schemas = [batch_schema(settled.schema()), execute::result_schema(&planned)];
+        Ok((lowering.begin(&settled)?, schemas))
+    }
+
+    /// A frame of rows that are at rest.
+    ///
+    /// # Errors
+    /// `Query`, for columns of the same name.
+    pub(crate) fn frame_of(&self, rows: Collected) -> Result<Frame> {
+        let (schema, count) = (rows.schema.clone(), rows.rows as usize);
+        let plan = self.0.front.scan("bag", TableRef::Stored(Arc::new(rows), schema, Some(count)))?;
+        Ok(Frame::new(self.clone(), plan))
+    }
+
+    /// Where queries run.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
     }
 
     /// Asks every running query to stop.

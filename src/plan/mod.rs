@@ -11,7 +11,9 @@ mod pipe;
 mod scalar;
 
 pub use explain::{explain, explain_analyzed};
+pub use nodes::join::{Sides, joined};
 pub use nodes::limit::bounds as bounds_of;
+pub use nodes::sort::{merged, sorted_into};
 pub use pipe::{Described, Inlet, Outlet, Pipe, Stages};
 
 use crate::config::Tuning;
@@ -25,7 +27,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_expr::logical_plan::Subquery;
 use datafusion_expr::{Distinct, Expr, LogicalPlan, TableScan};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 
 /// What planning may know of the session.
 #[derive(Clone)]
@@ -98,8 +100,7 @@ impl Lowering {
     /// # Errors
     /// `Unsupported`, naming the node, for what is not built yet.
     pub fn finish(mut self, plan: &LogicalPlan, outlet: Outlet) -> Result<Lowered> {
-        self.begin(plan)?;
-        let pipe = self.lower(plan)?;
+        let pipe = self.begin(plan)?;
         let (_, top) = pipe.close(&mut self.stages, outlet);
         Ok(Lowered { stages: self.stages, top })
     }
@@ -109,7 +110,7 @@ impl Lowering {
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn finish_all(mut self, plan: &LogicalPlan, outlets: Vec<Outlet>) -> Result<Stages> {
-        self.begin(plan)?;
+        self.prepare(plan)?;
         let inputs = plan.inputs();
         if inputs.len() != outlets.len() {
             return Err(Error::internal(format!("{} plans with {} ends", inputs.len(), outlets.len())));
@@ -125,15 +126,25 @@ impl Lowering {
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn pieces(mut self, plan: &LogicalPlan) -> Result<Option<usize>> {
-        self.begin(plan)?;
+        self.prepare(plan)?;
         Ok(self.lower(plan)?.inlets.iter().map(|inlet| inlet.tasks).sum())
     }
 
+    /// Lowers a whole plan, beside what was laid before, to a pipeline that yields its rows.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn begin(&mut self, plan: &LogicalPlan) -> Result<Pipe> {
+        self.prepare(plan)?;
+        self.lower(plan)
+    }
+
     /// Takes in what expressions refer to, and how many joins there will be.
-    fn begin(&mut self, plan: &LogicalPlan) -> Result<()> {
+    fn prepare(&mut self, plan: &LogicalPlan) -> Result<()> {
         self.scope = Scope::new(self.scope.options(), scalar::subqueries(plan)?);
+        (self.subqueries, self.shared) = Default::default();
         self.joins = nodes::join::count(plan)?.max(1);
-        self.undecided.store(self.joins, Relaxed);
+        self.undecided = Arc::new(self.joins.into());
         scalar::lower_all(self, plan)
     }
 

@@ -19,12 +19,15 @@
 mod build;
 mod cursor;
 mod infer;
+mod objects;
 mod reader;
 mod shape;
 mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use objects::{Seen, objects_of};
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;

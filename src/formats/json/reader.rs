@@ -53,7 +53,7 @@ impl JsonScan {
             let of = |(file, found)| if spec.reads(file) { layout(found) } else { Ok(Layout::Lines) };
             table.files.iter().enumerate().map(of).collect::<Result<_>>()?
         };
-        let (mut splits, kinds) = tiles(&table.files, &spec, split_bytes, false)?;
+        let (mut splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, false)?;
         for (file, _) in layouts.iter().enumerate().filter(|(_, l)| **l == Layout::Document) {
             let size = table.files.get(file).map_or(0, |f| f.size);
             splits.retain(|s| s.file != file || s.range.start == 0);

@@ -145,6 +145,30 @@ impl Shape {
         }
     }
 
+    /// What both have in common.
+    pub(super) fn join(self, other: Shape) -> Shape {
+        match (self, other) {
+            (Shape::Null, one) | (one, Shape::Null) => one,
+            (Shape::List(mut a), Shape::List(b)) => {
+                *a = a.join(*b);
+                Shape::List(a)
+            }
+            (Shape::Struct(mut a), Shape::Struct(b)) => {
+                for (key, theirs) in b.list {
+                    if let Some(ours) = a.shape(key) {
+                        *ours = std::mem::take(ours).join(theirs);
+                    }
+                }
+                Shape::Struct(a)
+            }
+            (mut a, b @ (Shape::Plain(_) | Shape::Quoted(_))) => {
+                a.join_scalar(b);
+                a
+            }
+            _ => Shape::Mixed,
+        }
+    }
+
     /// The column of this shape.
     pub(super) fn field(&self, name: &str) -> Field {
         let (data_type, json) = match self {

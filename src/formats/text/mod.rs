@@ -9,7 +9,8 @@ mod write;
 
 pub(super) use declared::{Declared, type_named};
 pub(super) use narrow::{base_type, narrow};
-pub(super) use place::{check_utf8, line_at, shorten};
+pub(super) use place::check_utf8;
+pub(crate) use place::{line_at, shorten};
 pub(super) use stats::Distinct;
-pub(super) use tiles::tiles;
+pub(crate) use tiles::tiles;
 pub(super) use write::{RowWriter, TextAssembler, encoder_of, json_value, plain_value};

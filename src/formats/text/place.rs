@@ -5,7 +5,7 @@ use crate::io::{FileRef, Spares, Window};
 use std::sync::Arc;
 
 /// The line (from 1) of the byte at `offset` of the decompressed file; `None` where the file cannot be read again.
-pub(in crate::formats) fn line_at(file: &FileRef, offset: u64, newline: u8) -> Option<u64> {
+pub(crate) fn line_at(file: &FileRef, offset: u64, newline: u8) -> Option<u64> {
     let mut window = Window::whole(file, Spares::default()).ok()?;
     let mut line = 1;
     while window.refill(256 << 10).ok()? {
@@ -21,7 +21,7 @@ pub(in crate::formats) fn line_at(file: &FileRef, offset: u64, newline: u8) -> O
 }
 
 /// A text for a message: at most 80 characters.
-pub(in crate::formats) fn shorten(text: &[u8]) -> String {
+pub(crate) fn shorten(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..320).unwrap_or(text));
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),

@@ -1,23 +1,23 @@
 //! How text files are cut: at any byte, the readers align to records. A compressed file is one split.
 
 use crate::error::Result;
-use crate::formats::{FileRef, ScanSpec, Split};
+use crate::formats::{FileRef, Split};
 use crate::io::Compression;
 
 /// The splits of the files that `spec` reads and how each is compressed. `whole` says that files must not be cut.
 ///
 /// # Errors
 /// A file cannot be read, or has changed.
-pub(in crate::formats) fn tiles(
+pub(crate) fn tiles(
     files: &[FileRef],
-    spec: &ScanSpec,
+    reads: impl Fn(usize) -> bool,
     split_bytes: usize,
     whole: bool,
 ) -> Result<(Vec<Split>, Vec<Compression>)> {
     let mut splits = Vec::new();
     let mut kinds = Vec::new();
     for (file, found) in files.iter().enumerate() {
-        if !spec.reads(file) {
+        if !reads(file) {
             kinds.push(Compression::None);
             continue;
         }

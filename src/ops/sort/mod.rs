@@ -158,6 +158,13 @@ impl SortOp {
         self
     }
 
+    /// Gives back the memory that no merge is using, once all ranges were read: a query may have many sorts, one after the
+    /// other. Whoever reads a range again asks for it anew.
+    pub fn release(&self) {
+        let lent = std::mem::take(&mut self.0.lock().lent);
+        drop(lent);
+    }
+
     /// What is at rest.
     pub fn sizes(&self) -> Sizes {
         self.0.sizes()

@@ -51,7 +51,6 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
 
     let limits = lowering.limits.clone();
     let bits = if node.on.is_empty() { 0 } else { limits.tuning.partition_bits(limits.memory / lowering.joins) };
-    let below = Arc::new(Meter::default());
     let residual = residual(lowering, &mut pipe, node, side)?;
     let wanted = Wanted {
         kind: kind(node.join_type, side),
@@ -63,18 +62,38 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         columns: columns(node, side),
         output: batch_schema(&node.schema),
         bits,
-        beside: limits.threads * pipe.inlets.iter().map(|inlet| inlet.in_flight).max().unwrap_or(0),
+        beside: beside(&pipe, limits.threads),
         undecided: lowering.undecided.clone(),
     };
+    joined(lowering, Sides { build: build_pipe, probe: pipe }, wanted, &described(node))
+}
+
+/// Bytes that the tasks of the probe side have in flight.
+fn beside(pipe: &Pipe, threads: usize) -> usize {
+    threads * pipe.inlets.iter().map(|inlet| inlet.in_flight).max().unwrap_or(0)
+}
+
+/// The two pipelines that meet in a join.
+pub struct Sides {
+    /// The side that is kept.
+    pub build: Pipe,
+    /// The side that streams.
+    pub probe: Pipe,
+}
+
+/// Lays the stages of a join.
+pub fn joined(lowering: &mut Lowering, sides: Sides, wanted: Wanted, detail: &str) -> Result<Pipe> {
+    let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
+    let mut pipe = sides.probe;
     let op = Arc::new(JoinOp::new(wanted, below.clone())?);
     let page = limits.page();
     let outlet = Outlet { meter: below, ..Outlet::new(op.clone(), "build", op.build_floor(page)) };
-    let (combined, below) = lowering.close(build_pipe, outlet);
+    let (combined, below) = lowering.close(sides.build, outlet);
     let made =
         lowering.stages.add("join: tables".into(), vec![combined], Arc::new(op.tables_layout()), op.tables_work());
 
     pipe.wait_for(made);
-    let slots = pipe.push(op.clone(), "join", shorten(&described(node), 200));
+    let slots = pipe.push(op.clone(), "join", shorten(detail, 200));
     pipe.top.inputs.push(below);
     pipe.inlets.push(Inlet {
         name: "join: deferred".into(),

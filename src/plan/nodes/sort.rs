@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::events::Meter;
+use crate::ids::StageId;
 use crate::ops::sort::{SortKey, SortOp, SortSpec};
 use crate::plan::{Described, Inlet, Lowering, Outlet, Pipe, batch_schema, nodes::project, shorten};
 use arrow::compute::SortOptions;
@@ -33,9 +34,27 @@ fn external(lowering: &mut Lowering, pipe: Pipe, node: &Sort, columns: Columns) 
 pub fn sorted(lowering: &mut Lowering, pipe: Pipe, spec: SortSpec, name: &'static str, detail: String) -> Result<Pipe> {
     let (limits, below) = (lowering.limits.clone(), Arc::new(Meter::default()));
     let page = limits.page();
-    let op = Arc::new(SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?);
-    let outlet = Outlet { op: op.clone(), name, detail, floor: op.floor(&limits.tuning), meter: below };
+    let op = SortOp::new(spec, &limits.tuning, limits.memory, page, limits.threads, below.clone())?;
+    Ok(sorted_into(lowering, pipe, op, name, detail, below))
+}
+
+/// The rows of `pipe` in order, by a sort that was made.
+pub fn sorted_into(
+    lowering: &mut Lowering,
+    pipe: Pipe,
+    op: SortOp,
+    name: &'static str,
+    detail: String,
+    below: Arc<Meter>,
+) -> Pipe {
+    let op = Arc::new(op);
+    let outlet = Outlet { op: op.clone(), name, detail, floor: op.floor(&lowering.limits.tuning), meter: below };
     let (combined, below) = lowering.close(pipe, outlet);
+    merged(lowering, op, combined, below)
+}
+
+/// The rows of a sort in order, once the stage `combined` has put its workers' rows together.
+pub fn merged(lowering: &mut Lowering, op: Arc<SortOp>, combined: StageId, below: Described) -> Pipe {
     let (passes, work) = op.passes();
     let passes = lowering.stages.add("sort: passes".into(), vec![combined], Arc::new(passes), work);
 
@@ -52,7 +71,7 @@ pub fn sorted(lowering: &mut Lowering, pipe: Pipe, spec: SortSpec, name: &'stati
         settles: Vec::new(),
         in_flight: 2 * lowering.limits.tuning.batch_bytes,
     };
-    Ok(Pipe::from(inlet, top))
+    Pipe::from(inlet, top)
 }
 
 fn described(node: &Sort) -> String {
