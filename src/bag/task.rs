@@ -4,10 +4,10 @@ use super::items::{Blocked, Chain, Origin, Pulled, Pulse};
 use super::node::{Laying, Partitions, Pipe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Facts, Layout, Round, Sizes};
+use crate::guard::guarded;
 use crate::ids::{StageId, Token};
 use crate::memory::InFlight;
 use crate::ops::{Cx, Starved, Step, Task, Work};
-use crate::guard::guarded;
 use crate::sched::NOBODY;
 use std::sync::Arc;
 

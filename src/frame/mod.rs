@@ -80,6 +80,6 @@ pub use outcome::{Outcome, SessionStats};
 pub use over::over;
 pub use rows::Rows;
 pub use session::Session;
-pub use writer::Writer;
 pub use together::collect_all;
 pub use verbs::*;
+pub use writer::Writer;

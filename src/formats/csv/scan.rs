@@ -61,7 +61,8 @@ impl CsvScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
         let dialect = Dialect::of(&table.def, &table.files)?;
         let declared = Declared::of(&table.def)?;
-        let (splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, dialect.marks.escape.is_some())?;
+        let (splits, kinds) =
+            tiles(&table.files, |file| spec.reads(file), split_bytes, dialect.marks.escape.is_some())?;
         let column = |index: &usize| -> Result<Column> {
             let field = table.schema.fields().get(*index).ok_or_else(|| Error::internal("no such column"))?;
             Column::new(*index, field.data_type(), declared.get(*index, field.name()).is_none())

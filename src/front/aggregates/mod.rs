@@ -5,8 +5,8 @@
 
 mod declared;
 mod discrete;
-mod joined;
 pub mod exprs;
+mod joined;
 mod quantiles;
 mod statistics;
 mod values;
