@@ -41,6 +41,9 @@ pub struct Setting {
     hash_mask: u64,
 }
 
+/// A budget that admits every query of these, with these settings.
+const ADMITS: usize = 4 << 20;
+
 impl Setting {
     /// A plain one, and two others.
     pub fn some(random: &mut Random, seed: u64) -> Vec<Setting> {
@@ -105,7 +108,7 @@ impl Setting {
         let mut memory = 128 << 10;
         loop {
             match self.open(tables, memory).and_then(|session| ask(&session)) {
-                Err(error) if error.kind() == ErrorKind::Resources && memory < 256 << 20 => memory *= 2,
+                Err(error) if error.kind() == ErrorKind::Resources && memory < ADMITS => memory *= 2,
                 other => return other,
             }
         }
