@@ -6,17 +6,23 @@ use partita::{Error, Result};
 use std::fs::File;
 use std::io::{LineWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// The file, shared by the session, which tells, and the command, which ends it. Cheap to clone.
 #[derive(Clone)]
-pub struct Story(Arc<Mutex<Inner>>);
+pub struct Story(Arc<(Mutex<Inner>, Condvar)>);
+
+/// How long the end of a story waits for the ends of its queries: whoever asked may have the answer before that is told.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Inner {
     path: PathBuf,
     file: LineWriter<File>,
     /// The first write that failed: what comes after it would have a gap before it, and is not written.
     failed: Option<std::io::Error>,
+    /// Queries whose end was not told.
+    open: usize,
 }
 
 impl Story {
@@ -26,12 +32,12 @@ impl Story {
     /// `Io`, where the file cannot be made.
     pub fn create(path: &Path) -> Result<Story> {
         let file = File::create(path).map_err(|e| Error::io(path.display(), e))?;
-        let inner = Inner { path: path.into(), file: LineWriter::new(file), failed: None };
-        Ok(Story(Arc::new(Mutex::new(inner))))
+        let inner = Inner { path: path.into(), file: LineWriter::new(file), failed: None, open: 0 };
+        Ok(Story(Arc::new((Mutex::new(inner), Condvar::new()))))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
+        self.0.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Adds a line.
@@ -40,6 +46,12 @@ impl Story {
         if inner.failed.is_none() {
             inner.failed = writeln!(inner.file, "{line}").err();
         }
+        if line.starts_with("> submit ") {
+            inner.open += 1;
+        } else if line.starts_with("< finish ") || line.starts_with("< abort ") {
+            inner.open = inner.open.saturating_sub(1);
+            self.0.1.notify_all();
+        }
     }
 
     /// Writes what is not written yet.
@@ -47,7 +59,8 @@ impl Story {
     /// # Errors
     /// `Io`, where this or an earlier write failed.
     pub fn end(&self) -> Result<()> {
-        let inner = &mut *self.inner();
+        let ended = self.0.1.wait_timeout_while(self.inner(), PATIENCE, |inner| inner.open > 0);
+        let (mut inner, _) = ended.unwrap_or_else(|e| e.into_inner());
         let failed = inner.failed.take().or_else(|| inner.file.flush().err());
         failed.map_or(Ok(()), |e| Err(Error::io(inner.path.display(), e)))
     }
