@@ -21,10 +21,6 @@ struct Pool {
 /// Free pages that stay resident: 16 pages of 256 KiB are 4 MiB, of 64 KiB 1 MiB.
 const KEEP: usize = 16;
 
-/// Regions of so many bytes may have pages of the kernel's larger size.
-#[cfg(target_os = "linux")]
-const HUGE: usize = 4 << 20;
-
 impl PagePool {
     /// A pool of pages of `page_bytes`, a power of two of at least 4 KiB (smaller ones are for tests).
     pub fn new(page_bytes: usize) -> Self {
@@ -70,12 +66,6 @@ impl PagePool {
 /// every other thread of the process to make it forget that.
 fn mapped(bytes: usize) -> Option<MmapMut> {
     let mut map = MmapMut::map_anon(bytes).ok()?;
-    // Tables are read here and there: with pages of 4 KiB each read would miss the processor's table of pages, too. All
-    // of the region is resident anyway, so that larger pages take no more memory.
-    #[cfg(target_os = "linux")]
-    if bytes >= HUGE {
-        let _ = map.advise(memmap2::Advice::HugePage);
-    }
     #[cfg(target_os = "linux")]
     if map.advise(memmap2::Advice::PopulateWrite).is_ok() {
         return Some(map);
