@@ -48,13 +48,14 @@ impl Story {
         }
         if line.starts_with("> submit ") {
             inner.open += 1;
-        } else if line.starts_with("< finish ") || line.starts_with("< abort ") {
+        } else if line.starts_with("< finish ") {
+            // The last choice for each query, also for one that failed or was cancelled.
             inner.open = inner.open.saturating_sub(1);
             self.0.1.notify_all();
         }
     }
 
-    /// Writes what is not written yet.
+    /// Waits for the ends of the queries, for a while, and writes what is not written yet.
     ///
     /// # Errors
     /// `Io`, where this or an earlier write failed.
@@ -80,6 +81,22 @@ mod tests {
         story.end().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\n");
         assert!(Story::create(dir.path()).is_err());
+    }
+
+    #[test]
+    fn the_end_waits_for_a_query_that_was_aborted_and_not_finished_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("story");
+        let story = Story::create(&path).unwrap();
+        ["> submit q0 : -", "> submit q1 : -", "< finish q1", "< abort q0"].map(|line| story.tell(line));
+        let late = story.clone();
+        let telling = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            late.tell("< finish q0");
+        });
+        story.end().unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("< abort q0\n< finish q0\n"));
+        telling.join().unwrap();
     }
 
     #[test]
