@@ -2,25 +2,23 @@
 //! the last bound is counted under the largest value of the type (for texts the empty one), if there is any.
 
 use super::Folding;
+use super::comparable::Comparable;
 use crate::error::{Error, Result};
-use crate::ops::sort::canonical;
 use arrow::array::{Array, ArrayRef, MapArray, StructArray, UInt32Array, UInt64Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, FieldRef, Fields};
-use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
+use arrow_row::OwnedRow;
 use datafusion_common::ScalarValue;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Values that are being counted.
 pub(super) struct Bins {
-    converter: RowConverter,
+    comparable: Comparable,
     /// The bounds in order, each once, then the key of what is above all.
     keys: ArrayRef,
     bounds: Vec<OwnedRow>,
-    /// The array that rows come from, and its values as bytes.
-    source: Option<(ArrayRef, Rows)>,
     /// Of the current group, by bin.
     counts: Vec<u64>,
     /// Of the groups before it.
@@ -36,8 +34,8 @@ impl Bins {
         let wrong = || Error::internal(format!("a histogram has type {output}"));
         let DataType::Map(entries, sorted) = output else { return Err(wrong()) };
         let DataType::Struct(fields) = entries.data_type() else { return Err(wrong()) };
-        let converter = RowConverter::new(vec![SortField::new(bounds.data_type().clone())])?;
-        let rows = converter.convert_columns(&[canonical(bounds)])?;
+        let mut comparable = Comparable::new(bounds.data_type().clone())?;
+        let rows = comparable.rows(bounds)?;
         let mut order: Vec<u32> = (0..bounds.len() as u32).collect();
         order.sort_by(|a, b| rows.row(*a as usize).cmp(&rows.row(*b as usize)));
         order.dedup_by(|a, b| rows.row(*a as usize) == rows.row(*b as usize));
@@ -45,11 +43,10 @@ impl Bins {
         let known = take(bounds, &UInt32Array::from(order), None)?;
         let above = above(bounds.data_type())?.to_array().map_err(crate::ops::expr::from_datafusion)?;
         Ok(Bins {
-            converter,
+            comparable,
             keys: concat(&[known.as_ref(), above.as_ref()])?,
             counts: vec![0; owned.len() + 1],
             bounds: owned,
-            source: None,
             done: Vec::new(),
             entries: entries.clone(),
             fields: fields.clone(),
@@ -80,11 +77,7 @@ fn above(of: &DataType) -> Result<ScalarValue> {
 impl Folding for Bins {
     fn rows(&mut self, arguments: &[ArrayRef], range: Range<usize>) -> Result<()> {
         let array = arguments.first().ok_or_else(|| Error::internal("nothing is counted"))?;
-        if !self.source.as_ref().is_some_and(|(source, _)| Arc::ptr_eq(source, array)) {
-            let bytes = self.converter.convert_columns(&[canonical(array)])?;
-            self.source = Some((array.clone(), bytes));
-        }
-        let Some((_, bytes)) = &self.source else { return Ok(()) };
+        let bytes = self.comparable.rows(array)?;
         for i in range {
             let value = bytes.row(i);
             let bin = self.bounds.partition_point(|bound| bound.row() < value);

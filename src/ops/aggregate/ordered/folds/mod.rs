@@ -5,6 +5,7 @@
 
 mod accumulate;
 mod bins;
+mod comparable;
 mod deviation;
 mod join;
 mod list;

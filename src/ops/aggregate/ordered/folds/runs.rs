@@ -1,23 +1,20 @@
 //! How often each value of a group is there: the rows come ordered by value, so equal ones are neighbours.
 
+use super::comparable::Comparable;
 use super::pieces::Pieces;
 use super::{Folding, item};
 use crate::error::{Error, Result};
-use crate::ops::sort::canonical;
 use arrow::array::{ArrayRef, ListArray, MapArray, StructArray, UInt32Array, UInt64Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, FieldRef, Fields};
-use arrow_row::{RowConverter, Rows, SortField};
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Values that are being counted.
 pub(super) struct Runs {
-    converter: RowConverter,
-    /// The array that rows come from, and its values as bytes.
-    source: Option<(ArrayRef, Rows)>,
+    comparable: Comparable,
     /// The value of the last row of the current group.
     last: Option<Vec<u8>>,
     /// The different values, and how often each is there.
@@ -36,8 +33,7 @@ enum Shape {
 impl Runs {
     fn new(argument: DataType, result: Shape) -> Result<Self> {
         Ok(Runs {
-            converter: RowConverter::new(vec![SortField::new(argument.clone())])?,
-            source: None,
+            comparable: Comparable::new(argument.clone())?,
             last: None,
             values: Pieces::new(argument),
             counts: Vec::new(),
@@ -84,11 +80,7 @@ fn offsets(lengths: impl Iterator<Item = usize>) -> Result<OffsetBuffer<i32>> {
 impl Folding for Runs {
     fn rows(&mut self, arguments: &[ArrayRef], range: Range<usize>) -> Result<()> {
         let array = arguments.first().ok_or_else(|| Error::internal("nothing is counted"))?;
-        if !self.source.as_ref().is_some_and(|(source, _)| Arc::ptr_eq(source, array)) {
-            let bytes = self.converter.convert_columns(&[canonical(array)])?;
-            self.source = Some((array.clone(), bytes));
-        }
-        let Some((_, bytes)) = &self.source else { return Ok(()) };
+        let bytes = self.comparable.rows(array)?;
         for i in range {
             let value = bytes.row(i).data();
             match (&mut self.last, self.counts.last_mut()) {
