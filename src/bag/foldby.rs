@@ -24,7 +24,7 @@ use super::task::{Drawn, Opening, Taken};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::events::Meter;
-use crate::graph::{Facts, Fixed, Layout, Round, Sizes};
+use crate::graph::{Fixed, Sizes, WithFloor};
 use crate::memory::{InFlight, Reservation};
 use crate::ops::sort::SortOp;
 use crate::ops::{Cx, Flow, Sink, SinkOp, Step, Task, Work};
@@ -119,7 +119,7 @@ impl<T: Send + 'static, K: Item, A: Item> Node<(K, A)> for Folded<T, A> {
             in_flight: input.in_flight + 2 * limits.tuning.batch_bytes,
             idle: Mutex::default(),
         });
-        let layout = Arc::new(WithFloor { inner: input.layout, floor });
+        let layout = Arc::new(WithFloor { inner: input.layout, more: floor });
         let fed = laying.plan.stages.add(input.name.clone(), input.after, layout, Arc::new(Feeding(folding.clone())));
         let one = Arc::new(Fixed { tasks: 1, floor: 0 });
         let work = Arc::new(Combining(folding));
@@ -136,19 +136,6 @@ impl<T: Send + 'static, K: Item, A: Item> Node<(K, A)> for Folded<T, A> {
                 ended: false,
             })
         })
-    }
-}
-
-#[derive(Debug)]
-struct WithFloor {
-    inner: Arc<dyn Layout>,
-    floor: usize,
-}
-
-impl Layout for WithFloor {
-    fn next(&self, facts: &Facts<'_>) -> Round {
-        let round = self.inner.next(facts);
-        Round { floor: round.floor + self.floor, ..round }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::items::{Blocked, Chain, Origin, Pulled, Pulse};
 use super::node::{Laying, Partitions, Pipe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Facts, Layout, Round, Sizes};
+use crate::graph::{Layout, Sizes, WithFloor};
 use crate::guard::guarded;
 use crate::ids::{StageId, Token};
 use crate::memory::InFlight;
@@ -71,20 +71,6 @@ impl Laying {
         let layout = Arc::new(WithFloor { inner: rule, more: pipe.in_flight });
         let work = Draining { partitions: pipe.partitions, takers, in_flight: pipe.in_flight, first };
         self.plan.stages.add(pipe.name, pipe.after, layout, Arc::new(work))
-    }
-}
-
-/// The rule of a stage whose tasks need more than a partition does.
-#[derive(Debug)]
-struct WithFloor {
-    inner: Arc<dyn Layout>,
-    more: usize,
-}
-
-impl Layout for WithFloor {
-    fn next(&self, facts: &Facts<'_>) -> Round {
-        let round = self.inner.next(facts);
-        Round { floor: round.floor + self.more, ..round }
     }
 }
 

@@ -116,6 +116,22 @@ impl Layout for Fixed {
     }
 }
 
+/// Another layout's rounds, whose tasks need `more` bytes than it knows of: what is beside them in the same pipeline.
+#[derive(Clone, Debug)]
+pub struct WithFloor {
+    /// The other layout.
+    pub inner: Arc<dyn Layout>,
+    /// Bytes.
+    pub more: usize,
+}
+
+impl Layout for WithFloor {
+    fn next(&self, facts: &Facts<'_>) -> Round {
+        let round = self.inner.next(facts);
+        Round { floor: round.floor + self.more, ..round }
+    }
+}
+
 impl Graph {
     /// Adds a stage and names it.
     pub fn add(&mut self, name: impl Into<String>, after: Vec<StageId>, layout: Arc<dyn Layout>) -> StageId {

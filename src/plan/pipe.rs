@@ -4,7 +4,7 @@
 //! stage, the exchange, combines the workers' states when all feeds have ended.
 
 use crate::events::Meter;
-use crate::graph::{Facts, Fixed, Graph, Layout, Round};
+use crate::graph::{Fixed, Graph, Layout, WithFloor};
 use crate::ids::StageId;
 use crate::ops::pipeline::{Feed, Finish, Ordinals, SinkSlots, TransformSlots};
 use crate::ops::{SinkOp, SourceOp, TransformOp, Work};
@@ -169,19 +169,5 @@ impl Pipe {
         let work = Arc::new(Finish { transforms: Vec::new(), sink: Some(sink) });
         let finish = stages.add(format!("{name}: combine"), feeds, Arc::new(Fixed { tasks: 1, floor: 0 }), work);
         (finish, described)
-    }
-}
-
-/// A layout whose tasks need more than their source does.
-#[derive(Debug)]
-struct WithFloor {
-    inner: Arc<dyn Layout>,
-    more: usize,
-}
-
-impl Layout for WithFloor {
-    fn next(&self, facts: &Facts<'_>) -> Round {
-        let round = self.inner.next(facts);
-        Round { floor: round.floor + self.more, ..round }
     }
 }
