@@ -3,9 +3,10 @@
 //! A [`Bag<T>`] is lazy and partitioned, and runs on the engine of frames: the same graph, scheduler, pool, budget, pages
 //! and scratch. There is no second engine here, only typed tasks where a frame has batches:
 //!
-//! 1. Sources ([`sources`], [`text`]) say how many partitions there are and how one is opened: as a chain of typed items
-//!    ([`items`]). `map`, `filter`, `flat_map` and their like wrap the chain ([`each`]): all closures of a bag run in one
-//!    pass over a partition, one item at a time, so that nothing is gathered between them and nothing is boxed.
+//! 1. Sources ([`sources`], [`text`] and its [`lines`]) say how many partitions there are and how one is opened: as a chain
+//!    of typed items ([`items`]). `map`, `filter`, `flat_map` and their like wrap the chain ([`each`]): all closures of
+//!    a bag run in one pass over a partition, one item at a time, so that nothing is gathered between them and nothing is
+//!    boxed.
 //! 2. Running a bag lays its steps ([`node`]) into stages of one graph. A stage drains partitions ([`task`]): a task is
 //!    resumable, pulls for at most 1 MiB of input a step, and passes on why it waits or starves.
 //! 3. What is drained goes into a tree of values ([`reduce`]), to whoever iterates ([`deliver`]), or into files ([`write`]).
@@ -38,6 +39,7 @@ mod frames;
 mod items;
 mod join;
 mod keyed;
+mod lines;
 mod node;
 mod order;
 mod reduce;
