@@ -88,7 +88,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("story");
         let story = Story::create(&path).unwrap();
-        ["> submit q0 : -", "> submit q1 : -", "< finish q1", "< abort q0"].map(|line| story.tell(line));
+        for line in ["> submit q0 : -", "> submit q1 : -", "< finish q1", "< abort q0"] {
+            story.tell(line);
+        }
         let late = story.clone();
         let telling = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
