@@ -2,9 +2,10 @@
 
 use super::IntoExprs;
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::ops::expr::from_datafusion;
 use datafusion_common::Result as PlanResult;
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
 use datafusion_expr::expr_rewriter::normalize_col;
 use datafusion_expr::utils::{columnize_expr, find_window_exprs};
@@ -41,7 +42,7 @@ pub fn over(
 ) -> Result<Expr> {
     let (partition_by, order_by) = (partition_by.into_exprs(), order_by.into_iter().collect::<Vec<_>>());
     let mut found = false;
-    let made = function.clone().transform_down(|expr| {
+    let made = walk::expr_down(function.clone(), &mut |expr| {
         let window = match expr {
             Expr::AggregateFunction(call) if call.params.order_by.is_empty() => window_of(call),
             Expr::WindowFunction(call) => *call,

@@ -15,6 +15,7 @@
 use super::execute;
 use super::session::Inner;
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::front::{Source, TableRef, WorkTable};
 use crate::ops::collect::{CollectOp, Collected, Growing};
 use crate::ops::expr::from_datafusion;
@@ -34,7 +35,7 @@ pub(super) fn settle(inner: &Arc<Inner>, plan: &LogicalPlan) -> Result<LogicalPl
     if !is_recursive(plan)? {
         return Ok(plan.clone());
     }
-    let settled = plan.clone().transform_down_with_subqueries(|node| {
+    let settled = walk::plan_down(plan.clone(), &mut |node| {
         let made = match &node {
             LogicalPlan::Limit(limit) => limited(inner, limit),
             LogicalPlan::RecursiveQuery(query) => all_rows(inner, query).map(Some),
@@ -54,7 +55,7 @@ pub(super) fn shown(plan: &LogicalPlan) -> Result<LogicalPlan> {
     if !is_recursive(plan)? {
         return Ok(plan.clone());
     }
-    let shown = plan.clone().transform_down_with_subqueries(|node| match &node {
+    let shown = walk::plan_down(plan.clone(), &mut |node| match &node {
         LogicalPlan::RecursiveQuery(query) => {
             let schema = batch_schema(&query.schema);
             let rows = Collected::resident(arrow::array::RecordBatch::new_empty(schema));
@@ -68,11 +69,11 @@ pub(super) fn shown(plan: &LogicalPlan) -> Result<LogicalPlan> {
 
 fn is_recursive(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
-    let look = |node: &LogicalPlan| {
+    let mut look = |node: &LogicalPlan| {
         found |= matches!(node, LogicalPlan::RecursiveQuery(_));
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     };
-    plan.apply_with_subqueries(look).map_err(from_datafusion)?;
+    walk::look_at_plans(plan, &mut look).map_err(from_datafusion)?;
     Ok(found)
 }
 
@@ -244,7 +245,7 @@ impl<'a> Rounds<'a> {
 /// The recursive part, over the rows of the last round.
 fn step(query: &RecursiveQuery, rows: &Collected) -> Result<LogicalPlan> {
     let source = stored(rows.clone());
-    let replaced = query.recursive_term.as_ref().clone().transform_down_with_subqueries(|node| match node {
+    let replaced = walk::plan_down(query.recursive_term.as_ref().clone(), &mut |node| match node {
         // Another query of the same name means itself.
         LogicalPlan::RecursiveQuery(other) if other.name == query.name => {
             Ok(Transformed::new(LogicalPlan::RecursiveQuery(other), false, TreeNodeRecursion::Jump))

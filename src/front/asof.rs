@@ -10,13 +10,14 @@
 
 use super::extra::{Extra, Kind, Special};
 use crate::error::{Error, Result};
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{Column, Result as PlanResult, plan_err};
 use datafusion_expr::logical_plan::Join;
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, JoinType, LogicalPlan, Operator};
 use datafusion_sql::sqlparser::ast::{
-    Ident, JoinOperator, Query, Select, TableAlias, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Ident, JoinOperator, Query, Select, TableAlias, TableFactor, TableWithJoins, VisitorMut,
 };
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -64,31 +65,28 @@ fn word(value: &str, keyword: Keyword) -> Token {
 /// # Errors
 /// `Unsupported`, for kinds of as-of joins that are not built.
 pub(super) fn name_sides(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Sides) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(query, &mut Sides)
 }
 
 struct Sides;
 
 impl VisitorMut for Sides {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Box<Error>> {
         for from in &mut select.from {
             if let Err(error) = name_joins(from) {
-                return ControlFlow::Break(error);
+                return ControlFlow::Break(Box::new(error));
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Box<Error>> {
         match factor {
             TableFactor::NestedJoin { table_with_joins, .. } => match name_joins(table_with_joins) {
                 Ok(()) => ControlFlow::Continue(()),
-                Err(error) => ControlFlow::Break(error),
+                Err(error) => ControlFlow::Break(Box::new(error)),
             },
             _ => ControlFlow::Continue(()),
         }
@@ -124,7 +122,7 @@ pub(super) fn special(alias: Option<&TableAlias>) -> Option<Special> {
 
 /// Makes special joins of the plain ones that were bound, in subqueries too.
 pub(super) fn plan(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
-    plan.transform_up_with_subqueries(|plan| {
+    walk::plan_up(plan, &mut |plan| {
         let LogicalPlan::Join(join) = &plan else { return Ok(Transformed::no(plan)) };
         let Some((special, right)) = side(&join.right) else { return Ok(Transformed::no(plan)) };
         let inputs = vec![join.left.as_ref().clone(), right];

@@ -17,6 +17,7 @@
 use super::dependent::Domain;
 use super::extra::{Extra, Kind};
 use super::{only_row, share};
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, NullEquality, Result, ScalarValue, Spans};
 use datafusion_expr::expr::SetQuantifier;
@@ -51,9 +52,9 @@ pub(super) fn all(plan: LogicalPlan) -> Result<Option<LogicalPlan>> {
 /// Whether an optimized plan still depends on rows from outside somewhere.
 pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
     let mut left = false;
-    plan.apply_with_subqueries(|node| {
+    walk::look_at_plans(plan, &mut |node| {
         left |= matches!(node, LogicalPlan::Subquery(s) if !s.outer_ref_columns.is_empty());
-        node.apply_expressions(|expr| {
+        walk::look_at_exprs(node, &mut |expr| {
             left |= expr.exists(|e| {
                 Ok(matches!(
                     e,
@@ -69,8 +70,8 @@ pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
 
 fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
-    plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
+    walk::look_at_plans(plan, &mut |node| {
+        walk::look_at_exprs(node, &mut |expr| {
             found |= expr.exists(|e| Ok(subquery_of(e).is_some()))?;
             Ok(TreeNodeRecursion::Continue)
         })
@@ -139,7 +140,7 @@ impl Decorrelator {
         let names = NamePreserver::new(&plan);
         let replaced = |expr: Expr| {
             let name = names.save(&expr);
-            let done = expr.transform_down(|e| match found.iter().find(|(known, _)| *known == e) {
+            let done = walk::expr_down(expr, &mut |e| match found.iter().find(|(known, _)| *known == e) {
                 Some((_, value)) => Ok(Transformed::new(value.clone(), true, TreeNodeRecursion::Jump)),
                 None => Ok(Transformed::no(e)),
             })?;
@@ -162,7 +163,7 @@ impl Decorrelator {
         for expr in plan.expressions() {
             for part in split_conjunction(&expr) {
                 let plain = is_filter && self.knows(part, input)?;
-                part.apply(|e| {
+                walk::look_at_parts(part, &mut |e| {
                     let Some(subquery) = subquery_of(e) else { return Ok(TreeNodeRecursion::Continue) };
                     let correlated = !outer_columns(subquery, input)?.is_empty();
                     let wanted = match e {
@@ -331,9 +332,9 @@ impl Decorrelator {
 /// The columns of `input` that a subquery refers to, each once.
 fn outer_columns(subquery: &Subquery, input: &LogicalPlan) -> Result<Vec<Column>> {
     let mut found: Vec<Column> = Vec::new();
-    subquery.subquery.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|e| {
+    walk::look_at_plans(&subquery.subquery, &mut |node| {
+        walk::look_at_exprs(node, &mut |expr| {
+            walk::look_at_parts(expr, &mut |e| {
                 if let Expr::OuterReferenceColumn(_, column) = e
                     && input.schema().has_column(column)
                     && !found.contains(column)

@@ -15,6 +15,7 @@
 //!
 //! The last three need a domain without equal rows. What is not in the table makes `None` of the whole.
 
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, NullHandling, Result};
 use datafusion_expr::expr::WindowFunction;
@@ -74,7 +75,7 @@ impl Domain {
     /// Whether anything in `plan` depends on the domain.
     pub fn is_wanted(&self, plan: &LogicalPlan) -> Result<bool> {
         let mut found = false;
-        plan.apply_with_subqueries(|node| {
+        walk::look_at_plans(plan, &mut |node| {
             found = found || self.is_wanted_here(node)?;
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
@@ -83,7 +84,7 @@ impl Domain {
 
     fn is_wanted_here(&self, node: &LogicalPlan) -> Result<bool> {
         let mut found = false;
-        node.apply_expressions(|expr| {
+        walk::look_at_exprs(node, &mut |expr| {
             found = found || self.is_wanted_by(expr)?;
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -105,7 +106,7 @@ impl Domain {
 
     /// `expr` with columns of the domain in place of references to them; those in subqueries stay references.
     pub fn inner(&self, expr: Expr) -> Result<Expr> {
-        expr.transform(|e| match e {
+        walk::expr_up(expr, &mut |e| match e {
             Expr::OuterReferenceColumn(field, column) => Ok(match self.name(&column) {
                 Some(name) => Transformed::yes(Expr::Column(name.clone())),
                 None => Transformed::no(Expr::OuterReferenceColumn(field, column)),
@@ -130,8 +131,8 @@ impl Domain {
 
     /// A subquery that refers to the domain's columns by their names here.
     fn renamed(&self, subquery: Subquery) -> Result<Subquery> {
-        let rename = |expr: Expr| {
-            expr.transform(|e| match e {
+        let mut rename = |expr: Expr| {
+            walk::expr_up(expr, &mut |e| match e {
                 Expr::OuterReferenceColumn(field, column) => Ok(match self.name(&column) {
                     Some(name) => Transformed::yes(Expr::OuterReferenceColumn(field, name.clone())),
                     None => Transformed::no(Expr::OuterReferenceColumn(field, column)),
@@ -140,7 +141,7 @@ impl Domain {
             })
         };
         let plan = subquery.subquery.as_ref().clone();
-        let plan = plan.transform_up_with_subqueries(|node| node.map_expressions(rename)).data()?;
+        let plan = walk::plan_up(plan, &mut |node| walk::exprs(node, &mut rename)).data()?;
         let references = subquery.outer_ref_columns.into_iter().map(|e| rename(e).data()).collect::<Result<_>>()?;
         Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns: references, spans: subquery.spans })
     }
@@ -261,7 +262,7 @@ impl Domain {
         let Some(input) = self.over(&node.input)? else { return Ok(None) };
         let partitioned = |expr: &Expr| {
             let expr = self.inner(expr.clone())?;
-            expr.transform_down(|e| match e {
+            walk::expr_down(expr, &mut |e| match e {
                 Expr::WindowFunction(mut call) => {
                     call.params.partition_by.extend(self.columns());
                     Ok(Transformed::new(Expr::WindowFunction(call), true, TreeNodeRecursion::Jump))

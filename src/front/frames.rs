@@ -7,10 +7,10 @@
 
 use super::names::normal;
 use crate::error::{Error, Result};
+use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, NamedWindowDefinition, NamedWindowExpr, OrderByKind, Query, Select, SetExpr,
-    UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
-    WindowType,
+    UnaryOperator, Value, VisitorMut, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -20,10 +20,7 @@ use std::ops::ControlFlow;
 /// # Errors
 /// `Query`, for a window that is not defined, or that gives itself what the window it goes on from has.
 pub(super) fn plain(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Windows) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(query, &mut Windows)
 }
 
 /// Windows by name.
@@ -32,23 +29,23 @@ type Known = HashMap<String, WindowSpec>;
 struct Windows;
 
 impl VisitorMut for Windows {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
         let SetExpr::Select(select) = &*query.body else { return ControlFlow::Continue(()) };
         let Some(order) = &mut query.order_by else { return ControlFlow::Continue(()) };
         let mut resolve = Resolve::new(select.named_window.clone())?;
         if let OrderByKind::Expressions(list) = &mut order.kind {
             for item in list {
-                item.visit(&mut resolve)?;
+                walk::alter(item, &mut resolve)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Box<Error>> {
         let mut resolve = Resolve::new(std::mem::take(&mut select.named_window))?;
-        select.visit(&mut resolve)
+        walk::alter(select, &mut resolve)
     }
 }
 
@@ -59,7 +56,7 @@ struct Resolve {
 }
 
 impl Resolve {
-    fn new(windows: Vec<NamedWindowDefinition>) -> ControlFlow<Error, Self> {
+    fn new(windows: Vec<NamedWindowDefinition>) -> ControlFlow<Box<Error>, Self> {
         let mut known = Known::new();
         for NamedWindowDefinition(name, window) in windows {
             let spec = match window {
@@ -68,7 +65,7 @@ impl Resolve {
             };
             match spec {
                 Ok(spec) => known.insert(normal(&name), spec),
-                Err(error) => return ControlFlow::Break(error),
+                Err(error) => return ControlFlow::Break(Box::new(error)),
             };
         }
         ControlFlow::Continue(Resolve { known, depth: 0 })
@@ -76,19 +73,19 @@ impl Resolve {
 }
 
 impl VisitorMut for Resolve {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<Box<Error>> {
         self.depth += 1;
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Box<Error>> {
         self.depth -= 1;
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
         if self.depth > 0 {
             return ControlFlow::Continue(());
@@ -103,7 +100,7 @@ impl VisitorMut for Resolve {
                 by_peers(&mut spec);
                 function.over = Some(WindowType::WindowSpec(spec));
             }
-            Err(error) => return ControlFlow::Break(error),
+            Err(error) => return ControlFlow::Break(Box::new(error)),
         }
         ControlFlow::Continue(())
     }

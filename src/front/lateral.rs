@@ -17,11 +17,12 @@
 //! one unnest, no filter, and `ON true`.
 
 use super::dependent::Domain;
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::logical_plan::{Filter, Join, Subquery, SubqueryAlias};
 use datafusion_expr::{Expr, JoinType, LogicalPlan};
-use datafusion_sql::sqlparser::ast::{self, JoinOperator, Select, TableFactor, VisitMut, VisitorMut};
+use datafusion_sql::sqlparser::ast::{self, JoinOperator, Select, TableFactor, VisitorMut};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -54,13 +55,13 @@ pub(super) fn see_left(statement: &mut ast::Statement) -> bool {
         }
     }
     let mut seeing = Seeing(false);
-    let _ = statement.visit(&mut seeing);
+    let _ = walk::alter(statement, &mut seeing);
     seeing.0
 }
 
 /// Plans every such join in `plan`, in subqueries too.
 pub(super) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|plan| match &plan {
+    walk::plan_up(plan, &mut |plan| match &plan {
         LogicalPlan::Join(join) => Ok(match flattened(join)? {
             Some(flat) => Transformed::yes(flat),
             None => Transformed::no(plan),

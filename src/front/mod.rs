@@ -63,6 +63,7 @@ mod together;
 mod tokens;
 mod types;
 mod using;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

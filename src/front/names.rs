@@ -7,9 +7,10 @@
 //! Whether `SELECT t.*, a` repeats a name is known only when binding fails: then it is done again with `every` set, which
 //! numbers such columns too.
 
+use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, GroupByExpr, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitMut,
-    VisitorMut, WildcardAdditionalOptions,
+    Expr, Function, GroupByExpr, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitorMut,
+    WildcardAdditionalOptions,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ pub(super) fn name_columns(query: &mut Query, every: bool) -> HashMap<String, St
     let mut headers = HashMap::new();
     name_query(query, every, &mut headers);
     let mut rest = Names { every };
-    let _ = query.visit(&mut rest);
+    let _ = walk::alter(query, &mut rest);
     headers
 }
 

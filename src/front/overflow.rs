@@ -7,12 +7,13 @@
 //!
 //! Division and remainder are checked by DataFusion itself; floats do not wrap; decimals and times are checked by Arrow.
 
+use crate::front::walk;
 use arrow::array::{ArrayRef, Datum};
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, FieldRef};
 use arrow::error::ArrowError;
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::NamePreserver;
@@ -147,7 +148,7 @@ pub(super) struct CheckedArithmetic;
 
 impl AnalyzerRule for CheckedArithmetic {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(check_node).data()
+        walk::plan_up(plan, &mut check_node).data()
     }
 
     fn name(&self) -> &str {
@@ -161,9 +162,9 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
     }
     let names = NamePreserver::new(&plan);
-    let changed = plan.map_expressions(|expr| {
+    let changed = walk::exprs(plan, &mut |expr| {
         let name = names.save(&expr);
-        let done = expr.transform_up(|e| check_expr(e, &schema))?;
+        let done = walk::expr_up(expr, &mut |e| check_expr(e, &schema))?;
         Ok(done.update_data(|e| name.restore(e)))
     })?;
     changed.map_data(LogicalPlan::recompute_schema)

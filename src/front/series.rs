@@ -6,6 +6,7 @@ use super::catalog::{Source, TableRef};
 use super::context::external;
 use super::parse::table_factor;
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::ops::expr::from_datafusion;
 use crate::ops::series::{Series, Steps, count};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
@@ -15,8 +16,7 @@ use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::{Expr, LogicalPlanBuilder};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, Ident, Query, TableAlias, TableAliasColumnDef, TableFactor, Visit, VisitMut,
-    Visitor, VisitorMut,
+    self, FunctionArg, FunctionArgExpr, Ident, Query, TableAlias, TableAliasColumnDef, TableFactor, VisitorMut,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -33,22 +33,19 @@ pub(super) fn is_series(function: &str) -> bool {
 /// # Errors
 /// `Query`, where the rewritten text has no meaning.
 pub(super) fn in_from(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Relations) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(query, &mut Relations)
 }
 
 struct Relations;
 
 impl VisitorMut for Relations {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Box<Error>> {
         match rewritten(factor) {
             Ok(Some(new)) => *factor = new,
             Ok(None) => {}
-            Err(e) => return ControlFlow::Break(e),
+            Err(e) => return ControlFlow::Break(Box::new(e)),
         }
         ControlFlow::Continue(())
     }
@@ -101,19 +98,19 @@ fn plain_call(name: &ast::ObjectName, alias: Option<&TableAlias>, args: &[Functi
 /// Whether an argument names no column and asks no query.
 fn is_constant(arg: &FunctionArg) -> bool {
     struct Names;
-    impl Visitor for Names {
+    impl VisitorMut for Names {
         type Break = ();
 
-        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
+        fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
             let names = matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_));
             if names { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
 
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
     }
-    arg.visit(&mut Names).is_continue()
+    walk::alter(&mut arg.clone(), &mut Names).is_continue()
 }
 
 /// The list that a series is, as an expression.
@@ -343,5 +340,5 @@ pub(super) fn name_column(statement: &mut ast::Statement, missing: &str) -> bool
             ControlFlow::Continue(())
         }
     }
-    statement.visit(&mut Naming(missing)).is_break()
+    walk::alter(statement, &mut Naming(missing)).is_break()
 }

@@ -15,6 +15,7 @@
 //! join is right as it is.
 
 use super::extra::{Extra, Kind};
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{Column, JoinType, NullEquality, Result, ScalarValue};
 use datafusion_expr::logical_plan::{Join, Projection, Union};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 /// Plans every such operation in `plan`, in subqueries too.
 pub(super) fn count_rows(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_up_with_subqueries(|plan| match &plan {
+    walk::plan_up(plan, &mut |plan| match &plan {
         LogicalPlan::Join(join) if is_set_operation(join) => Ok(Transformed::yes(counted(join)?)),
         _ => Ok(Transformed::no(plan)),
     })

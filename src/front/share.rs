@@ -12,12 +12,11 @@
 use super::extra::{Extra, Kind};
 use super::mapped::Mapped;
 use crate::error::{Error, Result as OurResult};
+use crate::front::walk;
 use datafusion_common::Result;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
-use datafusion_sql::sqlparser::ast::{
-    Cte, ObjectName, Query, SetExpr, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
-};
+use datafusion_sql::sqlparser::ast::{Cte, ObjectName, Query, SetExpr, TableAlias, TableFactor, VisitorMut};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -31,20 +30,17 @@ const NAME: &str = "shared query ";
 /// `Internal`, where the text that is made here has no meaning.
 pub(super) fn name_uses(query: &mut Query, next: &AtomicUsize) -> OurResult<()> {
     let mut named = Named(BTreeMap::new());
-    let _ = Visit::visit(&*query, &mut named);
-    match query.visit(&mut Naming { named: named.0, next }) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    let _ = walk::alter(query, &mut named);
+    walk::try_alter(query, &mut Naming { named: named.0, next })
 }
 
 /// How often each name stands where a table is named.
 struct Named(BTreeMap<String, usize>);
 
-impl Visitor for Named {
+impl VisitorMut for Named {
     type Break = ();
 
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
+    fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
         *self.0.entry(name.to_string().to_lowercase()).or_insert(0) += 1;
         ControlFlow::Continue(())
     }
@@ -56,9 +52,9 @@ struct Naming<'a> {
 }
 
 impl VisitorMut for Naming<'_> {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
         let Some(with) = &mut query.with else { return ControlFlow::Continue(()) };
         for cte in &mut with.cte_tables {
             let name = cte.alias.name.to_string().to_lowercase();
@@ -67,7 +63,7 @@ impl VisitorMut for Naming<'_> {
                 && !(with.recursive && names_itself(cte, &name))
                 && let Err(error) = self.wrap(cte)
             {
-                return ControlFlow::Break(error);
+                return ControlFlow::Break(Box::new(error));
             }
         }
         ControlFlow::Continue(())
@@ -76,7 +72,7 @@ impl VisitorMut for Naming<'_> {
 
 fn names_itself(cte: &Cte, name: &str) -> bool {
     let mut named = Named(BTreeMap::new());
-    let _ = Visit::visit(&*cte.query, &mut named);
+    let _ = walk::alter(&mut cte.query.clone(), &mut named);
     named.0.contains_key(name)
 }
 
@@ -107,14 +103,12 @@ pub(super) fn mark(plan: LogicalPlan) -> Result<LogicalPlan> {
     if uses.0.is_empty() {
         return Ok(plan);
     }
-    plan.transform_up_with_subqueries(|plan| {
-        match Extra::of(&plan).map(|extra| (extra.kind, extra.inputs.as_slice())) {
-            Some((Kind::Shared(number), [input])) => Ok(Transformed::yes(match uses.shared(number) {
-                Some(number) => Extra::plan(Kind::Shared(number), vec![input.clone()], Vec::new())?,
-                None => input.clone(),
-            })),
-            _ => Ok(Transformed::no(plan)),
-        }
+    walk::plan_up(plan, &mut |plan| match Extra::of(&plan).map(|extra| (extra.kind, extra.inputs.as_slice())) {
+        Some((Kind::Shared(number), [input])) => Ok(Transformed::yes(match uses.shared(number) {
+            Some(number) => Extra::plan(Kind::Shared(number), vec![input.clone()], Vec::new())?,
+            None => input.clone(),
+        })),
+        _ => Ok(Transformed::no(plan)),
     })
     .data()
 }
@@ -139,7 +133,7 @@ impl Uses {
     }
 
     fn count(&mut self, plan: &LogicalPlan) -> Result<()> {
-        plan.apply_with_subqueries(|node| {
+        walk::look_at_plans(plan, &mut |node| {
             let Some((Kind::Shared(number), [input])) = Extra::of(node).map(|e| (e.kind, e.inputs.as_slice())) else {
                 return Ok(TreeNodeRecursion::Continue);
             };
@@ -159,7 +153,7 @@ impl Uses {
 pub(super) fn is_worth(plan: &LogicalPlan) -> Result<bool> {
     let mut worth = false;
     let mut correlated = false;
-    plan.apply_with_subqueries(|node| {
+    walk::look_at_plans(plan, &mut |node| {
         correlated |= node.contains_outer_reference();
         worth |= match node {
             LogicalPlan::Aggregate(_)

@@ -3,8 +3,9 @@
 //! SQL folds names without quotes to lower case. When binding fails because such a name is missing and exactly one column
 //! differs from it in case only, the name is written as the column is, in quotes, and binding is tried again.
 
+use crate::front::walk;
 use datafusion_common::Column;
-use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, Statement, VisitMut, VisitorMut};
+use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, Statement, VisitorMut};
 use std::ops::ControlFlow;
 
 /// The spelling of the only column that `missing` can mean.
@@ -22,7 +23,7 @@ pub(super) fn meant(missing: &Column, valid: &[Column]) -> Option<String> {
 /// Writes `spelling` wherever the name that was missing stands without quotes. Returns whether it stood anywhere.
 pub(super) fn respell(statement: &mut Statement, missing: &str, spelling: &str) -> bool {
     let mut visitor = Respell { missing, spelling, found: false };
-    let _ = statement.visit(&mut visitor);
+    let _ = walk::alter(statement, &mut visitor);
     visitor.found
 }
 

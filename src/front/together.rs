@@ -10,6 +10,7 @@
 use super::catalog::{Source, TableRef, WorkTable};
 use super::extra::{Extra, Kind};
 use super::share;
+use crate::front::walk;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, Result};
 use datafusion_expr::logical_plan::TableScan;
@@ -52,7 +53,7 @@ fn same_tables(a: &LogicalPlan, b: &LogicalPlan) -> bool {
 
 fn scans(plan: &LogicalPlan) -> Result<Vec<TableScan>> {
     let mut found = Vec::new();
-    plan.apply_with_subqueries(|node| {
+    walk::look_at_plans(plan, &mut |node| {
         if let LogicalPlan::TableScan(scan) = node {
             found.push(scan.clone());
         }
@@ -161,7 +162,7 @@ fn groups(plan: &LogicalPlan) -> Result<(Vec<Group>, usize)> {
 /// The first number that no shared plan has, those of subqueries included.
 fn free_number(plan: &LogicalPlan) -> Result<usize> {
     let mut free = 0;
-    plan.apply_with_subqueries(|node| {
+    walk::look_at_plans(plan, &mut |node| {
         if let Some(Kind::Shared(number)) = Extra::of(node).map(|e| e.kind) {
             free = free.max(number + 1);
         }

@@ -9,9 +9,10 @@
 
 use super::names::normal;
 use crate::error::{Error, Result};
+use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query, ReplaceSelectElement,
-    ReplaceSelectItem, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    ReplaceSelectItem, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -20,10 +21,7 @@ use std::ops::ControlFlow;
 /// # Errors
 /// `Unsupported`, for what the limits above say.
 pub(super) fn coalesce_keys(query: &mut Query) -> Result<()> {
-    match query.visit(&mut Queries) {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(query, &mut Queries)
 }
 
 /// A key of a join: its name, and what it means.
@@ -43,13 +41,13 @@ impl JoinKey {
 struct Queries;
 
 impl VisitorMut for Queries {
-    type Break = Error;
+    type Break = Box<Error>;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Box<Error>> {
         let SetExpr::Select(select) = &mut *query.body else { return ControlFlow::Continue(()) };
         let keys = match keys_of(select) {
             Ok(keys) => keys,
-            Err(e) => return ControlFlow::Break(e),
+            Err(e) => return ControlFlow::Break(Box::new(e)),
         };
         let Some(order) = &mut query.order_by else { return ControlFlow::Continue(()) };
         if let OrderByKind::Expressions(list) = &mut order.kind {
@@ -57,13 +55,13 @@ impl VisitorMut for Queries {
             let hidden = keys.into_iter().filter(|k| !shows(select, &k.name)).collect();
             let mut replace = Replace { keys: hidden, depth: 0 };
             for item in list {
-                let _ = item.visit(&mut replace);
+                let _ = walk::alter(item, &mut replace);
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Box<Error>> {
         match keys_of(select) {
             Ok(keys) => {
                 super::star_keys::spread(select, &keys);
@@ -72,7 +70,7 @@ impl VisitorMut for Queries {
                 }
                 ControlFlow::Continue(())
             }
-            Err(e) => ControlFlow::Break(e),
+            Err(e) => ControlFlow::Break(Box::new(e)),
         }
     }
 }
@@ -179,7 +177,7 @@ fn rewrite(select: &mut Select, keys: Vec<JoinKey>) {
     let joins = std::mem::take(&mut select.from);
     let mut replace = Replace { keys, depth: 0 };
     // A star's replacements are done already, and hold no bare key.
-    let _ = select.visit(&mut replace);
+    let _ = walk::alter(select, &mut replace);
     select.from = joins;
 }
 

@@ -3,9 +3,10 @@
 use super::columns::found;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::front::walk;
 use crate::ops::expr::from_datafusion;
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_common::{Result as PlanResult, ScalarValue};
 use datafusion_expr::{Expr, Literal, LogicalPlanBuilder};
 
@@ -94,7 +95,7 @@ fn name(value: &ScalarValue) -> Result<String> {
 /// `expr`, whose aggregates see only rows where `test` is true.
 fn only_where(expr: &Expr, test: &Expr) -> Result<Expr> {
     let mut found = false;
-    let made = expr.clone().transform_down(|expr| {
+    let made = walk::expr_down(expr.clone(), &mut |expr| {
         let Expr::AggregateFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
         found = true;
         call.params.filter = Some(Box::new(match call.params.filter {

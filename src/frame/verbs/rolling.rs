@@ -2,10 +2,11 @@
 
 use super::running::{framed, only_if, rows_frame};
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::ops::expr::from_datafusion;
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion_common::ScalarValue;
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_expr::{Expr, Literal, WindowFrame, WindowFrameBound, WindowFrameUnits, lit};
 use datafusion_functions_aggregate::expr_fn::count;
 
@@ -110,7 +111,7 @@ fn just_below(reach: &ScalarValue) -> Result<ScalarValue> {
 /// `function` with what `make` makes of each aggregate and its first argument.
 fn each_aggregate(function: Expr, make: impl Fn(Expr, Expr) -> Expr) -> Result<Expr> {
     let mut found = false;
-    let made = function.clone().transform_down(|expr| match &expr {
+    let made = walk::expr_down(function.clone(), &mut |expr| match &expr {
         Expr::AggregateFunction(call) => {
             found = true;
             let value = call.params.args.first().cloned().unwrap_or_else(|| lit(1i64));

@@ -14,16 +14,17 @@
 //! regexp_extract(s, p, ['a'])   {'a': regexp_extract(s, p, 1)}
 //! ```
 
+use crate::front::walk;
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, CaseWhen, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Statement, Subscript, UnaryOperator, Value, VisitMut, VisitorMut,
+    FunctionArguments, Ident, ObjectName, Statement, Subscript, UnaryOperator, Value, VisitorMut,
 };
 use std::ops::ControlFlow;
 
 /// Rewrites what stands in the statement.
 pub(in crate::front) fn rewrite(statement: &mut Statement) {
-    let _ = statement.visit(&mut Forms);
+    let _ = walk::alter(statement, &mut Forms);
 }
 
 struct Forms;

@@ -5,13 +5,14 @@
 
 use crate::front::errors::Spot;
 use crate::front::names::normal;
-use datafusion_sql::sqlparser::ast::{Expr, Select, SelectItem, Statement, VisitMut, VisitorMut};
+use crate::front::walk;
+use datafusion_sql::sqlparser::ast::{Expr, Select, SelectItem, Statement, VisitorMut};
 use std::ops::ControlFlow;
 
 /// Puts what `name` stands for into the select that names it at `spot`. Returns whether there is one.
 pub(in super::super) fn put(statement: &mut Statement, name: &str, spot: Spot) -> bool {
     let mut visitor = Selects { name, spot, done: false };
-    let _ = statement.visit(&mut visitor);
+    let _ = walk::alter(statement, &mut visitor);
     visitor.done
 }
 
@@ -50,11 +51,11 @@ impl VisitorMut for Selects<'_> {
 impl Selects<'_> {
     fn stands_in(&self, select: &mut Select) -> bool {
         let mut find = Find { name: self.name, spot: self.spot, found: false };
-        let _ = select.projection.visit(&mut find);
-        let _ = select.selection.visit(&mut find);
-        let _ = select.group_by.visit(&mut find);
-        let _ = select.having.visit(&mut find);
-        let _ = select.qualify.visit(&mut find);
+        let _ = walk::alter(&mut select.projection, &mut find);
+        let _ = walk::alter(&mut select.selection, &mut find);
+        let _ = walk::alter(&mut select.group_by, &mut find);
+        let _ = walk::alter(&mut select.having, &mut find);
+        let _ = walk::alter(&mut select.qualify, &mut find);
         find.found
     }
 }

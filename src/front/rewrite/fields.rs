@@ -5,6 +5,7 @@
 //! - Slices with an open end: `l[:2]`, `l[2:]`.
 //! - `INTERVAL (3) DAY`, whose parentheses the binder does not look through.
 
+use crate::front::walk;
 use crate::front::{make, names};
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript, UnaryOperator, VisitMut, VisitorMut,
@@ -13,7 +14,7 @@ use std::ops::ControlFlow;
 
 /// Does all of the above in `node`.
 pub(in super::super) fn name(node: &mut impl VisitMut) {
-    let _ = node.visit(&mut Fields);
+    let _ = walk::alter(node, &mut Fields);
 }
 
 struct Fields;

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::front::names::normal;
+use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, MacroArg, MacroDefinition, Query,
     TableFactor, VisitMut, VisitorMut,
@@ -68,10 +69,7 @@ const DEEPEST: usize = 50;
 /// Writes out every call of a macro in `node`.
 pub(in super::super) fn expand(node: &mut impl VisitMut, find: &dyn Fn(&str) -> Option<Arc<Macro>>) -> Result<()> {
     let mut calls = Calls { find, left: MOST_CALLS, depth: 0 };
-    match node.visit(&mut calls) {
-        ControlFlow::Break(error) => Err(*error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(node, &mut calls)
 }
 
 struct Calls<'a> {
@@ -112,8 +110,8 @@ impl Calls<'_> {
         }
         self.left -= 1;
         self.depth += 1;
-        let _ = body.visit(&mut Put(values));
-        let done = body.visit(self);
+        let _ = walk::alter(body, &mut Put(values));
+        let done = walk::alter(body, self);
         self.depth -= 1;
         match done {
             ControlFlow::Break(error) => Err(*error),

@@ -21,6 +21,7 @@
 
 use super::{derived, plain, select_all};
 use crate::error::Result;
+use crate::front::walk;
 use crate::front::{make, parse};
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, TableWithJoins,
@@ -185,10 +186,7 @@ fn count(subquery: &Query, condition: Option<Expr>) -> Expr {
 
 /// Rewrites what stands in `node`, outside of subqueries, so that all three answers are right.
 fn exactly(node: &mut impl VisitMut) -> Result<()> {
-    match node.visit(&mut Exactly { depth: 0 }) {
-        ControlFlow::Break(error) => Err(*error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    walk::try_alter(node, &mut Exactly { depth: 0 })
 }
 
 struct Exactly {
@@ -308,6 +306,6 @@ fn calls(item: &SelectItem) -> bool {
         }
     }
     let mut calls = Calls(false);
-    let _ = item.clone().visit(&mut calls);
+    let _ = walk::alter(&mut item.clone(), &mut calls);
     calls.0
 }

@@ -31,6 +31,7 @@ mod unpivot;
 use super::Front;
 use super::statement::{Ask, bind_query};
 use crate::error::{Error, Result};
+use crate::front::walk;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use datafusion_common::{ScalarValue, TableReference};
@@ -225,10 +226,7 @@ impl<'a> Rewriter<'a> {
     /// Rewrites the queries directly inside of expressions.
     fn inside(&mut self, node: &mut impl VisitMut) -> Result<()> {
         let mut visitor = Inside { rewriter: self, depth: 0 };
-        match node.visit(&mut visitor) {
-            ControlFlow::Break(error) => Err(*error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
+        walk::try_alter(node, &mut visitor)
     }
 
     /// A query over the CTEs that can be seen here.

@@ -1,6 +1,7 @@
 //! Values for parameters, `?`, `$1` and `$name`, put where they stand.
 
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::front::{make, nearest::nearest};
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
@@ -17,7 +18,7 @@ pub(in super::super) type Values = BTreeMap<String, Expr>;
 /// `Query`, for a parameter without value, and a value without parameter.
 pub(in super::super) fn put(statement: &mut Statement, values: &Values) -> Result<()> {
     let mut visitor = Put { values, marks: 0, used: BTreeSet::new() };
-    if let ControlFlow::Break(error) = statement.visit(&mut visitor) {
+    if let ControlFlow::Break(error) = walk::alter(statement, &mut visitor) {
         return Err(*error);
     }
     let used = visitor.used;
@@ -100,7 +101,7 @@ pub(in super::super) fn literal(value: &ScalarValue) -> Result<Expr> {
 
 /// Replaces bare names, but not in subqueries: there a name may be another table's.
 pub(in super::super) fn replace_names(node: &mut impl VisitMut, with: &dyn Fn(&Ident) -> Option<Expr>) {
-    let _ = node.visit(&mut Replace { with, depth: 0 });
+    let _ = walk::alter(node, &mut Replace { with, depth: 0 });
 }
 
 struct Replace<'a> {

@@ -13,11 +13,12 @@
 
 use super::{Known, Rewriter, derived, plain, select_all};
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::front::{make, names};
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, ExprWithAlias, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Ident, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, PivotValueSource, Query, Select, SelectItem,
-    SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    SetExpr, TableFactor, TableWithJoins, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -218,7 +219,7 @@ fn combinations(axes: &[Axis]) -> Vec<(String, Expr)> {
 fn untouched(known: Vec<Known>, axes: &[Axis], measures: &[Measure]) -> Vec<Expr> {
     let mut named = Named(BTreeSet::new());
     for expr in axes.iter().map(|a| &a.expr).chain(measures.iter().map(|m| &m.expr)) {
-        let _ = expr.clone().visit(&mut named);
+        let _ = walk::alter(&mut expr.clone(), &mut named);
     }
     known.iter().filter(|k| !named.0.contains(&k.name.to_lowercase())).map(Known::expr).collect()
 }
@@ -242,7 +243,7 @@ impl VisitorMut for Named {
 
 /// Adds `condition` to the filter of every aggregate in `expr`.
 fn filter_aggregates(rewriter: &Rewriter<'_>, expr: &mut Expr, condition: &Expr) {
-    let _ = expr.visit(&mut Filtered { rewriter, condition });
+    let _ = walk::alter(expr, &mut Filtered { rewriter, condition });
 }
 
 struct Filtered<'r, 'a> {

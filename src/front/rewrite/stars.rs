@@ -6,12 +6,13 @@
 
 use super::{Known, Rewriter};
 use crate::error::{Error, Result};
+use crate::front::walk;
 use crate::front::{make, names};
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_sql::sqlparser::ast::{
     ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LambdaFunction,
-    ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, TableWithJoins, VisitMut,
+    ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, TableWithJoins,
     VisitorMut, WildcardAdditionalOptions,
 };
 use std::ops::ControlFlow;
@@ -102,7 +103,7 @@ fn columns_call(expr: &Expr) -> Option<&FunctionArg> {
 
 fn holds_columns(expr: &Expr) -> bool {
     let mut find = Columns { found: Vec::new(), replace: None, depth: 0 };
-    let _ = expr.clone().visit(&mut find);
+    let _ = walk::alter(&mut expr.clone(), &mut find);
     !find.found.is_empty()
 }
 
@@ -239,7 +240,7 @@ impl Chooser<'_, '_> {
     /// The columns that all COLUMNS in `expr` choose.
     fn chosen(&self, expr: &Expr) -> Result<Vec<&Known>> {
         let mut find = Columns { found: Vec::new(), replace: None, depth: 0 };
-        let _ = expr.clone().visit(&mut find);
+        let _ = walk::alter(&mut expr.clone(), &mut find);
         let mut chosen: Option<Vec<usize>> = None;
         for arg in &find.found {
             let these = self.choose(arg)?;
@@ -339,7 +340,7 @@ fn applied(lambda: &LambdaFunction, name: Expr) -> Result<Expr> {
 fn with_column(expr: &Expr, column: &Known) -> Expr {
     let mut expr = expr.clone();
     let mut replace = Columns { found: Vec::new(), replace: Some(column.expr()), depth: 0 };
-    let _ = expr.visit(&mut replace);
+    let _ = walk::alter(&mut expr, &mut replace);
     expr
 }
 

@@ -18,11 +18,12 @@ pub(super) use time::zone_shift;
 use super::args::{Args, Column};
 use super::row::is_text;
 use crate::front::types;
+use crate::front::walk;
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, new_null_array};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, exec_datafusion_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::NamePreserver;
@@ -40,7 +41,7 @@ pub(in crate::front) struct Casts;
 
 impl AnalyzerRule for Casts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(cast_node).data()
+        walk::plan_up(plan, &mut cast_node).data()
     }
 
     fn name(&self) -> &str {
@@ -54,9 +55,9 @@ fn cast_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
     }
     let names = NamePreserver::new(&plan);
-    let changed = plan.map_expressions(|expr| {
+    let changed = walk::exprs(plan, &mut |expr| {
         let name = names.save(&expr);
-        let done = expr.transform_up(|e| cast_expr(e, &schema))?;
+        let done = walk::expr_up(expr, &mut |e| cast_expr(e, &schema))?;
         Ok(done.update_data(|e| name.restore(e)))
     })?;
     match changed.transformed {
