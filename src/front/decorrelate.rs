@@ -105,6 +105,14 @@ enum Asked {
     Compared { value: Expr, operator: Operator },
 }
 
+impl Asked {
+    /// Whether the answer is looked up among rows that are the same for every row outside.
+    fn is_listed(&self, outer: &[Column]) -> bool {
+        let plain = matches!(self, Asked::Any | Asked::Compared { operator: Operator::Eq, .. });
+        plain && outer.is_empty()
+    }
+}
+
 impl Decorrelator {
     fn plan(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let plan = plan.map_children(|child| self.plan(child).map(Transformed::yes))?.data;
@@ -122,14 +130,18 @@ impl Decorrelator {
     fn expressions(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let inputs = plan.inputs();
         let [input] = inputs.as_slice() else { return Ok(plan) };
-        let mut input = (*input).clone();
         let columns = input.schema().columns();
+        let wanted = self.wanted(&plan, input)?;
+        // Each subquery depends on the rows that came in, not on what the ones before it added: the plan grows with
+        // their number, not by doubling.
+        let rows = self.rows(input, &wanted)?;
+        let mut input = rows.clone();
         let mut found: Vec<(Expr, Expr)> = Vec::new();
-        for expr in self.wanted(&plan, &input)? {
+        for expr in wanted {
             if found.iter().any(|(known, _)| *known == expr) {
                 continue;
             }
-            if let Some((wider, value)) = self.attach(input.clone(), &expr)? {
+            if let Some((wider, value)) = self.attach(input.clone(), &rows, &expr)? {
                 input = wider;
                 found.push((expr, value));
             }
@@ -154,6 +166,18 @@ impl Decorrelator {
             }
             other => Ok(other),
         }
+    }
+
+    /// The rows that subqueries are asked for, computed once where one of them depends on them.
+    fn rows(&mut self, input: &LogicalPlan, wanted: &[Expr]) -> Result<LogicalPlan> {
+        for expr in wanted {
+            if let (Some(subquery), Some((asked, _))) = (subquery_of(expr), asked(expr))
+                && !asked.is_listed(&outer_columns(subquery, input)?)
+            {
+                return shared(input.clone(), FIRST_SHARED + self.number());
+            }
+        }
+        Ok(input.clone())
     }
 
     /// The subqueries of a node that are planned here.
@@ -191,33 +215,18 @@ impl Decorrelator {
         }
     }
 
-    /// A wider input, and what stands for the subquery in it.
-    fn attach(&mut self, input: LogicalPlan, expr: &Expr) -> Result<Option<(LogicalPlan, Expr)>> {
-        let Some(subquery) = subquery_of(expr) else { return Ok(None) };
-        let (asked, negated) = match expr {
-            Expr::Exists(exists) => (Asked::Any, exists.negated),
-            Expr::InSubquery(list) => {
-                (Asked::Compared { value: list.expr.as_ref().clone(), operator: Operator::Eq }, list.negated)
-            }
-            Expr::SetComparison(comparison) => {
-                let value = comparison.expr.as_ref().clone();
-                match (comparison.quantifier, comparison.op.negate()) {
-                    (SetQuantifier::Any, _) => (Asked::Compared { value, operator: comparison.op }, false),
-                    (SetQuantifier::All, Some(operator)) => (Asked::Compared { value, operator }, true),
-                    (SetQuantifier::All, None) => return Ok(None),
-                }
-            }
-            _ => (Asked::Value, false),
-        };
-        let outer = outer_columns(subquery, &input)?;
-        let made = match (&asked, outer.is_empty()) {
-            (Asked::Any, true) => {
+    /// A wider input, which has the columns of `rows`, and what stands for the subquery in it.
+    fn attach(&mut self, input: LogicalPlan, rows: &LogicalPlan, expr: &Expr) -> Result<Option<(LogicalPlan, Expr)>> {
+        let (Some(subquery), Some((asked, negated))) = (subquery_of(expr), asked(expr)) else { return Ok(None) };
+        let outer = outer_columns(subquery, rows)?;
+        let made = match &asked {
+            Asked::Any if asked.is_listed(&outer) => {
                 self.made += 1;
                 let some = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).limit(0, Some(1))?.build()?;
                 Some((input, scalar(some, count(lit(1_i64)))?.gt(lit(0_i64))))
             }
-            (Asked::Compared { value, operator: Operator::Eq }, true) => Some(self.in_list(input, value, subquery)?),
-            _ => self.correlated(input, subquery, outer, asked)?,
+            Asked::Compared { value, .. } if asked.is_listed(&outer) => Some(self.in_list(input, value, subquery)?),
+            _ => self.correlated(input, rows, subquery, outer, asked)?,
         };
         Ok(made.map(|(plan, value)| (plan, if negated { not(value) } else { value })))
     }
@@ -250,17 +259,17 @@ impl Decorrelator {
     fn correlated(
         &mut self,
         input: LogicalPlan,
+        rows: &LogicalPlan,
         subquery: &Subquery,
         outer: Vec<Column>,
         asked: Asked,
     ) -> Result<Option<(LogicalPlan, Expr)>> {
         let number = self.number();
-        let input = shared(input, FIRST_SHARED + number)?;
         let mut keys: Vec<Expr> = outer.iter().cloned().map(Expr::Column).collect();
         if let Asked::Compared { value, .. } = &asked {
             keys.push(value.clone());
         }
-        let domain = domain(&input, &outer, &keys, number)?;
+        let domain = domain(rows, &outer, &keys, number)?;
         let plan = match asked {
             Asked::Any => without_order(&subquery.subquery),
             _ => &subquery.subquery,
@@ -327,6 +336,25 @@ impl Decorrelator {
         let columns = join.schema.columns().into_iter().map(Expr::Column);
         LogicalPlanBuilder::from(joined).project(columns)?.build().map(Some)
     }
+}
+
+/// What a subquery is asked, and whether the answer is turned round; `None` where nothing plans it here.
+fn asked(expr: &Expr) -> Option<(Asked, bool)> {
+    Some(match expr {
+        Expr::Exists(exists) => (Asked::Any, exists.negated),
+        Expr::InSubquery(list) => {
+            (Asked::Compared { value: list.expr.as_ref().clone(), operator: Operator::Eq }, list.negated)
+        }
+        Expr::SetComparison(comparison) => {
+            let value = comparison.expr.as_ref().clone();
+            match (comparison.quantifier, comparison.op.negate()) {
+                (SetQuantifier::Any, _) => (Asked::Compared { value, operator: comparison.op }, false),
+                (SetQuantifier::All, Some(operator)) => (Asked::Compared { value, operator }, true),
+                (SetQuantifier::All, None) => return None,
+            }
+        }
+        _ => (Asked::Value, false),
+    })
 }
 
 /// The columns of `input` that a subquery refers to, each once.

@@ -22,6 +22,7 @@ mod aggregates;
 mod arithmetic;
 mod asof;
 mod average;
+mod belonging;
 mod call;
 mod catalog;
 mod context;

@@ -11,7 +11,7 @@
 use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
 use super::overflow::CheckedArithmetic;
-use super::{asof, decorrelate, distinct, join_order, lateral, set_ops, share};
+use super::{asof, belonging, decorrelate, distinct, join_order, lateral, set_ops, share};
 use chrono::Utc;
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
@@ -44,6 +44,7 @@ impl Rules {
     /// The plan to run.
     pub(super) fn run(&self, plan: LogicalPlan, functions: &Functions) -> Result<LogicalPlan> {
         let config = QueryConfig { functions, start: Utc::now() };
+        belonging::check(&plan)?;
         let plan = set_ops::count_rows(lateral::flatten(asof::plan(share::mark(plan)?)?)?)?;
         let plan = decorrelate::hard(plan)?;
         let optimized = match self.optimize(plan.clone(), &config) {
