@@ -57,8 +57,8 @@ pub(crate) struct Program {
     nothing: Wanted,
 }
 
-/// The stack on which programs are read.
-const STACK: usize = 32 << 20;
+/// The stack on which programs are read: enough for the deepest that fits in the longest, of which little is touched else.
+const STACK: usize = 256 << 20;
 
 impl Program {
     /// The program in `text`, with constants: names without their `$`, and values as JSON.
@@ -125,8 +125,9 @@ impl Program {
         room: &mut Room,
         out: &mut Outputs,
     ) -> Result<()> {
-        if let Err(e) = std::str::from_utf8(json).map_err(|e| e.valid_up_to()) {
-            return Err(at(json, e, "the text is not UTF-8"));
+        if simdutf8::basic::from_utf8(json).is_err() {
+            let place = std::str::from_utf8(json).err().map_or(0, |e| e.valid_up_to());
+            return Err(at(json, place, "the text is not UTF-8"));
         }
         let wanted = self.native.as_ref().map_or(&self.nothing, |native| &native.wanted);
         scan::scan(json, wanted, &mut room.found).map_err(|Malformed(place)| {

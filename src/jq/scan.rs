@@ -81,7 +81,7 @@ const NOWHERE: (usize, usize) = (usize::MAX, 0);
 pub(super) fn scan(json: &[u8], wanted: &Wanted, found: &mut Found) -> Result<(), Malformed> {
     found.clear();
     found.resize(wanted.nodes.len(), NOWHERE);
-    let mut scan = Scan { text: Text { bytes: json }, wanted, found };
+    let mut scan = Scan { text: Text { bytes: json }, wanted, found, spare: Vec::new() };
     let begin = scan.text.space(0);
     let end = scan.node(begin, 0, 0)?;
     match scan.text.space(end) == json.len() {
@@ -94,6 +94,8 @@ struct Scan<'a> {
     text: Text<'a>,
     wanted: &'a Wanted,
     found: &'a mut Found,
+    /// Where texts go that are only checked.
+    spare: Vec<u8>,
 }
 
 impl Scan<'_> {
@@ -175,8 +177,12 @@ impl Scan<'_> {
 
     /// A text's escapes must be some.
     #[inline]
-    fn check(&self, begin: usize, end: usize, escaped: bool) -> Walk<()> {
-        if escaped { self.text.unescape(begin, end, &mut Vec::new()) } else { Ok(()) }
+    fn check(&mut self, begin: usize, end: usize, escaped: bool) -> Walk<()> {
+        if !escaped {
+            return Ok(());
+        }
+        self.spare.clear();
+        self.text.unescape(begin, end, &mut self.spare)
     }
 
     /// Behind the value that begins at `at`.

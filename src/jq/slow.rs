@@ -3,7 +3,7 @@
 use super::library::{self, Here, Ours};
 use super::meter::{self, Limits};
 use super::regex::Regexes;
-use super::value::Val;
+use super::value::{Val, as_str};
 use super::{Outputs, closures, read, write};
 use crate::error::{Error, Result};
 use crate::ops::Cancel;
@@ -68,7 +68,10 @@ const MOST: usize = 300;
 
 fn failed(e: Exn<'_, Val>) -> Error {
     let text = match e.get_err().map_err(Exn::get_halt) {
-        Ok(error) => error.to_string(),
+        Ok(error) => match error.into_val() {
+            Val::Str(said) => as_str(&said).to_string(),
+            value => value.to_string(),
+        },
         Err(Ok(_)) => {
             return Error::query("jq: halt would end the program, but here it runs for every item")
                 .advise("take as many items as you want instead");

@@ -69,7 +69,8 @@ fn run(arguments: &[OsString], place: usize, trim: fn()) -> Result<u8, Stop> {
     if !args.scripts.is_empty() || !args.table.is_empty() || !args.directory.is_empty() {
         return Err(usage("bag runs verbs, not SQL: -c, -f, -t and -d do not go with it").into());
     }
-    let format = super::chosen_format(&args)?;
+    // A text file holds items line by line, unless a table is asked for.
+    let format = super::chosen_format(&args)?.filter(|f| args.format.is_some() || f.name != "table");
     let story = args.story.as_deref().map(Story::create).transpose()?;
     let session = Arc::new(super::session(&args, trim, story.clone())?);
     let outcome = run_in(&args, format, &session, &words);
@@ -99,7 +100,7 @@ fn run_in(args: &Args, format: Option<&'static Format>, session: &Arc<Session>, 
     let lines = Format::named("jsonl")?;
     let bad = words.skip.then(BadItems::skip);
     let mut run = Run { format: format.unwrap_or(lines), shape: shape(args, session), target, results: 0, rows: 0 };
-    let outcome = answer(&mut run, format.filter(|f| f.name != lines.name), session, words, bad.as_ref());
+    let outcome = answer(&mut run, format, session, words, bad.as_ref());
     // What is left of an interrupted query may look like any error.
     if interrupt.came() && !matches!(outcome, Err(Stop::Closed)) {
         return Err(Error::cancelled().into());
@@ -120,20 +121,23 @@ fn answer(
     words: &Words,
     bad: Option<&BadItems>,
 ) -> Result<(), Stop> {
+    let chosen = format.is_some();
+    let format = format.filter(|f| f.name != "jsonl");
     let judged = |items: Bag<Json>| bad.map_or(items.clone(), |bad| items.on_error(bad));
     let (items, done) = steps::inputs(session, words)?;
     let verbs = words.verbs.get(done..).unwrap_or_default();
-    match (steps::all(session, judged(items), verbs)?, format) {
+    match (steps::all(session, items, verbs, &judged)?, format) {
         (Out::Files, _) => Ok(()),
         (Out::Rows(rows), _) => print_rows(run, &rows),
-        (Out::Items(items), Some(_)) => print_rows(run, &judged(items).to_frame()?),
-        (Out::Items(items), None) => print_items(run, &judged(items), style(words.verbs.last())),
+        (Out::Items(items), Some(_)) => print_rows(run, &items.to_frame()?),
+        (Out::Items(items), None) => print_items(run, &items, style(words.verbs.last(), chosen)),
     }
 }
 
-fn style(last: Option<&Verb>) -> Style {
+/// As jq prints, after jq; a format that was chosen has a line for each item.
+fn style(last: Option<&Verb>, chosen: bool) -> Style {
     match last {
-        Some(Verb::Jq { raw, compact, .. }) => Style { pretty: !compact, raw: *raw },
+        Some(Verb::Jq { raw, compact, .. }) => Style { pretty: !compact && !chosen, raw: *raw },
         _ => Style::default(),
     }
 }

@@ -1,9 +1,10 @@
 //! From verbs to bags: each verb is a step on what the verbs before it put out.
 
+use super::super::types::word;
+use super::arriving;
 use super::order::InOrder;
 use super::verbs::{Constant, Fold, Joining, Verb};
 use super::words::{Words, usage};
-use super::{arriving, words};
 use partita::bag::{Jq, Json};
 use partita::prelude::*;
 use std::cmp::Reverse;
@@ -86,14 +87,20 @@ fn item(text: String) -> Result<Json> {
     text.parse()
 }
 
-/// Every verb behind the first `done`, one after the other.
-pub fn all(session: &Session, mut items: Bag<Json>, verbs: &[Verb]) -> Result<Out> {
+/// Every verb, one after the other; `judged` says what becomes of the bad items of each.
+pub fn all(
+    session: &Session,
+    items: Bag<Json>,
+    verbs: &[Verb],
+    judged: &dyn Fn(Bag<Json>) -> Bag<Json>,
+) -> Result<Out> {
+    let mut items = judged(items);
     for (at, verb) in verbs.iter().enumerate() {
         match one(session, &items, verb)? {
-            Out::Items(made) => items = made,
+            Out::Items(made) => items = judged(made),
             Out::Rows(rows) if at + 1 < verbs.len() => items = rows.to_bag::<Json>(),
             Out::Files if at + 1 < verbs.len() => {
-                return Err(words::usage("to writes into files: no verb can follow it"));
+                return Err(usage("to writes into files: no verb can follow it"));
             }
             last => return Ok(last),
         }
@@ -131,8 +138,18 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
         Verb::Take(n) => from(items.take(*n)?),
         Verb::Sample { n, seed } => from(items.sample(*n, *seed)?),
         Verb::Count => from(vec![item(items.count()?.to_string())?]),
-        Verb::Stats => Out::Rows(rows(session, items, "SUMMARIZE items")?),
-        Verb::Schema => Out::Rows(rows(session, items, "DESCRIBE items")?),
+        Verb::Stats => {
+            session.register("items", &items.to_frame()?)?;
+            Out::Rows(session.sql("SUMMARIZE items")?)
+        }
+        Verb::Schema => {
+            let schema = items.to_frame()?.schema()?;
+            let fields = schema.fields().iter().map(|field| {
+                let (name, kind) = (serde_json::json!(field.name()), word(field.data_type()));
+                item(format!("{{\"name\":{name},\"type\":{}}}", serde_json::json!(kind)))
+            });
+            from(fields.collect::<Result<_>>()?)
+        }
         Verb::To(pattern) => {
             items.to_json_lines(pattern)?;
             Out::Files
@@ -143,29 +160,28 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
     })
 }
 
-/// What SQL says of the items as rows.
-fn rows(session: &Session, items: &Bag<Json>, sql: &str) -> Result<Frame> {
-    session.register("items", &items.to_frame()?)?;
-    session.sql(sql)
-}
-
 /// Folds by key are SQL's aggregates over the rows of keys and values: any number of keys, and quantiles, within the budget.
 fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Result<Out> {
     Jq::new(key).check()?;
     let mut columns = vec![format!("key: [{key}\n][0]")];
-    let mut wanted = vec!["\"key\"".to_string()];
-    for (at, fold) in folds.iter().enumerate() {
+    for (at, fold) in folds.iter().enumerate().filter(|(_, fold)| fold.sql != "count(*)") {
         Jq::new(fold.path.as_str()).check()?;
-        let column = format!("v{at}");
-        if fold.sql != "count(*)" {
-            columns.push(format!("{column}: [{}\n][0]", fold.path));
-        }
-        wanted.push(format!("{} AS \"{}\"", fold.sql.replace("{}", &column), fold.name));
+        columns.push(format!("v{at}: [{}\n][0]", fold.path));
     }
     let values = items.jq(format!("{{{}}}", columns.join(", ")))?.to_frame()?;
-    if values.schema()?.fields().is_empty() {
+    let schema = values.schema()?;
+    if schema.fields().is_empty() {
         return Ok(Out::Items(Bag::from_iter(session, [], 0)));
     }
+    let wanted = folds.iter().enumerate().map(|(at, fold)| {
+        let column = format!("v{at}");
+        let sql = fold.sql.replace("{}", &column);
+        let whole = schema.field_with_name(&column).is_ok_and(|field| field.data_type().is_integer());
+        // The sum of integers is a wide number, which JSON has as a text; where it does not fit, it is an error.
+        let sql = if whole && sql.starts_with("sum(") { format!("CAST({sql} AS BIGINT)") } else { sql };
+        format!("{sql} AS \"{}\"", fold.name)
+    });
+    let wanted: Vec<String> = std::iter::once("\"key\"".to_string()).chain(wanted).collect();
     session.register("folded", &values)?;
     Ok(Out::Rows(session.sql(&format!("SELECT {} FROM folded GROUP BY \"key\"", wanted.join(", ")))?))
 }

@@ -57,6 +57,8 @@ pub struct Fold {
 /// A row of the table.
 pub struct Row {
     pub name: &'static str,
+    /// The most words that it takes, beside options.
+    pub words: usize,
     /// What it takes, as help says it.
     pub takes: &'static str,
     pub does: &'static str,
@@ -65,8 +67,14 @@ pub struct Row {
     pub read: fn(Given) -> Result<Verb>,
 }
 
-const fn row(name: &'static str, takes: &'static str, does: &'static str, read: fn(Given) -> Result<Verb>) -> Row {
-    Row { name, takes, does, options: &[], read }
+const fn row(
+    name: &'static str,
+    words: usize,
+    takes: &'static str,
+    does: &'static str,
+    read: fn(Given) -> Result<Verb>,
+) -> Row {
+    Row { name, words, takes, does, options: &[], read }
 }
 
 /// Every verb.
@@ -84,52 +92,53 @@ pub static VERBS: &[Row] = &[
         ],
         ..row(
             "jq",
+            1,
             "[-r] [-c] [--arg NAME TEXT] [--argjson NAME JSON] PROGRAM",
             "each item through a program of jq",
             jq,
         )
     },
-    row("filter", "CONDITION", "the items for which a jq condition holds", |mut given| {
+    row("filter", 1, "CONDITION", "the items for which a jq condition holds", |mut given| {
         Ok(Verb::Filter(given.word("a condition")?))
     }),
     Row {
         options: &[("--default", 1)],
-        ..row("pluck", "PATH [--default JSON]", "the value under a path of each item", |mut given| {
+        ..row("pluck", 1, "PATH [--default JSON]", "the value under a path of each item", |mut given| {
             Ok(Verb::Pluck { path: given.word("a path")?, default: given.option("--default") })
         })
     },
-    row("flatten", "", "the elements of all items", |_| Ok(Verb::Flatten)),
-    row("frequencies", "[PATH]", "how often which value is there", |mut given| Ok(Verb::Frequencies(given.path()))),
-    row("topk", "K [PATH]", "the K items with the greatest values", |mut given| {
+    row("flatten", 0, "", "the elements of all items", |_| Ok(Verb::Flatten)),
+    row("frequencies", 1, "[PATH]", "how often which value is there", |mut given| Ok(Verb::Frequencies(given.path()))),
+    row("topk", 2, "K [PATH]", "the K items with the greatest values", |mut given| {
         Ok(Verb::TopK { k: given.number("K")?, path: given.path() })
     }),
-    row("distinct", "[PATH]", "the first item of each value", |mut given| Ok(Verb::Distinct(given.path()))),
-    row("foldby", "KEY FOLD..", "folds for each key: count sum(PATH) mean min max std median pNN", fold_by),
-    row("groupby", "KEY", "the items of each key, as one item", |mut given| Ok(Verb::GroupBy(given.word("a key")?))),
+    row("distinct", 1, "[PATH]", "the first item of each value", |mut given| Ok(Verb::Distinct(given.path()))),
+    row("foldby", usize::MAX, "KEY FOLD..", "folds for each key: count sum(PATH) mean min max std median pNN", fold_by),
+    row("groupby", 1, "KEY", "the items of each key, as one item", |mut given| Ok(Verb::GroupBy(given.word("a key")?))),
     Row {
         options: &[("--on", 1), ("--left", 0), ("--outer", 0), ("--semi", 0), ("--anti", 0)],
-        ..row("join", "FILE --on KEY [--left|--outer|--semi|--anti]", "items of both that have the same key", join)
+        ..row("join", 1, "FILE --on KEY [--left|--outer|--semi|--anti]", "items of both that have the same key", join)
     },
     Row {
         options: &[("-r", 0), ("--reverse", 0)],
-        ..row("sort", "[-r] [PATH]", "the items in the order of a value", |mut given| {
+        ..row("sort", 1, "[-r] [PATH]", "the items in the order of a value", |mut given| {
             let reverse = given.flag(&["-r", "--reverse"]);
             Ok(Verb::Sort { path: given.path(), reverse })
         })
     },
-    row("take", "N", "the first N items", |mut given| Ok(Verb::Take(given.number("N")?))),
+    row("take", 1, "N", "the first N items", |mut given| Ok(Verb::Take(given.number("N")?))),
     Row {
         options: &[("--seed", 1)],
-        ..row("sample", "N [--seed S]", "N items by chance", |mut given| {
+        ..row("sample", 1, "N [--seed S]", "N items by chance", |mut given| {
             let seed = given.option("--seed").map_or(Ok(0), |s| s.parse());
             let seed = seed.map_err(|_| usage("--seed is a whole number"))?;
             Ok(Verb::Sample { n: given.number("N")?, seed })
         })
     },
-    row("count", "", "how many items there are", |_| Ok(Verb::Count)),
-    row("stats", "", "each field: its type, least and greatest value, nulls", |_| Ok(Verb::Stats)),
-    row("schema", "", "each field and its type", |_| Ok(Verb::Schema)),
-    row("to", "PATTERN", "into files of JSON lines, the star being their number", |mut given| {
+    row("count", 0, "", "how many items there are", |_| Ok(Verb::Count)),
+    row("stats", 0, "", "each field: its type, least and greatest value, nulls", |_| Ok(Verb::Stats)),
+    row("schema", 0, "", "each field and its type", |_| Ok(Verb::Schema)),
+    row("to", 1, "PATTERN", "into files of JSON lines, the star being their number", |mut given| {
         Ok(Verb::To(given.word("a pattern")?))
     }),
 ];
@@ -177,8 +186,7 @@ impl Given {
                 None => given.words.push_back(word),
             }
         }
-        let most = if row.name == "foldby" { usize::MAX } else { row.takes.split(' ').filter(|w| is_word(w)).count() };
-        if given.words.len() > most {
+        if given.words.len() > row.words {
             return Err(usage(format!(
                 "{} takes {}",
                 row.name,
@@ -208,12 +216,6 @@ impl Given {
     fn option(&self, name: &str) -> Option<String> {
         self.options.iter().rev().find(|(option, _)| option == name).and_then(|(_, values)| values.first().cloned())
     }
-}
-
-/// Whether a word of `takes` stands for a word that is given, not for an option or its values.
-fn is_word(word: &str) -> bool {
-    let plain = word.trim_matches(|c| c == '[' || c == ']');
-    !plain.starts_with('-') && !matches!(plain, "NAME" | "TEXT" | "JSON" | "S") && !(plain == "KEY" && word != plain)
 }
 
 fn jq(mut given: Given) -> Result<Verb> {

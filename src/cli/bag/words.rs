@@ -67,26 +67,29 @@ pub fn read(arguments: &[OsString], place: usize) -> Result<Words> {
             "--help" | "-h" => words.help = true,
             "--on-error=skip" => words.skip = true,
             "--on-error=fail" => {}
+            "then" => {
+                let last = words.inputs.last().cloned().unwrap_or_default();
+                return Err(usage(format!("there is no verb {last:?} before then")).advise(verbs::names()));
+            }
             _ if word.starts_with('-') && word.len() > 1 => option(&mut words, word, &mut rest)?,
             _ => words.inputs.push(word),
         }
     }
+    let mut goes_on = false;
     while let Some(name) = rest.next() {
         let Some(row) = verbs::named(&name) else {
             return Err(usage(format!("there is no verb {name:?}")).advise(verbs::names()));
         };
-        let mut given = Vec::new();
-        for word in rest.by_ref() {
-            if word == "then" {
-                break;
-            }
-            given.push(word);
-        }
+        let given: Vec<String> = std::iter::from_fn(|| rest.next_if(|word| word != "then")).collect();
+        goes_on = rest.next().is_some();
         let given = without_options(&mut words, row, given)?;
         words.verbs.push((row.read)(verbs::Given::of(row, given)?)?);
     }
     if words.help {
         return Ok(words);
+    }
+    if goes_on {
+        return Err(usage("there is no verb after then").advise(verbs::names()));
     }
     if words.inputs.is_empty() {
         return Err(
