@@ -72,7 +72,7 @@ impl Val {
 
     /// The value under an index; `None` where there is nothing.
     pub(super) fn index_opt(self, index: &Val) -> Result<Option<Val>, Error> {
-        tick();
+        enter();
         Ok(match (self, index) {
             (Val::Null, _) => None,
             (Val::Arr(a), Val::Num(n)) if is_int(n) => {

@@ -180,21 +180,20 @@ pub(super) fn limited<T>(limits: &Limits, cancel: Option<&Cancel>, mut f: impl F
     }
 }
 
-/// Steps of a program whose functions hand themselves on to themselves.
-const STEPS_OF_CLOSURES: u64 = 200_000;
-/// The stack on which what they leave is dropped.
-const STACK_OF_CLOSURES: usize = 256 << 20;
+/// Steps of a program whose functions hand filters on to themselves: each call leaves a filter within a filter, which nobody
+/// counts, and which are dropped one within the other.
+pub(super) const STEPS_OF_CLOSURES: u64 = 200_000;
+/// The stack of programs that go deep where nobody asks.
+const LARGE_STACK: usize = 256 << 20;
 
-/// The same for a program with a recursive function that takes filters: each call leaves a filter within a filter, which
-/// nobody counts, and which are dropped one within the other. So it has fewer steps, and more stack.
-pub(super) fn limited_closures<T>(
+/// The same on a stack that suffices for what does not ask, of which little is touched else.
+pub(super) fn limited_on_large_stack<T>(
     limits: &Limits,
     cancel: Option<&Cancel>,
     mut f: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    let fewer = Limits { steps: limits.steps.min(STEPS_OF_CLOSURES), ..limits.clone() };
-    let ran = stacker::grow(STACK_OF_CLOSURES, || attempt(&fewer, cancel, &mut f));
-    ran.unwrap_or_else(|why| Err(told(why, &fewer)))
+    let ran = stacker::grow(LARGE_STACK, || attempt(limits, cancel, &mut f));
+    ran.unwrap_or_else(|why| Err(told(why, limits)))
 }
 
 fn attempt<T>(limits: &Limits, cancel: Option<&Cancel>, f: &mut impl FnMut() -> Result<T>) -> Result<Result<T>, Why> {

@@ -157,7 +157,7 @@ impl Program {
         room: &Room,
         out: &mut Outputs,
     ) -> Result<bool> {
-        let begun = out.mark();
+        let (begun, limits) = (out.mark(), &limits.for_item(json.len()));
         let ran = meter::limited(limits, cancel, || {
             out.back_to(begun);
             let mut large = None;

@@ -16,7 +16,12 @@ pub(super) struct Slow {
     regexes: Regexes,
     /// Whether it has a recursive function that takes filters.
     closures: bool,
+    /// Whether it may be deep by itself: jaq goes into negations and labels without a step that we see.
+    deep: bool,
 }
+
+/// Negations and labels for which any stack suffices.
+const FEW: usize = 100;
 
 impl Slow {
     /// # Errors
@@ -29,7 +34,8 @@ impl Slow {
         let compiler = Compiler::default().with_funs(library::funs());
         let compiled = compiler.with_global_vars(names.iter().map(String::as_str)).compile(modules);
         let filter = compiled.map_err(|errors| super::syntax::not_compiled(program, &errors))?;
-        Ok(Slow { filter, regexes: Regexes::default(), closures: closures::recursive(program) })
+        let deep = program.matches('-').count() + program.matches("label").count() > FEW;
+        Ok(Slow { filter, regexes: Regexes::default(), closures: closures::recursive(program), deep })
     }
 
     /// Appends what the program makes of a value, which is known to be JSON, without spaces around it.
@@ -42,7 +48,11 @@ impl Slow {
         out: &mut Outputs,
     ) -> Result<()> {
         let begun = out.mark();
-        let limits = &limits.for_item(json.len());
+        let mut limits = limits.for_item(json.len());
+        if self.closures {
+            limits.steps = limits.steps.min(meter::STEPS_OF_CLOSURES);
+        }
+        let limits = &limits;
         let mut run = || {
             out.back_to(begun);
             let input = read::value_of(json);
@@ -56,8 +66,8 @@ impl Slow {
             }
             Ok(())
         };
-        match self.closures {
-            true => meter::limited_closures(limits, cancel, run),
+        match self.closures || self.deep {
+            true => meter::limited_on_large_stack(limits, cancel, run),
             false => meter::limited(limits, cancel, &mut run),
         }
     }

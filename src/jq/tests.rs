@@ -297,7 +297,10 @@ fn wrong_programs_get_a_caret() {
     assert!(message("include \"a\"; .").contains("no modules"));
     assert!(message(&"(".repeat(1000)).contains("nested too deeply"));
     assert!(Program::new(&".|".repeat(30_000), &[]).is_err());
-    for long in [format!("{}.", ".|".repeat(15_000)), format!("{}1", "-".repeat(30_000)), "1+".repeat(15_000) + "1"] {
+    let long = |part: &str, end: &str| part.repeat(30_000 / part.len()) + end;
+    for long in
+        [long(".|", "."), long("-", "1"), long("1+", "1"), long(".a", "?"), long("label $x|", "1"), long("try ", "1")]
+    {
         // Whether it runs or is refused, the process goes on.
         if let Err(error) = run(&long, "1") {
             assert!(error.message().contains("deeply"), "{error}");
@@ -403,4 +406,28 @@ fn texts_are_quoted_and_back() {
     assert_eq!(quoted("a\"\n\u{7f}é"), "\"a\\\"\\n\\u007fé\"");
     assert_eq!(unquoted("\"a\\\"\\n\\u007fé\"").as_deref(), Some("a\"\n\u{7f}é"));
     assert_eq!(unquoted("12"), None);
+}
+
+#[test]
+fn json_test_suite_is_read_as_it_says() {
+    let dir =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata/json/JSONTestSuite/test_parsing");
+    let Ok(files) = std::fs::read_dir(&dir) else {
+        eprintln!("skipped: {} is not there", dir.display());
+        return;
+    };
+    let program = Program::new(".", &[]).unwrap();
+    for path in files.map(|file| file.unwrap().path()) {
+        let (name, json) = (path.file_name().unwrap().to_string_lossy().to_string(), std::fs::read(&path).unwrap());
+        let mut out = Outputs::default();
+        let ran = program.run(&json, &limits(), None, &mut Room::default(), &mut out);
+        match name.get(..2) {
+            Some("y_") => assert!(ran.is_ok(), "{name}: {ran:?}"),
+            Some("n_") => assert!(ran.is_err(), "{name}"),
+            // Either way, but the process goes on, and what comes out is JSON.
+            _ => assert!(
+                out.iter().all(|made| serde_json::from_str::<serde_json::Value>(made).is_ok() || made.contains('e'))
+            ),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::words::{Words, usage};
 use partita::bag::{Jq, Json};
 use partita::prelude::*;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// What the last verb puts out.
 pub enum Out {
@@ -75,12 +76,18 @@ fn keyed(items: &Bag<Json>, path: &str) -> Result<Bag<(Json, Json)>> {
     Ok(items.jq(format!("[[{path}\n][0], .]"))?.decode::<(Json, Json)>())
 }
 
-/// One text for equal values: keys of objects in order.
+/// One text for equal values: the keys of objects in order.
 fn canonical(json: &Json) -> String {
-    match json.as_str().as_bytes().first() {
-        Some(b'{' | b'[') => json.decode::<serde_json::Value>().map_or_else(|_| json.to_string(), |v| v.to_string()),
-        _ => json.to_string(),
-    }
+    let text = |parts: Vec<String>, open: char, close: char| format!("{open}{}{close}", parts.join(","));
+    let made = match json.as_str().as_bytes().first() {
+        Some(b'{') => json.decode::<BTreeMap<String, Json>>().map(|fields| {
+            let field = |(key, value): (&String, &Json)| format!("{}:{}", serde_json::json!(key), canonical(value));
+            text(fields.iter().map(field).collect(), '{', '}')
+        }),
+        Some(b'[') => json.decode::<Vec<Json>>().map(|items| text(items.iter().map(canonical).collect(), '[', ']')),
+        _ => Ok(json.to_string()),
+    };
+    made.unwrap_or_else(|_| json.to_string())
 }
 
 fn item(text: String) -> Result<Json> {
@@ -230,4 +237,16 @@ fn joined(left: &Bag<(Json, Json)>, right: &Bag<(Json, Json)>, kind: Joining) ->
         Joining::Semi => known_left.semi_join(&known_right, by, by).map(|(_, item)| item),
         Joining::Anti => known_left.anti_join(&known_right, by, by).concat(&left.remove(known)).map(|(_, item)| item),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_text() {
+        let text = |json: &str| canonical(&json.parse().unwrap());
+        assert_eq!(text(r#"{"b":[{"z":1.10,"a":"x\n"}],"a":{}}"#), r#"{"a":{},"b":[{"a":"x\n","z":1.10}]}"#);
+        assert_eq!(text("12345678901234567890123"), "12345678901234567890123");
+    }
 }
