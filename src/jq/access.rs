@@ -297,12 +297,6 @@ impl jaq_core::ValT for Val {
     }
 }
 
-impl Default for Val {
-    fn default() -> Self {
-        Val::Null
-    }
-}
-
 /// A number as it is written: integers of any length, and fractions that keep their digits until they are computed with.
 pub(super) fn number(text: &str) -> Num {
     Num::from_str_radix(text, 10).unwrap_or_else(|| Num::Dec(std::rc::Rc::new(text.to_string())))

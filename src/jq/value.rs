@@ -18,8 +18,9 @@ use std::rc::Rc;
 pub(super) const MAX_DEPTH: u32 = 512;
 
 /// A value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Val {
+    #[default]
     Null,
     Bool(bool),
     Num(Num),
