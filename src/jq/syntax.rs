@@ -11,7 +11,7 @@ use jaq_core::compile::Undefined;
 use jaq_core::load::{self, Errors, span};
 
 /// The longest program.
-pub(super) const MOST_BYTES: usize = 32 << 10;
+pub(super) const MOST_BYTES: usize = 16 << 10;
 
 /// An error at the part of a program that begins at `at`.
 pub(super) fn at(program: &str, at: usize, what: &str) -> Error {

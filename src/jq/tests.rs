@@ -297,7 +297,7 @@ fn wrong_programs_get_a_caret() {
     assert!(message("include \"a\"; .").contains("no modules"));
     assert!(message(&"(".repeat(1000)).contains("nested too deeply"));
     assert!(Program::new(&".|".repeat(30_000), &[]).is_err());
-    let long = |part: &str, end: &str| part.repeat(30_000 / part.len()) + end;
+    let long = |part: &str, end: &str| part.repeat(15_000 / part.len()) + end;
     for long in
         [long(".|", "."), long("-", "1"), long("1+", "1"), long(".a", "?"), long("label $x|", "1"), long("try ", "1")]
     {
