@@ -16,11 +16,11 @@ pub(super) struct Slow {
     regexes: Regexes,
     /// Whether it has a recursive function that takes filters.
     closures: bool,
-    /// Whether it may be deep by itself: jaq goes into negations and labels without a step that we see.
+    /// Whether it may be deep by itself: jaq goes into negations, labels and paths without a step that we see.
     deep: bool,
 }
 
-/// Negations and labels for which any stack suffices.
+/// Negations, labels and parts of paths for which any stack suffices.
 const FEW: usize = 100;
 
 impl Slow {
@@ -34,7 +34,7 @@ impl Slow {
         let compiler = Compiler::default().with_funs(library::funs());
         let compiled = compiler.with_global_vars(names.iter().map(String::as_str)).compile(modules);
         let filter = compiled.map_err(|errors| super::syntax::not_compiled(program, &errors))?;
-        let deep = program.matches('-').count() + program.matches("label").count() > FEW;
+        let deep = program.matches(['-', '.', '[']).count() + program.matches("label").count() > FEW;
         Ok(Slow { filter, regexes: Regexes::default(), closures: closures::recursive(program), deep })
     }
 
