@@ -141,7 +141,7 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// let few = events.jq("select(.kind == \"buy\") | {kind, more: [1, 2]}")?.take(1)?;
     /// assert_eq!(few[0].as_str(), r#"{"kind":"buy","more":[1,2]}"#);
     /// let wrong = events.jq("select(.kind").unwrap_err();
-    /// assert!(wrong.message().ends_with("\n        ^"), "{wrong}");
+    /// assert!(wrong.message().ends_with("\n              ^"), "{wrong}");
     /// # Ok(())
     /// # }
     /// ```

@@ -150,7 +150,7 @@ impl<T: Send + 'static> Bag<T> {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let (sender, numbers) = Bag::arriving(&session);
+    /// let (sender, numbers) = Bag::<i64>::arriving(&session);
     /// std::thread::spawn(move || (0..100).all(|n| sender.send(vec![n, n + 1])));
     /// assert_eq!(numbers.map(|n| n % 2).sum()?, Some(100));
     /// # Ok(())

@@ -126,7 +126,7 @@ pub const WITH_VALUE: &[&str] = &[
 /// Whether it is a long option of the command.
 pub fn is_long_option(name: &str) -> bool {
     let known = |name: &str| Args::command().get_arguments().any(|a| a.get_long() == Some(name));
-    name.strip_prefix("--").is_some_and(|name| known(name))
+    name.strip_prefix("--").is_some_and(known)
 }
 
 /// DuckDB's forms and ours.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// What the last verb puts out.
 pub enum Out {
     Items(Bag<Json>),
-    Rows(Frame),
+    Rows(Box<Frame>),
     /// It wrote files.
     Files,
 }
@@ -147,7 +147,7 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
         Verb::Count => from(vec![item(items.count()?.to_string())?]),
         Verb::Stats => {
             session.register("items", &items.to_frame()?)?;
-            Out::Rows(session.sql("SUMMARIZE items")?)
+            Out::Rows(Box::new(session.sql("SUMMARIZE items")?))
         }
         Verb::Schema => {
             let schema = items.to_frame()?.schema()?;
@@ -190,7 +190,8 @@ fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Re
     });
     let wanted: Vec<String> = std::iter::once("\"key\"".to_string()).chain(wanted).collect();
     session.register("folded", &values)?;
-    Ok(Out::Rows(session.sql(&format!("SELECT {} FROM folded GROUP BY \"key\"", wanted.join(", ")))?))
+    let rows = session.sql(&format!("SELECT {} FROM folded GROUP BY \"key\"", wanted.join(", ")))?;
+    Ok(Out::Rows(Box::new(rows)))
 }
 
 fn grouped(keyed: &Bag<(Json, Json)>) -> Out {
