@@ -33,6 +33,7 @@ pub mod graph;
 mod guard;
 pub mod ids;
 pub mod io;
+mod jq;
 pub mod memory;
 pub mod ops;
 pub mod plan;
@@ -58,7 +59,7 @@ pub mod functions {
 
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
-    pub use crate::bag::{Aggregate, BadItems, Bag, InvalidUtf8, TextOptions, aggregates};
+    pub use crate::bag::{Aggregate, BadItems, Bag, InvalidUtf8, Jq, Json, TextOptions, aggregates};
     pub use crate::frame::{
         Asof, Batches, Direction, Frame, GroupBy, Keep, Outcome, Pivot, Rank, Rolling, Sample, Session, SessionBuilder,
         TimeWindows, Unpivot,

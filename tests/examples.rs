@@ -15,6 +15,7 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
         &["testdata/sales.csv", "{dir}/regions.parquet", "region", "{dir}/joined.parquet", "--memory", "16MiB"],
         "went through scratch",
     ),
+    ("jq_counts", &["testdata/events.jsonl", ".tags[]", "1"], "47 a"),
     ("own_rows", &["20000"], "| roof "),
     ("report", &[], "The largest sales"),
     ("sessions", &["testdata/events.jsonl", "4 minutes"], "lasted"),

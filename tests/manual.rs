@@ -1,4 +1,4 @@
-//! The commands of docs/cli.md print what it says they print.
+//! The commands of docs/cli.md and docs/bags.md print what they say they print.
 
 mod console;
 
@@ -7,6 +7,11 @@ use console::{check, examples, rewritten};
 #[test]
 fn the_manual_is_true() {
     check("docs/cli.md");
+}
+
+#[test]
+fn the_guide_to_bags_is_true() {
+    check("docs/bags.md");
 }
 
 const DOCUMENT: &str = "text\n```console\n$ one \\\n> two\nout\n$ three\n```\n$ not inside\n```sh\n$ nor here\n```\n";

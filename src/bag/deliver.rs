@@ -215,6 +215,37 @@ impl<T: Send + 'static> Bag<T> {
 }
 
 impl<T> BagIter<T> {
+    /// Whether the next item, or the end, is there already, so that asking for it waits for nothing. Whoever gathers output
+    /// passes it on before it waits.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let (sender, items) = Bag::<i64>::arriving(&session);
+    /// let mut items = items.iter()?;
+    /// assert!(!items.is_ready());
+    /// drop(sender);
+    /// assert!(items.next().is_none() && items.is_ready());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_ready(&mut self) -> bool {
+        if self.over || self.parcel.len() > 0 {
+            return true;
+        }
+        let mut state = self.queue.lock();
+        match state.next() {
+            Some(parcel) => {
+                self.queue.tell(state);
+                self.parcel = parcel.into_iter();
+                true
+            }
+            None => state.ended.is_some(),
+        }
+    }
+
     /// The next parcel; `None` at the end.
     fn wait(&mut self) -> Result<Option<Vec<T>>> {
         let lent = self.session.engine().is_lent();

@@ -26,8 +26,10 @@
 //! decoded. Values of reductions, items on their way to a reader, and the few items of `topk` and `sample` are Rust values in
 //! the allocator: few at any time, but the budget does not see what they point to.
 //!
-//! Not here yet: jq, `Delayed` and futures, Avro; one JSON document larger than a line. They fit beside: a delayed function is
-//! a node with one partition and one item, its dependencies the stages it waits for; jq is a step of `each`.
+//! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`].
+//!
+//! Not here yet: `Delayed` and futures, Avro; one JSON document larger than a line. They fit beside: a delayed function is
+//! a node with one partition and one item, its dependencies the stages it waits for.
 
 pub mod aggregates;
 mod coding;
@@ -38,6 +40,8 @@ mod foldby;
 mod frames;
 mod items;
 mod join;
+mod jq;
+mod json;
 mod keyed;
 mod lines;
 mod node;
@@ -50,6 +54,7 @@ mod sample;
 mod several;
 mod sources;
 mod statistics;
+mod stream;
 mod take;
 mod task;
 mod text;
@@ -64,9 +69,12 @@ pub use deliver::BagIter;
 pub use each::Key;
 pub use faults::{BadItems, Reject};
 pub use items::Partition;
+pub use jq::Jq;
+pub use json::Json;
 pub use keyed::{Group, Grouped};
 pub use order::OrderKey;
 pub use statistics::{Histogram, Number};
+pub use stream::Sender;
 pub use text::{InvalidUtf8, TextOptions};
 
 use crate::error::Result;

@@ -559,3 +559,46 @@ fn functions_may_run_bags_of_the_same_session() {
         assert_eq!(sums.collect().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }
+
+#[test]
+fn json_items_pass_through_jq_rest_and_travel_by_key() {
+    for session in sessions() {
+        for partitions in [0, 1, 2, 129] {
+            let items = Bag::range(&session, 0..5000, partitions.max(1)).filter(move |n| partitions > 0 || *n < 0);
+            // Natively, and by jaq.
+            let native = items.jq("{n: ., text: \"item \\(. % 7)\", digits: 1.10}").unwrap();
+            let slow = items.jq(". as $n | {n: $n, text: \"item \\($n % 7)\", digits: 1.10}").unwrap();
+            assert_eq!(native.collect().unwrap(), slow.collect().unwrap());
+            let counts =
+                native.jq(".text").unwrap().frequencies().map(|(text, n)| (text.decode::<String>().unwrap(), n));
+            let expected: Vec<(String, u64)> = (0..7)
+                .map(|k| (format!("item {k}"), (0..5000).filter(|n| partitions > 0 && n % 7 == k).count() as u64))
+                .filter(|(_, n)| *n > 0)
+                .collect();
+            assert_eq!(sorted(counts.collect().unwrap()), expected);
+            let rested = native.persist().unwrap();
+            assert_eq!(rested.collect().unwrap(), native.collect().unwrap(), "texts rest as they are");
+            let last = native.groupby(|item| item.decode::<serde_json::Value>().unwrap()["n"].as_i64().unwrap() % 2);
+            let last = sorted(last.map(|key, items| (key, items.last().map(|i| i.to_string()))).collect().unwrap());
+            assert_eq!(last.len(), if partitions > 0 { 2 } else { 0 });
+            assert!(last.iter().all(|(_, item)| item.as_ref().unwrap().ends_with("\"digits\":1.10}")));
+        }
+    }
+}
+
+#[test]
+fn programs_that_fail_are_bad_items_and_endless_ones_end_the_run() {
+    let session = session("64MiB", false, Tuning::default());
+    let numbers = Bag::range(&session, 0..100, 4);
+    let program = "if . == 57 then error(\"no\") else (., .) end";
+    let error = numbers.jq(program).unwrap().count().unwrap_err();
+    assert!(error.kind() == ErrorKind::Data && error.message() == "jq: no", "{error}");
+    let bad = BadItems::reject();
+    assert_eq!(numbers.jq(program).unwrap().on_error(&bad).count().unwrap(), 198);
+    assert_eq!((bad.count(), bad.rejects()[0].reason.as_str()), (1, "jq: no"));
+    for program in ["def f: f; f", "range(1e18)", "[range(1e9)]", "def f: [f]; f"] {
+        let error = numbers.jq(program).unwrap().on_error(&bad).count().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Resources, "{program}: {error}");
+    }
+    assert_eq!(numbers.count().unwrap(), 100, "the session goes on");
+}

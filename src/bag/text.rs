@@ -169,13 +169,16 @@ impl Session {
         path: &str,
         options: &TextOptions,
     ) -> Result<Bag<T>> {
-        for file in resolve(&[path.to_string()])?.iter().take(LOOKED_AT) {
-            refuse_document(file)?;
-        }
+        refuse_documents(path)?;
         self.lines(path, options, Arc::new(|line: &[u8], _: &Arc<str>| record(line)))
     }
 
-    fn lines<T: Send + 'static>(&self, path: &str, options: &TextOptions, make: Arc<Make<T>>) -> Result<Bag<T>> {
+    pub(super) fn lines<T: Send + 'static>(
+        &self,
+        path: &str,
+        options: &TextOptions,
+        make: Arc<Make<T>>,
+    ) -> Result<Bag<T>> {
         let files: Arc<[FileRef]> = resolve(&[path.to_string()])?.into();
         let delimiter = Delimiter::of(options.delimiter.as_deref())?;
         if options.split_bytes.is_some() && options.files_per_partition.is_some() {
@@ -188,6 +191,11 @@ impl Session {
         let (split_bytes, together) = (options.split_bytes, options.files_per_partition);
         Ok(Bag::new(self, Lines { name, files, split_bytes, together, delimiter, make }))
     }
+}
+
+/// An error, if one of the first files is one document.
+pub(super) fn refuse_documents(path: &str) -> Result<()> {
+    resolve(&[path.to_string()])?.iter().take(LOOKED_AT).try_for_each(refuse_document)
 }
 
 /// An error, if the first line of the file is only the beginning of a value.

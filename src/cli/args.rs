@@ -10,6 +10,7 @@ Examples:
   partita -c \"SELECT city, avg(temp) FROM 'logs/*.csv.gz' GROUP BY city\"
   partita -t sales=2024/sales.csv -c 'SELECT count(*) FROM sales' --format json
   partita -d data -f report.sql --memory 512MiB -o report.parquet
+  partita bag 'logs/*.jsonl' jq 'select(.status >= 500) | .path' then frequencies (see partita bag --help)
 
 Exit codes: 0 answered, 1 the query failed, 2 wrong arguments, 3 bad data,
 4 not enough memory or disk, 130 interrupted.";
@@ -100,7 +101,7 @@ pub enum Script {
 }
 
 /// Options that take a value: the argument after them is never rewritten.
-const WITH_VALUE: &[&str] = &[
+pub const WITH_VALUE: &[&str] = &[
     "-c",
     "--command",
     "-f",
@@ -121,6 +122,12 @@ const WITH_VALUE: &[&str] = &[
     "--width",
     "--story",
 ];
+
+/// Whether it is a long option of the command.
+pub fn is_long_option(name: &str) -> bool {
+    let known = |name: &str| Args::command().get_arguments().any(|a| a.get_long() == Some(name));
+    name.strip_prefix("--").is_some_and(known)
+}
 
 /// DuckDB's forms and ours.
 const REWRITES: &[(&str, &str)] = &[

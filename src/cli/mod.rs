@@ -12,9 +12,12 @@
 //! Rows alone go to standard output; everything that is said to people goes to standard error. A reader that closes
 //! its pipe ends the command quietly.
 //!
+//! `partita bag` is a command of its own beside SQL ([`bag`]), with the same options, targets and exit codes.
+//!
 //! A new option is a field in [`args`] and a line in docs/cli.md; a new format a row in [`printers::FORMATS`].
 
 mod args;
+mod bag;
 mod exit;
 mod output;
 mod printers;
@@ -41,6 +44,10 @@ use story::Story;
 
 /// Runs the command; `arguments` begin with its name. `trim` makes the allocator give back what it keeps.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, trim: fn()) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(place) = bag::place(&arguments) {
+        return bag::main(&arguments, place, trim);
+    }
     let args = match Args::parse_from(arguments) {
         Ok(args) => args,
         Err(told) => {
@@ -169,11 +176,13 @@ impl Run {
 }
 
 fn format(args: &Args) -> Result<&'static Format> {
+    chosen_format(args)?.map_or_else(|| Format::named("table"), Ok)
+}
+
+/// The format that was asked for, by its name or by the ending of a file.
+fn chosen_format(args: &Args) -> Result<Option<&'static Format>> {
     let by_ending = || args.output.as_deref().and_then(Format::of_path);
-    match &args.format {
-        Some(name) => Format::named(name),
-        None => by_ending().map_or_else(|| Format::named("table"), Ok),
-    }
+    args.format.as_deref().map_or_else(|| Ok(by_ending()), |name| Format::named(name).map(Some))
 }
 
 fn shape(args: &Args, session: &Session) -> Shape {

@@ -32,7 +32,7 @@ pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use directory::{BeginFile, Directory, Naming};
-pub(crate) use json::{Seen as SeenObjects, objects_of};
+pub(crate) use json::{Seen as SeenObjects, cursor as json_text, objects_of};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 

@@ -1,6 +1,6 @@
 //! Reads items. The format is drawn in the head of the folder.
 
-use super::{BYTES, END, FALSE, FLOAT, Fault, INT, LIST, MAP, NEG, NIL, SOME, TEXT, TRUE};
+use super::{BYTES, END, FALSE, FLOAT, Fault, INT, LIST, MAP, NEG, NIL, RAW, SOME, TEXT, TRUE};
 use serde::de::{self, DeserializeSeed, Visitor};
 
 pub(super) struct Decoder<'de> {
@@ -153,7 +153,11 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         self.plain()?.value(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        // JSON that is kept as text was written as a struct, and is asked for under a name of serde_json's.
+        if name == RAW {
+            return self.value(visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -12,7 +12,8 @@
 //! in the order of their names' bytes, one zero, one NaN, an integer by its value whatever its width. So a `u8` meets an
 //! `i64`, and a struct meets the map with the same entries.
 //!
-//! Not covered: types that only read themselves from one particular format, such as `serde_json::value::RawValue`.
+//! `serde_json::value::RawValue` is covered by the name under which it asks. Not covered: other types that only read
+//! themselves from one particular format.
 
 mod decode;
 mod encode;
@@ -31,6 +32,9 @@ use std::fmt;
 pub trait Item: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Item for T {}
+
+/// The name under which JSON that is kept as text is written and read.
+const RAW: &str = "$serde_json::private::RawValue";
 
 const NIL: u8 = 0;
 const FALSE: u8 = 1;

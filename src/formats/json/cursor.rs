@@ -7,31 +7,31 @@ use crate::formats::values::load8;
 
 /// The place at which the text is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) usize);
+pub(crate) struct Malformed(pub(crate) usize);
 
-pub(super) type Walk<T> = Result<T, Malformed>;
+pub(crate) type Walk<T> = Result<T, Malformed>;
 
 /// Deepest nesting.
-pub(super) const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// JSON text up to `bytes.len()`.
 #[derive(Clone, Copy)]
-pub(super) struct Text<'a> {
-    pub(super) bytes: &'a [u8],
+pub(crate) struct Text<'a> {
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Text<'a> {
     #[inline(always)]
-    pub(super) fn at(&self, at: usize) -> u8 {
+    pub(crate) fn at(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(0)
     }
 
     /// Behind white space.
     #[inline(always)]
-    pub(super) fn space(&self, mut at: usize) -> usize {
+    pub(crate) fn space(&self, mut at: usize) -> usize {
         while matches!(self.at(at), b' ' | b'\n' | b'\r' | b'\t') {
             at += 1;
         }
@@ -40,13 +40,13 @@ impl<'a> Text<'a> {
 
     /// Behind `byte`, which must come.
     #[inline(always)]
-    pub(super) fn expect(&self, at: usize, byte: u8) -> Walk<usize> {
+    pub(crate) fn expect(&self, at: usize, byte: u8) -> Walk<usize> {
         if self.at(at) == byte { Ok(at + 1) } else { Err(Malformed(at)) }
     }
 
     /// The end of the string whose content begins at `at` (the place of the closing quote), and whether it has escapes.
     #[inline(always)]
-    pub(super) fn string_end(&self, mut at: usize) -> Walk<(usize, bool)> {
+    pub(crate) fn string_end(&self, mut at: usize) -> Walk<(usize, bool)> {
         let mut escaped = false;
         loop {
             let x = load8(self.bytes, at);
@@ -69,7 +69,7 @@ impl<'a> Text<'a> {
 
     /// Behind the number that begins at `at`.
     #[inline(always)]
-    pub(super) fn number_end(&self, at: usize) -> Walk<usize> {
+    pub(crate) fn number_end(&self, at: usize) -> Walk<usize> {
         let mut end = at;
         while matches!(self.at(end), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
             end += 1;
@@ -81,7 +81,7 @@ impl<'a> Text<'a> {
     }
 
     /// Behind `true`, `false` or `null`.
-    pub(super) fn word_end(&self, at: usize) -> Walk<usize> {
+    pub(crate) fn word_end(&self, at: usize) -> Walk<usize> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let word = [&b"true"[..], b"false", b"null"].into_iter().find(|w| rest.starts_with(w));
         word.map(|w| at + w.len()).ok_or(Malformed(at))
@@ -89,7 +89,7 @@ impl<'a> Text<'a> {
 
     /// Behind the value that begins at `at`.
     #[inline(always)]
-    pub(super) fn skip(&self, at: usize) -> Walk<usize> {
+    pub(crate) fn skip(&self, at: usize) -> Walk<usize> {
         match self.at(at) {
             b'"' => Ok(self.string_end(at + 1)?.0 + 1),
             b'-' | b'0'..=b'9' => self.number_end(at),
@@ -127,7 +127,7 @@ impl<'a> Text<'a> {
     }
 
     /// The content of a string in `at..end`, its escapes resolved, appended to `to`.
-    pub(super) fn unescape(&self, at: usize, end: usize, to: &mut Vec<u8>) -> Walk<()> {
+    pub(crate) fn unescape(&self, at: usize, end: usize, to: &mut Vec<u8>) -> Walk<()> {
         let mut at = at;
         while at < end {
             let rest = self.bytes.get(at..end).unwrap_or_default();

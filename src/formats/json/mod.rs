@@ -17,7 +17,7 @@
 //! are no JSON.
 
 mod build;
-mod cursor;
+pub(crate) mod cursor;
 mod infer;
 mod objects;
 mod reader;

@@ -47,6 +47,7 @@ pub(in crate::front) const FAMILIES: &[Family] = &[
     ("JSON: keys and indexes", json::get::ROWS),
     ("JSON: types and shapes", json::inspect::ROWS),
     ("JSON: made", json::build::ROWS),
+    ("JSON: programs of jq", json::jq::ROWS),
     ("Values and session", session::ROWS),
 ];
 

@@ -11,4 +11,5 @@ pub(super) mod build;
 pub(super) mod extract;
 pub(super) mod get;
 pub(super) mod inspect;
+pub(super) mod jq;
 pub(super) mod path;

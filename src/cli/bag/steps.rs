@@ -1,0 +1,253 @@
+//! From verbs to bags: each verb is a step on what the verbs before it put out.
+
+use super::super::types::word;
+use super::arriving;
+use super::order::InOrder;
+use super::verbs::{Constant, Fold, Joining, Verb};
+use super::words::{Words, usage};
+use partita::bag::{Jq, Json};
+use partita::prelude::*;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// What the last verb puts out.
+pub enum Out {
+    Items(Bag<Json>),
+    Rows(Box<Frame>),
+    /// It wrote files.
+    Files,
+}
+
+/// The most text of the items of one key, where they become one item.
+const GROUP: usize = 64 << 20;
+
+/// The program of a verb that is one.
+fn program(verb: &Verb) -> Result<Option<Jq>> {
+    Ok(match verb {
+        Verb::Jq { program, constants, .. } => {
+            let jq = Jq::new(program.as_str());
+            Some(constants.iter().fold(jq, |jq, (name, value)| match value {
+                Constant::Text(text) => jq.text(name.as_str(), text),
+                Constant::Json(json) => jq.constant(name.as_str(), json.as_str()),
+            }))
+        }
+        Verb::Filter(condition) => {
+            Jq::new(condition.as_str()).check()?;
+            Some(Jq::new(format!("select({condition}\n)")))
+        }
+        Verb::Pluck { path, default: None } => Some(Jq::new(path.as_str())),
+        Verb::Pluck { path, default: Some(json) } => {
+            Jq::new(path.as_str()).check()?;
+            let text = format!("[{path}\n][0] | if . == null then $default else . end");
+            Some(Jq::new(text).constant("default", json.as_str()))
+        }
+        Verb::Flatten => Some(Jq::new(".[]")),
+        _ => None,
+    })
+}
+
+/// The inputs, through the first verb where that is a program, and how many verbs that were.
+pub fn inputs(session: &Session, words: &Words) -> Result<(Bag<Json>, usize)> {
+    let first = words.verbs.first().map(program).transpose()?.flatten();
+    let jq = first.clone().unwrap_or_else(|| Jq::new("."));
+    let mut all: Option<Bag<Json>> = None;
+    for input in &words.inputs {
+        let bag = match (input.as_str(), words.text) {
+            ("-", false) => arriving::json(session).jq(jq.clone())?,
+            ("-", true) => arriving::text(session).jq(jq.clone())?,
+            (path, false) => session.read_jq(path, jq.clone(), &TextOptions::default())?,
+            (path, true) => session.read_text(path)?.jq(jq.clone())?,
+        };
+        all = Some(all.map_or(bag.clone(), |all| all.concat(&bag)));
+    }
+    let all = all.ok_or_else(|| usage("there is no input"))?;
+    Ok((all, usize::from(first.is_some())))
+}
+
+/// The items of a file, as they are.
+fn items_of(session: &Session, path: &str) -> Result<Bag<Json>> {
+    session.read_jq(path, ".", &TextOptions::default())
+}
+
+/// Each item with what is under a path of it.
+fn keyed(items: &Bag<Json>, path: &str) -> Result<Bag<(Json, Json)>> {
+    // Its own errors, with a caret in what was typed.
+    Jq::new(path).check()?;
+    Ok(items.jq(format!("[[{path}\n][0], .]"))?.decode::<(Json, Json)>())
+}
+
+/// One text for equal values: the keys of objects in order.
+fn canonical(json: &Json) -> String {
+    let text = |parts: Vec<String>, open: char, close: char| format!("{open}{}{close}", parts.join(","));
+    let made = match json.as_str().as_bytes().first() {
+        Some(b'{') => json.decode::<BTreeMap<String, Json>>().map(|fields| {
+            let field = |(key, value): (&String, &Json)| format!("{}:{}", serde_json::json!(key), canonical(value));
+            text(fields.iter().map(field).collect(), '{', '}')
+        }),
+        Some(b'[') => json.decode::<Vec<Json>>().map(|items| text(items.iter().map(canonical).collect(), '[', ']')),
+        _ => Ok(json.to_string()),
+    };
+    made.unwrap_or_else(|_| json.to_string())
+}
+
+fn item(text: String) -> Result<Json> {
+    text.parse()
+}
+
+/// Every verb, one after the other; `judged` says what becomes of the bad items of each.
+pub fn all(
+    session: &Session,
+    items: Bag<Json>,
+    verbs: &[Verb],
+    judged: &dyn Fn(Bag<Json>) -> Bag<Json>,
+) -> Result<Out> {
+    let mut items = judged(items);
+    for (at, verb) in verbs.iter().enumerate() {
+        match one(session, &items, verb)? {
+            Out::Items(made) => items = judged(made),
+            Out::Rows(rows) if at + 1 < verbs.len() => items = rows.to_bag::<Json>(),
+            Out::Files if at + 1 < verbs.len() => {
+                return Err(usage("to writes into files: no verb can follow it"));
+            }
+            last => return Ok(last),
+        }
+    }
+    Ok(Out::Items(items))
+}
+
+fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
+    if let Some(jq) = program(verb)? {
+        return Ok(Out::Items(items.jq(jq)?));
+    }
+    let from = |made: Vec<Json>| Out::Items(Bag::from_iter(session, made, 1));
+    Ok(match verb {
+        Verb::Frequencies(path) => {
+            let values = if path == "." { items.clone() } else { items.jq(path.as_str())? };
+            let counts = values.map(|v| canonical(&v)).frequencies();
+            Out::Items(counts.try_map(|(v, n)| item(format!("{{\"item\":{v},\"count\":{n}}}"))))
+        }
+        Verb::TopK { k, path } => {
+            let best = keyed(items, path)?.topk_by(*k, |(key, _)| InOrder(key.clone()).bytes())?;
+            from(best.into_iter().map(|(_, item)| item).collect())
+        }
+        Verb::Distinct(path) => {
+            Out::Items(keyed(items, path)?.distinct_by(|(key, _)| canonical(key)).map(|(_, item)| item))
+        }
+        Verb::FoldBy { key, folds } => folded(session, items, key, folds)?,
+        Verb::GroupBy(key) => grouped(&keyed(items, key)?),
+        Verb::Join { file, on, kind } => joined(&keyed(items, on)?, &keyed(&items_of(session, file)?, on)?, *kind),
+        Verb::Sort { path, reverse: false } => {
+            Out::Items(keyed(items, path)?.sorted_by(|(key, _)| InOrder(key.clone())).map(|(_, item)| item))
+        }
+        Verb::Sort { path, reverse: true } => {
+            Out::Items(keyed(items, path)?.sorted_by(|(key, _)| Reverse(InOrder(key.clone()))).map(|(_, item)| item))
+        }
+        Verb::Take(n) => from(items.take(*n)?),
+        Verb::Sample { n, seed } => from(items.sample(*n, *seed)?),
+        Verb::Count => from(vec![item(items.count()?.to_string())?]),
+        Verb::Stats => {
+            session.register("items", &items.to_frame()?)?;
+            Out::Rows(Box::new(session.sql("SUMMARIZE items")?))
+        }
+        Verb::Schema => {
+            let schema = items.to_frame()?.schema()?;
+            let fields = schema.fields().iter().map(|field| {
+                let (name, kind) = (serde_json::json!(field.name()), word(field.data_type()));
+                item(format!("{{\"name\":{name},\"type\":{}}}", serde_json::json!(kind)))
+            });
+            from(fields.collect::<Result<_>>()?)
+        }
+        Verb::To(pattern) => {
+            items.to_json_lines(pattern)?;
+            Out::Files
+        }
+        Verb::Jq { .. } | Verb::Filter(_) | Verb::Pluck { .. } | Verb::Flatten => {
+            return Err(Error::internal("a program that is none"));
+        }
+    })
+}
+
+/// Folds by key are SQL's aggregates over the rows of keys and values: any number of keys, and quantiles, within the budget.
+fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Result<Out> {
+    Jq::new(key).check()?;
+    let mut columns = vec![format!("key: [{key}\n][0]")];
+    for (at, fold) in folds.iter().enumerate().filter(|(_, fold)| fold.sql != "count(*)") {
+        Jq::new(fold.path.as_str()).check()?;
+        columns.push(format!("v{at}: [{}\n][0]", fold.path));
+    }
+    let values = items.jq(format!("{{{}}}", columns.join(", ")))?.to_frame()?;
+    let schema = values.schema()?;
+    if schema.fields().is_empty() {
+        return Ok(Out::Items(Bag::from_iter(session, [], 0)));
+    }
+    let wanted = folds.iter().enumerate().map(|(at, fold)| {
+        let column = format!("v{at}");
+        let sql = fold.sql.replace("{}", &column);
+        let whole = schema.field_with_name(&column).is_ok_and(|field| field.data_type().is_integer());
+        // The sum of integers is a wide number, which JSON has as a text; where it does not fit, it is an error.
+        let sql = if whole && sql.starts_with("sum(") { format!("CAST({sql} AS BIGINT)") } else { sql };
+        format!("{sql} AS \"{}\"", fold.name)
+    });
+    let wanted: Vec<String> = std::iter::once("\"key\"".to_string()).chain(wanted).collect();
+    session.register("folded", &values)?;
+    let rows = session.sql(&format!("SELECT {} FROM folded GROUP BY \"key\"", wanted.join(", ")))?;
+    Ok(Out::Rows(Box::new(rows)))
+}
+
+fn grouped(keyed: &Bag<(Json, Json)>) -> Out {
+    let groups = keyed.groupby(|(key, _)| canonical(key)).map(|key, items| {
+        let mut text = format!("{{\"key\":{key},\"items\":[");
+        for (at, (_, item)) in items.enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            text.push_str(item.as_str());
+            if text.len() > GROUP {
+                return Err(Error::resources(format!("the items of the key {key} are more than 64 MiB"))
+                    .advise("fold them with foldby, or take less of each item first: jq '{a, b}' then groupby .a"));
+            }
+        }
+        text.push_str("]}");
+        Ok(text)
+    });
+    Out::Items(groups.try_map(|text| item(text?)))
+}
+
+fn joined(left: &Bag<(Json, Json)>, right: &Bag<(Json, Json)>, kind: Joining) -> Out {
+    type Pair = (Json, Json);
+    // A key that is null is nobody's.
+    let known = |(key, _): &Pair| key.as_str() != "null";
+    let by = |(key, _): &Pair| canonical(key);
+    let pair = |l: Option<Pair>, r: Option<Pair>| {
+        let key = l.as_ref().or(r.as_ref()).map_or_else(|| "null".to_string(), |(key, _)| key.to_string());
+        let side = |side: &Option<Pair>| side.as_ref().map_or_else(|| "null".to_string(), |(_, item)| item.to_string());
+        item(format!("{{\"key\":{key},\"left\":{},\"right\":{}}}", side(&l), side(&r)))
+    };
+    let (known_left, known_right) = (left.filter(known), right.filter(known));
+    Out::Items(match kind {
+        Joining::Inner => known_left.join(&known_right, by, by).try_map(move |(l, r)| pair(Some(l), Some(r))),
+        Joining::Left => known_left
+            .left_join(&known_right, by, by)
+            .concat(&left.remove(known).map(|l| (l, None)))
+            .try_map(move |(l, r)| pair(Some(l), r)),
+        Joining::Outer => known_left
+            .outer_join(&known_right, by, by)
+            .concat(&left.remove(known).map(|l| (Some(l), None)))
+            .concat(&right.remove(known).map(|r| (None, Some(r))))
+            .try_map(move |(l, r)| pair(l, r)),
+        Joining::Semi => known_left.semi_join(&known_right, by, by).map(|(_, item)| item),
+        Joining::Anti => known_left.anti_join(&known_right, by, by).concat(&left.remove(known)).map(|(_, item)| item),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_text() {
+        let text = |json: &str| canonical(&json.parse().unwrap());
+        assert_eq!(text(r#"{"b":[{"z":1.10,"a":"x\n"}],"a":{}}"#), r#"{"a":{},"b":[{"a":"x\n","z":1.10}]}"#);
+        assert_eq!(text("12345678901234567890123"), "12345678901234567890123");
+    }
+}

@@ -1,0 +1,248 @@
+//! `partita bag` from outside: verbs, exit codes, pipes, and counts of real files that agree with counting by hand.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+fn partita() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn bag(arguments: &[&str]) -> Output {
+    partita().arg("bag").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What it prints, where it succeeds.
+fn printed(arguments: &[&str]) -> String {
+    let output = bag(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn lines(arguments: &[&str]) -> Vec<String> {
+    printed(arguments).lines().map(str::to_string).collect()
+}
+
+/// Its exit code and what it says.
+fn failed(arguments: &[&str]) -> (i32, String) {
+    let output = bag(arguments);
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let a = "{\"k\":\"x\",\"n\":1}\n{\"k\":\"y\",\"n\":2.5}\n\n{\"k\":\"x\",\"n\":10}\n{\"n\":null}\n";
+    std::fs::write(dir.path().join("a.jsonl"), a).unwrap();
+    std::fs::write(dir.path().join("b.jsonl"), "{\"k\":\"x\",\"m\":1}\n{\"k\":\"z\",\"m\":2}\n").unwrap();
+    dir
+}
+
+#[test]
+fn every_verb_does_what_it_says() {
+    let dir = dir();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let (a, b) = (at("a.jsonl"), at("b.jsonl"));
+    let sorted = |arguments: &[&str]| {
+        let mut all = lines(arguments);
+        all.sort();
+        all
+    };
+    assert_eq!(lines(&[&a, "jq", "-c", "[.k, .n]"]), ["[\"x\",1]", "[\"y\",2.5]", "[\"x\",10]", "[null,null]"]);
+    assert_eq!(lines(&[&a, "jq", "-r", ".k"]), ["x", "y", "x", "null"]);
+    assert_eq!(
+        printed(&[&a, "jq", "{a: [.n]}", "then", "take", "1", "then", "jq", "."]),
+        "{\n  \"a\": [\n    1\n  ]\n}\n"
+    );
+    assert_eq!(
+        lines(&[&a, "jq", "-c", "--arg", "v", "x", "--argjson", "w", "[2]", "[$v, $w[0]]", "then", "take", "1"]),
+        ["[\"x\",2]"]
+    );
+    assert_eq!(lines(&[&a, "filter", ".n >= 2.5 or .k == null", "then", "count"]), ["3"]);
+    assert_eq!(lines(&[&a, "pluck", ".k"]), ["\"x\"", "\"y\"", "\"x\"", "null"]);
+    assert_eq!(lines(&[&a, "pluck", ".k", "--default", "0", "then", "take", "4"])[3], "0");
+    assert_eq!(lines(&[&a, "pluck", "[.n, .n]", "then", "flatten", "then", "count"]), ["8"]);
+    assert_eq!(
+        sorted(&[&a, "frequencies", ".k"]),
+        ["{\"item\":\"x\",\"count\":2}", "{\"item\":\"y\",\"count\":1}", "{\"item\":null,\"count\":1}"]
+    );
+    assert_eq!(lines(&[&a, "topk", "2", ".n", "then", "pluck", ".n"]), ["10", "2.5"]);
+    assert_eq!(sorted(&[&a, "distinct", ".k", "then", "pluck", ".n"]), ["1", "2.5", "null"]);
+    let folded = sorted(&[&a, "foldby", ".k", "count", "sum(.n)", "max(.n)", "p50(.n)"]);
+    assert!(folded[0].starts_with("{\"key\":\"x\",\"count\":2,\"sum_n\":11"), "{folded:?}");
+    assert_eq!(folded.len(), 3);
+    let groups = sorted(&[&a, "groupby", ".k", "then", "jq", "-c", "[.key, (.items | length)]"]);
+    assert_eq!(groups, ["[\"x\",2]", "[\"y\",1]", "[null,1]"]);
+    assert_eq!(
+        sorted(&[&a, "join", &b, "--on", ".k", "then", "jq", "-c", "[.key, .left.n, .right.m]"]),
+        ["[\"x\",1,1]", "[\"x\",10,1]"]
+    );
+    assert_eq!(lines(&[&a, "join", &b, "--on", ".k", "--left", "then", "count"]), ["4"]);
+    assert_eq!(lines(&[&a, "join", &b, "--on", ".k", "--outer", "then", "count"]), ["5"]);
+    assert_eq!(lines(&[&a, "join", &b, "--on", ".k", "--semi", "then", "count"]), ["2"]);
+    assert_eq!(lines(&[&a, "join", &b, "--on", ".k", "--anti", "then", "count"]), ["2"]);
+    assert_eq!(lines(&[&a, "sort", "-r", ".n", "then", "pluck", ".n"]), ["10", "2.5", "1", "null"]);
+    assert_eq!(lines(&[&a, "sort", ".n", "then", "pluck", ".n"]), ["null", "1", "2.5", "10"]);
+    assert_eq!(lines(&[&a, "sample", "2", "--seed", "3", "then", "count"]), ["2"]);
+    assert_eq!(lines(&[&a, &b, "count"]), ["6"]);
+    assert_eq!(lines(&["--text", &a, "jq", "-r", ".", "then", "count"]), ["5"]);
+    assert_eq!(lines(&[&a, "schema", "--format", "csv"]).len(), 3);
+    assert_eq!(lines(&[&a, "stats", "--format", "csv"]).len(), 3);
+    assert_eq!(lines(&[&a, "--format", "csv", "--null", "-"]), ["k,n", "x,1.0", "y,2.5", "x,10.0", "-,-"]);
+    let out = at("out-*.jsonl.gz");
+    assert_eq!(printed(&[&a, "filter", ".n > 2", "then", "to", &out]), "");
+    assert_eq!(lines(&[&at("out-*.gz"), "count"]), ["2"]);
+    let file = at("kept.jsonl");
+    assert_eq!(printed(&["-o", &file, &a, "jq", "-c", ".n"]), "");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "1\n2.5\n10\nnull\n");
+}
+
+#[test]
+fn exit_codes_and_messages_are_as_documented() {
+    let dir = dir();
+    let path = dir.path().join("bad.jsonl");
+    std::fs::write(&path, "{\"n\":1}\n{\"n\":\n{\"n\":3}\n").unwrap();
+    let bad = path.to_str().unwrap();
+    let (code, said) = failed(&[bad, "jq", ".n"]);
+    assert_eq!(code, 3);
+    assert!(said.contains("ends too early") && said.contains("line 2"), "{said}");
+    let (code, said) = failed(&[bad, "jq", "select(.n"]);
+    assert!(code == 1 && said.contains("select(.n\n") && said.contains('^'), "{code} {said}");
+    assert_eq!(failed(&[bad, "nothing"]).0, 1, "an input that is not there");
+    assert_eq!(failed(&[bad, "take"]).0, 2);
+    assert_eq!(failed(&["count"]).0, 2);
+    assert_eq!(failed(&[bad, "count", "-c", "SELECT 1"]).0, 2);
+    let (code, said) = failed(&["testdata/events.jsonl", "jq", "def f: f; f"]);
+    assert!(code == 4 && said.contains("without an end"), "{code} {said}");
+    let (code, said) = failed(&["testdata/events.jsonl", "jq", "halt"]);
+    assert!(code == 1 && said.contains("halt"), "{code} {said}");
+    let output = bag(&["--on-error", "skip", bad, "jq", "-c", ".n"]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"1\n3\n"[..]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 bad items were left out"));
+    assert!(printed(&["--help"]).contains("foldby KEY FOLD.."));
+}
+
+fn piped(arguments: &[&str]) -> Child {
+    partita().arg("bag").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn what_arrives_is_delivered_before_more_comes() {
+    let mut child = piped(&["-", "filter", ".n > 0", "then", "jq", "-c", ".n * 2"]);
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    for n in 1..4 {
+        writeln!(input, "{{\"n\":0}}\n{{\"n\":{n}}}").unwrap();
+        input.flush().unwrap();
+        // Nothing more is written before this was read.
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{}\n", n * 2));
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let mut child = partita()
+        .args(["bag", "testdata/events.jsonl", "jq", "range(100000)"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = child.stdout.take().unwrap();
+    output.read_exact(&mut [0; 10]).unwrap();
+    drop(output);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_pipe_that_never_ends_may_be_left() {
+    let mut child = piped(&["-", "take", "2", "then", "jq", "-c", "."]);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"1\n2\n3\n").unwrap();
+    input.flush().unwrap();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "1\n2\n");
+    assert!(child.wait().unwrap().success());
+    drop(input);
+}
+
+/// A file of the shared test data; says so where it is not there.
+fn shared(name: &str) -> Option<PathBuf> {
+    let root = std::env::var("SHARED_TESTDATA").unwrap_or_else(|_| "../shared/testdata".into());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(root).join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there", path.display());
+    }
+    path.exists().then_some(path)
+}
+
+fn values(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter(|line| !line.trim().is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn real_events_are_counted_as_by_hand() {
+    let Some(path) = shared("json/gharchive/gh_1000.ndjson") else { return };
+    let (events, path) = (values(&path), path.to_str().unwrap());
+    let pushes = events.iter().filter(|e| e["type"] == "PushEvent" && e["payload"]["size"].as_u64() > Some(1)).count();
+    let counted = lines(&[path, "filter", ".type == \"PushEvent\" and .payload.size > 1", "then", "count"]);
+    assert_eq!(counted, [pushes.to_string()]);
+    let mut kinds = std::collections::BTreeMap::<String, usize>::new();
+    events.iter().for_each(|e| *kinds.entry(e["type"].to_string()).or_default() += 1);
+    let by_hand: Vec<String> = kinds.iter().map(|(k, n)| format!("{{\"item\":{k},\"count\":{n}}}")).collect();
+    assert_eq!(lines(&[path, "frequencies", ".type", "then", "sort", ".item"]), by_hand);
+    let commits = events.iter().filter_map(|e| e["payload"]["commits"].as_array()).flatten();
+    let long = commits.filter(|c| c["message"].as_str().is_some_and(|m| m.starts_with("Merge"))).count();
+    let program = ".payload.commits[]?.message | select(startswith(\"Merge\"))";
+    // The native way and jaq's.
+    assert_eq!(lines(&[path, "jq", program, "then", "count"]), [long.to_string()]);
+    let slow = "[.payload.commits[]?.message] | .[] as $m | $m | select(startswith(\"Merge\"))";
+    assert_eq!(lines(&[path, "jq", slow, "then", "count"]), [long.to_string()]);
+    // All of it, through every text and number.
+    let same = lines(&[path, "jq", "-c", "."]);
+    assert_eq!(same.iter().map(|l| serde_json::from_str(l).unwrap()).collect::<Vec<serde_json::Value>>(), events);
+    let slow = lines(&[path, "jq", "-c", ". as $x | $x"]);
+    assert_eq!(same, slow);
+    let sizes: u64 = events.iter().filter_map(|e| e["payload"]["size"].as_u64()).sum();
+    let folded = lines(&[
+        path,
+        "foldby",
+        ".type",
+        "sum(.payload.size)",
+        "then",
+        "filter",
+        ".key == \"PushEvent\"",
+        "then",
+        "pluck",
+        ".sum_payload_size | tonumber",
+    ]);
+    assert_eq!(folded, [sizes.to_string()]);
+}
+
+#[test]
+fn collections_of_mongodb_are_counted_as_by_hand() {
+    let Some(path) = shared("json/mongodb/restaurant.ndjson") else { return };
+    let (all, path) = (values(&path), path.to_str().unwrap());
+    let good = all.iter().filter(|r| r["rating"].as_f64().is_some_and(|rating| rating >= 5.0)).count();
+    assert_eq!(
+        lines(&[path, "filter", ".rating >= 5 and (.rating | type == \"number\")", "then", "count"]),
+        [good.to_string()]
+    );
+    let Some(path) = shared("json/mongodb/books.ndjson") else { return };
+    let (all, path) = (values(&path), path.to_str().unwrap());
+    let categories = all.iter().filter_map(|b| b["categories"].as_array()).flatten().filter(|c| *c == "Java").count();
+    assert_eq!(
+        lines(&[path, "jq", ".categories[]? | select(. == \"Java\")", "then", "count"]),
+        [categories.to_string()]
+    );
+    let pages: i64 = all.iter().filter_map(|b| b["pageCount"].as_i64()).max().unwrap();
+    assert_eq!(lines(&[path, "topk", "1", ".pageCount", "then", "pluck", ".pageCount"]), [pages.to_string()]);
+}
