@@ -19,7 +19,7 @@ use std::path::Path;
 const BUDGETS: &[(Option<&str>, u64)] = &[(Some("64MiB"), 64 << 20), (Some("256MiB"), 256 << 20), (None, u64::MAX)];
 
 fn check(file: &Path, scratch: &Path) {
-    let mut table = format!("{:<16}{:>10}{:>12}  answer\n", "query", "budget", "peak MiB");
+    let mut table = format!("{:<16}{:>10}{:>12}{:>8}  answer\n", "query", "budget", "peak MiB", "s");
     let mut failed = Vec::new();
     let outputs = tempfile::tempdir().unwrap();
     for rows::Row { name, sql } in rows::rows() {
@@ -28,10 +28,11 @@ fn check(file: &Path, scratch: &Path) {
         for (memory, most) in BUDGETS {
             let budget = memory.unwrap_or("default");
             let data_limit = memory.map(|_| most + (32 << 20));
-            let Run { answer, peak, .. } = child::run(&Setting { file, scratch, memory: *memory, data_limit }, &sql);
+            let Run { answer, peak, time } = child::run(&Setting { file, scratch, memory: *memory, data_limit }, &sql);
             let shown =
                 answer.as_ref().map_or_else(|e| e.lines().next().unwrap_or("").to_string(), |a| a.trim().into());
-            writeln!(table, "{name:<16}{budget:>10}{:>12.1}  {shown}", peak as f64 / (1 << 20) as f64).unwrap();
+            let (mib, seconds) = (peak as f64 / (1 << 20) as f64, time.as_secs_f64());
+            writeln!(table, "{name:<16}{budget:>10}{mib:>12.1}{seconds:>8.1}  {shown}").unwrap();
             match answer {
                 Err(error) => failed.push(format!("{name} with {budget}: {error}")),
                 Ok(answer) => {

@@ -117,6 +117,10 @@ struct Faulted {
     disk: Arc<FaultyDisk>,
     refusals: Arc<Refusals>,
     scratch: tempfile::TempDir,
+    /// What is free when nothing runs.
+    free: usize,
+    /// All growth above floors is refused while the disk breaks: the case needs little more than its floors.
+    forced: bool,
 }
 
 impl Faulted {
@@ -129,20 +133,31 @@ impl Faulted {
         let session = session.scratch(scratch.path()).scratch_limit(1 << 30)?.disk(disk.clone());
         let session = session.refuse(move |request| asked.refuses(request)).build()?;
         prepare(&session)?;
-        Ok(Faulted { session, disk, refusals, scratch })
+        let free = session.engine().memory().budget.free();
+        Ok(Faulted { session, disk, refusals, scratch, free, forced: false })
     }
 
-    /// The smallest budget that admits the case, a little more, and what it spills there.
-    fn smallest(case: &Case, wanted: &[String], prepare: &dyn Fn(&Session) -> Result<()>) -> Faulted {
+    /// Memory is refused only where a case would not spill otherwise.
+    fn relent(&self) {
+        self.refusals.arm(if self.forced { Denial::From } else { Denial::Nothing }, 0);
+    }
+
+    /// A session of the smallest budget that admits the case, in which it spills.
+    fn smallest(case: &Case, wanted: &[String], inline: bool, prepare: &dyn Fn(&Session) -> Result<()>) -> Faulted {
         let mut memory = 64 << 10;
         loop {
-            let faulted = Faulted::new(memory, true, prepare).unwrap();
+            let mut faulted = Faulted::new(memory, inline, prepare).unwrap();
             match (case.ask)(&faulted.session) {
                 Ok(lines) => {
                     assert_eq!(lines, wanted, "{} with {memory} bytes", case.name);
-                    let spilled = faulted.session.stats().scratch_written;
-                    assert!(spilled > 0 || !case.spills, "{} does not spill with {memory} bytes", case.name);
                     faulted.nothing_is_left(case, false, "without a fault");
+                    let spills = |f: &Faulted| f.session.stats().scratch_written > 0;
+                    faulted.forced = case.spills && !spills(&faulted);
+                    if faulted.forced {
+                        faulted.relent();
+                        faulted.ask(case, wanted, "without memory above floors");
+                        assert!(spills(&faulted), "{} does not spill with {memory} bytes", case.name);
+                    }
                     return faulted;
                 }
                 Err(error) if error.kind() == ErrorKind::Resources && memory < 16 << 20 => memory += memory / 4,
@@ -151,18 +166,18 @@ impl Faulted {
         }
     }
 
-    /// Asks once; says whether there was an answer.
-    fn ask(&self, case: &Case, wanted: &[String], what: &str) -> bool {
+    /// Asks once; the error, if there was no answer.
+    fn ask(&self, case: &Case, wanted: &[String], what: &str) -> Option<Error> {
         let answer = (case.ask)(&self.session);
         self.nothing_is_left(case, answer.is_err(), what);
         match answer {
             Ok(lines) => {
                 assert_eq!(lines, wanted, "{what}: {}", case.name);
-                true
+                None
             }
             Err(error) => {
                 assert!(is_clear(&error), "{what}: {}: {error:?}", case.name);
-                false
+                Some(error)
             }
         }
     }
@@ -172,7 +187,7 @@ impl Faulted {
         let engine = self.session.engine();
         let budget = &engine.memory().budget;
         let is_clean =
-            || budget.claims().is_empty() && budget.free() == budget.limit() && self.session.0.scratch.used() == 0;
+            || budget.claims().is_empty() && budget.free() == self.free && self.session.0.scratch.used() == 0;
         // A query that failed may still be about to end; an io thread may be about to close a file.
         for _ in 0..20_000 {
             if is_clean() {
@@ -184,7 +199,7 @@ impl Faulted {
             }
         }
         let held: Vec<_> = budget.claims().iter().filter_map(|c| budget.find(c.id)).map(|r| format!("{r:?}")).collect();
-        let (free, used) = (budget.limit() - budget.free(), self.session.0.scratch.used());
+        let (free, used) = (self.free - budget.free().min(self.free), self.session.0.scratch.used());
         assert!(is_clean(), "{what}: {}: {held:?} left, {free} not free, {used} of scratch", case.name);
         assert!(std::fs::read_dir(self.scratch.path()).unwrap().next().is_none(), "{what}: {}", case.name);
         if let Some(outputs) = case.outputs {
@@ -205,23 +220,40 @@ fn is_clear(error: &Error) -> bool {
     }
 }
 
-/// Aborts the tests when nothing happens for long: something hangs.
-fn watch(moves: Arc<AtomicU64>, name: String) {
-    std::thread::spawn(move || {
-        let mut before = u64::MAX;
-        loop {
-            std::thread::sleep(Duration::from_secs(180));
-            let now = moves.load(Relaxed);
-            if now == u64::MAX {
-                return;
+/// Aborts the tests when nothing happens for long: something hangs. Watches until it is dropped.
+struct Watch(Arc<AtomicU64>);
+
+impl Watch {
+    fn begin(name: String) -> Watch {
+        let moves = Arc::new(AtomicU64::new(0));
+        let seen = moves.clone();
+        std::thread::spawn(move || {
+            let mut before = u64::MAX;
+            loop {
+                std::thread::sleep(Duration::from_secs(180));
+                let now = seen.load(Relaxed);
+                if now == u64::MAX {
+                    return;
+                }
+                if now == before {
+                    eprintln!("{name} hangs after {now} faults");
+                    std::process::abort();
+                }
+                before = now;
             }
-            if now == before {
-                eprintln!("{name} hangs after {now} faults");
-                std::process::abort();
-            }
-            before = now;
-        }
-    });
+        });
+        Watch(moves)
+    }
+
+    fn moved(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.store(u64::MAX, Relaxed);
+    }
 }
 
 /// What the cases of a test met.
@@ -230,35 +262,41 @@ pub(crate) struct Met {
     /// How many faults were met, and how many of them did not keep an answer from coming.
     pub(crate) faults: u64,
     pub(crate) answers: u64,
+    /// Those that starved for want of growth above their floors.
+    pub(crate) starved: Vec<String>,
 }
 
 /// Puts every fault at every place; `most` places of each kind.
-pub(crate) fn break_everywhere(cases: Vec<Case>, most: u64, prepare: &dyn Fn(&Session) -> Result<()>) -> Met {
+pub(crate) fn break_everywhere(
+    cases: Vec<Case>,
+    most: u64,
+    inline: bool,
+    prepare: &dyn Fn(&Session) -> Result<()>,
+) -> Met {
     let mut met = Met::default();
     for case in &cases {
-        let moves = Arc::new(AtomicU64::new(0));
-        watch(moves.clone(), case.name.clone());
+        let watch = Watch::begin(case.name.clone());
         let roomy = Session::builder().memory("256MiB").unwrap().threads(2).inline(true).build().unwrap();
         prepare(&roomy).unwrap();
         let wanted = (case.ask)(&roomy).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         assert!(!wanted.is_empty(), "{} has no answer", case.name);
-        let faulted = Faulted::smallest(case, &wanted, prepare);
-        break_one(&faulted, case, &wanted, most, &moves, &mut met);
-        moves.store(u64::MAX, Relaxed);
+        let faulted = Faulted::smallest(case, &wanted, inline, prepare);
+        break_one(&faulted, case, &wanted, most, &watch, &mut met);
     }
     met
 }
 
-fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, moves: &AtomicU64, met: &mut Met) {
+fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, watch: &Watch, met: &mut Met) {
     let Faulted { disk, refusals, .. } = faulted;
+    faulted.relent();
     let mut try_one = |what: String, has_met: &dyn Fn() -> bool| {
-        moves.fetch_add(1, Relaxed);
-        let answered = faulted.ask(case, wanted, &what);
-        let fault = has_met();
+        watch.moved();
+        let error = faulted.ask(case, wanted, &what);
+        let (fault, answered) = (has_met(), error.is_none());
         assert!(fault || answered, "{what}: {} failed without a fault", case.name);
         met.faults += u64::from(fault);
         met.answers += u64::from(fault && answered);
-        (fault, answered)
+        (fault, error)
     };
     disk.arm(Fault::None, 0);
     try_one("no fault".into(), &|| false);
@@ -270,8 +308,9 @@ fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, moves
         let mut n = 0;
         loop {
             disk.arm(fault, n);
-            let (fault_met, answered) = try_one(format!("{fault:?} at {n}"), &|| disk.has_met());
-            assert!(answered || !matches!(fault, Fault::Short | Fault::NoPunch), "{fault:?}: {} failed", case.name);
+            let (fault_met, error) = try_one(format!("{fault:?} at {n}"), &|| disk.has_met());
+            let harmless = matches!(fault, Fault::Short | Fault::NoPunch);
+            assert!(error.is_none() || !harmless, "{fault:?}: {}: {error:?}", case.name);
             if !fault_met {
                 break;
             }
@@ -283,7 +322,10 @@ fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, moves
         let (mut n, mut every) = (0, 1);
         loop {
             refusals.arm(denial, n);
-            let (denied, _) = try_one(format!("{denial:?} refused at {n}"), &|| refusals.has_met());
+            let (denied, error) = try_one(format!("{denial:?} refused at {n}"), &|| refusals.has_met());
+            if let Some(error) = error.filter(|_| denial != Denial::Floor) {
+                met.starved.push(format!("{denial:?} at {n}: {}: {error}", case.name));
+            }
             if !denied {
                 break;
             }

@@ -118,6 +118,7 @@ impl Session {
         let limits = Limits { tuning: Arc::new(tuning), memory, threads };
         let budget = Budget::with_refusal(limits.memory, refuse);
         let memory = Memory { budget, pool: PagePool::new(limits.page()) };
+        memory.budget.keep_slack();
         if settings.whole_process {
             memory.budget.set_base(anonymous_bytes().unwrap_or(0));
         }

@@ -33,6 +33,8 @@ struct Ledger {
     limit: usize,
     /// Bytes of the process itself: what it had before the first query.
     base: usize,
+    /// Whether a part is kept free for what the allocator keeps beside what is announced.
+    slack: bool,
     /// Bytes announced for what is in flight outside of reservations: batches, buffers of readers.
     in_flight: usize,
     /// Bytes that the process was seen to have outside of reservations.
@@ -72,6 +74,7 @@ impl Budget {
         let ledger = Ledger {
             limit,
             base: 0,
+            slack: false,
             in_flight: 0,
             seen: 0,
             committed: 0,
@@ -152,6 +155,12 @@ impl Budget {
         self.ledger().base = bytes;
     }
 
+    /// From now on a part is kept free for what the allocator holds: batches and buffers are announced as what they need,
+    /// but freed blocks of odd sizes stay with the process.
+    pub fn keep_slack(&self) {
+        self.ledger().slack = true;
+    }
+
     /// Tells what the process was seen to have outside of reservations, in bytes. What it had at most is forgotten only
     /// slowly, since it is likely to come again. Returns by how much everything together is over the limit.
     pub fn see_outside(&self, bytes: usize) -> usize {
@@ -215,9 +224,11 @@ impl Ledger {
         self.limit - self.margin()
     }
 
-    /// What the command keeps free: it is held to its real memory, which is seen only every few milliseconds.
+    /// What is kept free: for what the allocator keeps, and, in the command, since its real memory is seen only every few
+    /// milliseconds.
     fn margin(&self) -> usize {
-        if self.base == 0 { 0 } else { (self.limit / 16 + 8 * MIB).min(self.limit / 8) }
+        let wanted = self.base > 0 || self.slack;
+        if wanted { (self.limit / 16 + 8 * MIB).min(self.limit / 8) } else { 0 }
     }
 
     fn fits(&self, more: usize) -> bool {
