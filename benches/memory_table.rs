@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 #[path = "../tests/memory/child.rs"]
 mod child;
+#[path = "../tests/memory/input.rs"]
+mod input;
 #[path = "../tests/memory/rows.rs"]
 mod rows;
 
@@ -103,7 +105,7 @@ fn main() -> ExitCode {
     let dir = tempfile::tempdir().expect("a directory");
     let file = options.file.clone().unwrap_or_else(|| {
         let file = dir.path().join("t.csv");
-        rows::generate(&file, options.bytes);
+        input::generate(&file, options.bytes);
         file
     });
     let scratch = dir.path().join("scratch");

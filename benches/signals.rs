@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-#[path = "../tests/memory/rows.rs"]
-mod rows;
+#[path = "../tests/memory/input.rs"]
+mod input;
 
 /// A query, and the memory it has.
 const QUERIES: &[(&str, &str, &str)] = &[
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let (file, scratch, out) = (dir.path().join("t.csv"), dir.path().join("scratch"), dir.path().join("out"));
-    rows::generate(&file, bytes);
+    input::generate(&file, bytes);
     for made in [&scratch, &out] {
         std::fs::create_dir(made).expect("a directory");
     }

@@ -8,6 +8,8 @@
 
 #[path = "memory/child.rs"]
 mod child;
+#[path = "memory/input.rs"]
+mod input;
 #[path = "memory/rows.rs"]
 mod rows;
 
@@ -54,7 +56,7 @@ fn check(file: &Path, scratch: &Path) {
 fn memory_stays_within_the_budget() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.csv");
-    rows::generate(&path, 128 << 20);
+    input::generate(&path, 128 << 20);
     check(&path, dir.path());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something is left in scratch");
 }

@@ -81,6 +81,8 @@ pub(crate) struct Case<'a> {
     pub(crate) outputs: Option<&'a Path>,
     /// Whether scratch is written, if as little memory as possible is there.
     pub(crate) spills: bool,
+    /// Whether one value must fit into memory: then floors do not suffice for every input.
+    pub(crate) must_fit: bool,
 }
 
 impl<'a> Case<'a> {
@@ -92,7 +94,7 @@ impl<'a> Case<'a> {
             lines.sort();
             Ok(lines)
         };
-        Case { name: sql.into(), ask: Box::new(ask), outputs: None, spills: true }
+        Case { name: sql.into(), ask: Box::new(ask), outputs: None, spills: true, must_fit: false }
     }
 
     /// A query whose rows come in the order of its text.
@@ -103,11 +105,17 @@ impl<'a> Case<'a> {
 
     /// Anything.
     pub(crate) fn of(name: &str, ask: impl Fn(&Session) -> Result<Vec<String>> + 'a) -> Case<'a> {
-        Case { name: name.into(), ask: Box::new(ask), outputs: None, spills: true }
+        Case { name: name.into(), ask: Box::new(ask), outputs: None, spills: true, must_fit: false }
     }
 
+    /// It needs no scratch, however little memory there is.
     pub(crate) fn streams(self) -> Case<'a> {
         Case { spills: false, ..self }
+    }
+
+    /// One value must fit into memory.
+    pub(crate) fn must_fit(self) -> Case<'a> {
+        Case { must_fit: true, ..self }
     }
 }
 
@@ -323,7 +331,7 @@ fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, watch
         loop {
             refusals.arm(denial, n);
             let (denied, error) = try_one(format!("{denial:?} refused at {n}"), &|| refusals.has_met());
-            if let Some(error) = error.filter(|_| denial != Denial::Floor) {
+            if let Some(error) = error.filter(|_| denial != Denial::Floor && !case.must_fit) {
                 met.starved.push(format!("{denial:?} at {n}: {}: {error}", case.name));
             }
             if !denied {
