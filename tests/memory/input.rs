@@ -1,5 +1,6 @@
 //! The file that the queries of the table of real memory read.
 
+use std::fmt::Write as _;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
