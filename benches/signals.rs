@@ -69,10 +69,9 @@ fn main() -> ExitCode {
             }
             let mut child = start(&file, &scratch, memory, &sql);
             // All over the run, in no order; not before the command listens.
-            let moment = Duration::from_millis(30) + takes * (moment * 7 % moments) / moments;
-            std::thread::sleep(moment);
+            std::thread::sleep(Duration::from_millis(30) + takes * (moment * 7 % moments) / moments);
             let begun = Instant::now();
-            signal(&child, if moments % 2 == 0 { "-INT" } else { "-TERM" });
+            signal(&child, if moment.is_multiple_of(2) { "-INT" } else { "-TERM" });
             let status = child.wait().expect("the command");
             if status.code() == Some(130) {
                 times.push(begun.elapsed());

@@ -11,7 +11,7 @@ const PLACES: u64 = 10;
 fn items(session: &Session) -> Bag<(u64, String)> {
     Bag::range(session, 0..1200, 9).map(|n| {
         let n = n as u64;
-        (if n % 3 == 0 { 0 } else { n * 7919 % 400 }, format!("item number {n:0>40}"))
+        (if n.is_multiple_of(3) { 0 } else { n * 7919 % 400 }, format!("item number {n:0>40}"))
     })
 }
 

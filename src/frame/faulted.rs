@@ -73,10 +73,13 @@ fn tiny() -> Tuning {
     }
 }
 
+/// Asks a session; the answer is lines of text.
+type Ask<'a> = dyn Fn(&Session) -> Result<Vec<String>> + 'a;
+
 /// A question whose answer is lines of text, in an order that is told or sorted.
 pub(crate) struct Case<'a> {
     pub(crate) name: String,
-    pub(crate) ask: Box<dyn Fn(&Session) -> Result<Vec<String>> + 'a>,
+    pub(crate) ask: Box<Ask<'a>>,
     /// Where outputs appear: nothing of a failed one may be left.
     pub(crate) outputs: Option<&'a Path>,
     /// Whether scratch is written, if as little memory as possible is there.

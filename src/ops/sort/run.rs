@@ -187,17 +187,10 @@ impl MemoryRun {
             return Ok(());
         }
         let mut index = self.unsorted(cancel)?;
-        self.quick(cancel).sort(index.as_chunks_mut::<ENTRY>().0)?;
+        let (order, check) = (|a: &[u8; ENTRY], b: &[u8; ENTRY]| self.order(a, b), || cancel.check());
+        Quick { order, check, at_once: AT_ONCE }.sort(index.as_chunks_mut::<ENTRY>().0)?;
         self.index = Some(index);
         Ok(())
-    }
-
-    /// How entries are sorted: so that it can be stopped.
-    fn quick(
-        &self,
-        cancel: &Cancel,
-    ) -> Quick<impl Fn(&[u8; ENTRY], &[u8; ENTRY]) -> Ordering, impl Fn() -> Result<()>> {
-        Quick { order: |a: &_, b: &_| self.order(a, b), check: || cancel.check(), at_once: AT_ONCE }
     }
 
     /// An index in the order of the rows' coming.
@@ -234,7 +227,8 @@ impl MemoryRun {
         }
         let mut index = self.unsorted(cancel)?;
         let (entries, _) = index.as_chunks_mut::<ENTRY>();
-        self.quick(cancel).select(entries, limit - 1)?;
+        let (order, check) = (|a: &[u8; ENTRY], b: &[u8; ENTRY]| self.order(a, b), || cancel.check());
+        Quick { order, check, at_once: AT_ONCE }.select(entries, limit - 1)?;
         let kept = entries.get_mut(..limit).unwrap_or_default();
         let bar = kept.last().map(|last| self.key(last).to_vec()).unwrap_or_default();
         kept.sort_unstable_by_key(place);
