@@ -121,7 +121,7 @@ impl Error {
         let kind = match error.kind() {
             E::NotFound => ErrorKind::Query,
             E::StorageFull | E::QuotaExceeded | E::OutOfMemory => ErrorKind::Resources,
-            _ if error.raw_os_error() == Some(24) => ErrorKind::Resources, // EMFILE
+            _ if too_many_files(&error) => ErrorKind::Resources,
             E::UnexpectedEof | E::InvalidData => ErrorKind::Data,
             _ => ErrorKind::Io,
         };
@@ -129,7 +129,12 @@ impl Error {
             E::NotFound => "no such file or directory".to_string(),
             _ => error.to_string(),
         };
-        Self::new(kind, format!("{path}: {what}")).because(error)
+        let advice = too_many_files(&error).then_some("raise the limit of open files (ulimit -n), or lower --threads");
+        let made = Self::new(kind, format!("{path}: {what}")).because(error);
+        match advice {
+            Some(advice) => made.advise(advice),
+            None => made,
+        }
     }
 
     /// Adds what the reader may do.
@@ -192,6 +197,11 @@ impl Error {
     pub fn advice(&self) -> Option<&str> {
         self.0.advice.as_deref()
     }
+}
+
+/// Whether the process, or the system, has as many open files as it may have.
+fn too_many_files(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) // ENFILE, EMFILE
 }
 
 impl fmt::Display for Error {

@@ -86,6 +86,7 @@ pub struct Meter {
     rows: AtomicU64,
     nanos: AtomicU64,
     spilled: AtomicU64,
+    passes: AtomicU64,
     peak: AtomicU64,
     note: std::sync::Mutex<Vec<String>>,
 }
@@ -104,6 +105,11 @@ impl Meter {
     /// Adds bytes written to scratch, before compression.
     pub fn add_spilled(&self, bytes: usize) {
         self.spilled.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Notes that rows went to scratch for the `pass`-th time.
+    pub fn see_pass(&self, pass: u32) {
+        self.passes.fetch_max(pass.into(), Relaxed);
     }
 
     /// Notes that the operator's state has `bytes`; the largest is kept.
@@ -133,6 +139,11 @@ impl Meter {
     /// Bytes spilled so far.
     pub fn spilled(&self) -> u64 {
         self.spilled.load(Relaxed)
+    }
+
+    /// How often the same rows went to scratch at most.
+    pub fn passes(&self) -> u64 {
+        self.passes.load(Relaxed).max(u64::from(self.spilled() > 0))
     }
 
     /// The largest state seen, in bytes.

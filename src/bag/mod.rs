@@ -61,6 +61,8 @@ mod text;
 mod write;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 
 pub use aggregates::Aggregate;

@@ -33,6 +33,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use output::{Stop, Target};
 use partita::frame::{Outcome, Session};
+use partita::units::ByteSize;
 use partita::{Error, ErrorKind, Result};
 use printers::{Format, Shape};
 use std::ffi::OsString;
@@ -87,6 +88,7 @@ fn run(args: &Args, trim: fn(), sql: &mut String) -> Result<(), Stop> {
     let story = args.story.as_deref().map(Story::create).transpose()?;
     let session = Arc::new(session(args, trim, story.clone())?);
     let outcome = run_in(args, format, &session, &scripts, sql);
+    warn_of_memory(&session);
     let told = story.map_or(Ok(()), |story| story.end());
     let rows = outcome?;
     told?;
@@ -94,6 +96,22 @@ fn run(args: &Args, trim: fn(), sql: &mut String) -> Result<(), Stop> {
         say(&stats::describe(&session.stats(), begun.elapsed(), rows));
     }
     Ok(())
+}
+
+/// What was spilled to a file system in memory took what it should have saved.
+fn warn_of_memory(session: &Session) {
+    let written = session.stats().scratch_written;
+    if written == 0 {
+        return;
+    }
+    for dir in session.scratch_in_memory() {
+        let size = ByteSize(usize::try_from(written).unwrap_or(usize::MAX));
+        say(&format!(
+            "warning: {} is in memory (tmpfs): the {size} that were spilled took RAM beyond the budget\n\
+             hint: point --scratch to a directory on a disk\n",
+            dir.display()
+        ));
+    }
 }
 
 /// Runs every script in `session`; how many rows they put out.

@@ -4,7 +4,9 @@ use super::Session;
 use crate::config::{Settings, Tuning};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Observer;
+use crate::memory::{Refusal, Request};
 use crate::run::{Recorder, Trim};
+use crate::store::Disk;
 use crate::units::parse_size;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ pub struct SessionBuilder {
     pub(super) inline: bool,
     pub(super) story: Option<Recorder>,
     pub(super) trim: Option<Trim>,
+    pub(super) disk: Option<Arc<dyn Disk>>,
+    pub(super) refuse: Option<Box<Refusal>>,
 }
 
 /// A size in bytes, as a number or as people write it.
@@ -95,6 +99,19 @@ impl SessionBuilder {
     /// Somebody who sees what happens.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers.push(observer);
+        self
+    }
+
+    /// What scratch asks instead of the operating system: for tests that break disks on purpose, see
+    /// [`FaultyDisk`](crate::store::FaultyDisk).
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
+    /// Refuses memory that the budget has: for tests.
+    pub fn refuse(mut self, refuse: impl Fn(Request) -> bool + Send + Sync + 'static) -> Self {
+        self.refuse = Some(Box::new(refuse));
         self
     }
 

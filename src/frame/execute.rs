@@ -56,11 +56,14 @@ pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
     let floor = inner.limits.tuning.result_queue_bytes;
     let lowered = inner.lowering().finish(plan, Outlet::new(sink, "result", floor))?;
     let top = lowered.top.clone();
+    let cancelled = queue.clone();
     let handle = inner.engine.submit(
         lowered.stages.graph,
         lowered.stages.work,
         Box::new(move |result| result.unwrap_or_else(|error| queue.fail(error))),
     );
+    // Who reads need not wait until the last task has seen that it should stop.
+    handle.on_cancel(Box::new(move |error| cancelled.fail(error)));
     Ok(Running { rows, handle, inner: inner.clone(), top })
 }
 

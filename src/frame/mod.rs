@@ -43,6 +43,10 @@ mod asof_tests;
 #[cfg(test)]
 mod correlated_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+pub(crate) mod faulted;
+#[cfg(test)]
 mod files_tests;
 #[cfg(test)]
 mod functions_tests;

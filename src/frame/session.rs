@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
-use crate::memory::{Memory, anonymous_bytes, default_limit};
+use crate::memory::{Budget, Memory, PagePool, anonymous_bytes, default_limit};
 use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
 use crate::plan::{Limits, Lowering, Pipe, Stages, batch_schema, explain, explain_analyzed};
 use crate::run::{Engine, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
-use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
+use crate::store::{RealDisk, Scratch, ScratchOptions, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::ScalarValue;
@@ -108,13 +108,17 @@ impl Session {
     }
 
     pub(super) fn start(builder: SessionBuilder) -> Result<Session> {
-        let SessionBuilder { settings, observers, inline, story, trim } = builder;
+        let SessionBuilder { settings, observers, inline, story, trim, disk, refuse } = builder;
         let memory = settings.memory.unwrap_or_else(default_limit);
         let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
         let tuning = settings.tuning.for_budget(memory);
-        let scratch = Scratch::new(settings.scratch, settings.scratch_limit, tuning.scratch_write_bytes)?;
+        let (dirs, limit, write_bytes) = (settings.scratch, settings.scratch_limit, tuning.scratch_write_bytes);
+        let options = ScratchOptions { dirs, limit, write_bytes, ..ScratchOptions::default() };
+        let scratch = Scratch::with_disk(options, disk.unwrap_or_else(|| Arc::new(RealDisk)))?;
         let limits = Limits { tuning: Arc::new(tuning), memory, threads };
-        let memory = Memory::new(limits.memory, limits.page());
+        let budget = Budget::with_refusal(limits.memory, refuse);
+        let memory = Memory { budget, pool: PagePool::new(limits.page()) };
+        memory.budget.keep_slack();
         if settings.whole_process {
             memory.budget.set_base(anonymous_bytes().unwrap_or(0));
         }
@@ -213,9 +217,10 @@ impl Session {
 
     fn explain(&self, planned: &Planned, analyze: bool) -> Result<Outcome> {
         let text = if analyze {
+            let before = self.stats();
             let mut running = execute::start(&self.0, planned)?;
             while running.next()?.is_some() {}
-            explain_analyzed(&running.top)
+            explain_analyzed(&running.top) + &self.stats().since(&before)
         } else {
             explain(&execute::lower(&self.0, planned, self.0.nowhere()?, 0)?.top)
         };
@@ -474,6 +479,12 @@ impl Session {
         self.0.engine.cancel_all();
     }
 
+    /// The directories of scratch that are in memory (tmpfs, ramfs): what is spilled there takes RAM, and no budget counts
+    /// it. Give the session a directory on a disk, see [`SessionBuilder::scratch`].
+    pub fn scratch_in_memory(&self) -> Vec<std::path::PathBuf> {
+        self.0.scratch.in_memory()
+    }
+
     /// What the session used so far.
     pub fn stats(&self) -> SessionStats {
         let budget = &self.0.engine.memory().budget;
@@ -485,6 +496,7 @@ impl Session {
             scratch_written: scratch.written,
             scratch_compressed: scratch.stored,
             scratch_read: scratch.read,
+            scratch_passes: scratch.passes,
             scratch_peak: scratch.peak,
             restarts: self.0.restarts.load(Relaxed),
         }

@@ -8,8 +8,17 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-/// Decides whether the n-th request for growth is refused although it fits; a seam for tests.
-pub type Refusal = dyn Fn(u64) -> bool + Send + Sync;
+/// What is asked of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Growth of a holder above its floor, or within it: the n-th one.
+    Growth(u64),
+    /// A floor of a new holder, or what a task announces as in flight: the n-th one.
+    Floor(u64),
+}
+
+/// Decides whether a request is refused although it fits; a seam for tests.
+pub type Refusal = dyn Fn(Request) -> bool + Send + Sync;
 
 /// A limit in bytes, and everybody who holds a part of it. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +33,8 @@ struct Ledger {
     limit: usize,
     /// Bytes of the process itself: what it had before the first query.
     base: usize,
+    /// Whether a part is kept free for what the allocator keeps beside what is announced.
+    slack: bool,
     /// Bytes announced for what is in flight outside of reservations: batches, buffers of readers.
     in_flight: usize,
     /// Bytes that the process was seen to have outside of reservations.
@@ -33,6 +44,7 @@ struct Ledger {
     held: usize,
     peak: usize,
     requests: u64,
+    floors: u64,
     next: u32,
     claims: BTreeMap<ReservationId, Claim>,
     holders: BTreeMap<ReservationId, Weak<Reservation>>,
@@ -62,12 +74,14 @@ impl Budget {
         let ledger = Ledger {
             limit,
             base: 0,
+            slack: false,
             in_flight: 0,
             seen: 0,
             committed: 0,
             held: 0,
             peak: 0,
             requests: 0,
+            floors: 0,
             next: 0,
             claims: BTreeMap::new(),
             holders: BTreeMap::new(),
@@ -84,7 +98,7 @@ impl Budget {
     pub fn reserve(&self, name: &str, floor: usize, revocable: bool) -> Option<Arc<Reservation>> {
         let mut ledger = self.ledger();
         // A holder that holds nothing yet takes nothing.
-        if floor > 0 && !ledger.fits(floor) {
+        if floor > 0 && (self.refuses_floor(&mut ledger) || !ledger.fits(floor)) {
             return None;
         }
         ledger.committed += floor;
@@ -95,6 +109,12 @@ impl Budget {
         let made = Arc::new(made);
         ledger.holders.insert(id, Arc::downgrade(&made));
         Some(made)
+    }
+
+    /// Whether a test refuses a floor that fits.
+    fn refuses_floor(&self, ledger: &mut Ledger) -> bool {
+        ledger.floors += 1;
+        self.0.refuse.as_ref().is_some_and(|refuse| refuse(Request::Floor(ledger.floors)))
     }
 
     /// The reservation of that name, while somebody holds it.
@@ -120,7 +140,8 @@ impl Budget {
     pub fn in_flight(&self, name: &str, bytes: usize) -> Result<InFlight> {
         let mut ledger = self.ledger();
         let more = ledger.base + ledger.in_flight + bytes;
-        if more > ledger.outside() && !ledger.fits(more - ledger.outside()) {
+        let refused = bytes > 0 && self.refuses_floor(&mut ledger);
+        if refused || more > ledger.outside() && !ledger.fits(more - ledger.outside()) {
             let (limit, free) = (ledger.limit, ledger.free());
             drop(ledger);
             return Err(too_little(name, bytes, free, limit));
@@ -132,6 +153,12 @@ impl Budget {
     /// Sets what the process had before the first query, in bytes.
     pub fn set_base(&self, bytes: usize) {
         self.ledger().base = bytes;
+    }
+
+    /// From now on a part is kept free for what the allocator holds: batches and buffers are announced as what they need,
+    /// but freed blocks of odd sizes stay with the process.
+    pub fn keep_slack(&self) {
+        self.ledger().slack = true;
     }
 
     /// Tells what the process was seen to have outside of reservations, in bytes. What it had at most is forgotten only
@@ -197,9 +224,11 @@ impl Ledger {
         self.limit - self.margin()
     }
 
-    /// What the command keeps free: it is held to its real memory, which is seen only every few milliseconds.
+    /// What is kept free: for what the allocator keeps, and, in the command, since its real memory is seen only every few
+    /// milliseconds.
     fn margin(&self) -> usize {
-        if self.base == 0 { 0 } else { (self.limit / 16 + 8 * MIB).min(self.limit / 8) }
+        let wanted = self.base > 0 || self.slack;
+        if wanted { (self.limit / 16 + 8 * MIB).min(self.limit / 8) } else { 0 }
     }
 
     fn fits(&self, more: usize) -> bool {
@@ -277,7 +306,7 @@ impl Reservation {
     pub fn try_grow(&self, bytes: usize) -> bool {
         let mut ledger = self.budget.ledger();
         ledger.requests += 1;
-        if self.budget.0.refuse.as_ref().is_some_and(|refuse| refuse(ledger.requests)) {
+        if self.budget.0.refuse.as_ref().is_some_and(|refuse| refuse(Request::Growth(ledger.requests))) {
             // An injected refusal hits only what could be refused for real: growth above the floor.
             if ledger.claims.get(&self.id).is_none_or(|c| c.held + bytes > c.floor) {
                 return false;
@@ -449,8 +478,11 @@ mod tests {
 
     #[test]
     fn injected_refusals_spare_floors() {
-        let budget = Budget::with_refusal(100, Some(Box::new(|_| true)));
+        let budget = Budget::with_refusal(100, Some(Box::new(|asked| matches!(asked, Request::Growth(_)))));
         let a = budget.reserve("a", 10, true).unwrap();
         assert!(a.try_grow(10) && !a.try_grow(1));
+        let budget = Budget::with_refusal(100, Some(Box::new(|asked| asked == Request::Floor(2))));
+        assert!(budget.in_flight("a", 10).is_ok() && budget.reserve("b", 10, true).is_none());
+        assert!(budget.reserve("b", 10, true).is_some());
     }
 }

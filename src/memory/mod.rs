@@ -18,7 +18,7 @@ mod budget;
 mod page;
 mod probe;
 
-pub use budget::{Budget, Claim, InFlight, Reservation};
+pub use budget::{Budget, Claim, InFlight, Refusal, Request, Reservation};
 pub use page::{Page, PagePool};
 pub use probe::{anonymous_bytes, default_limit};
 

@@ -31,6 +31,9 @@ fn did(node: &Described) -> String {
     }
     if meter.spilled() > 0 {
         let _ = write!(text, ", spilled {}", ByteSize(meter.spilled() as usize));
+        if meter.passes() > 1 {
+            let _ = write!(text, " in {} passes", meter.passes());
+        }
     }
     text.push(']');
     for note in meter.notes() {

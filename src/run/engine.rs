@@ -154,6 +154,7 @@ impl Engine {
 
     pub(super) fn cancel(&self, query: &Arc<Query>) {
         self.0.fail(query, Error::cancelled());
+        query.tell_cancelled();
     }
 
     pub(super) fn wait(&self, latch: &Latch) {

@@ -34,4 +34,4 @@ pub use inline::InlinePool;
 pub use latch::Latch;
 pub use peak::{Probe, Trim};
 pub use pool::{Job, Pool, RayonPool};
-pub use query::{Chosen, OnEnd, QueryHandle};
+pub use query::{Chosen, OnCancel, OnEnd, QueryHandle};

@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::latch::Latch;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, ErrorKind, Place, Result};
 use crate::graph::{Graph, Stage};
 use crate::guard::drop_guarded;
 use crate::ids::{QueryId, StageId, TaskId};
@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 /// Called once when a query has ended and all it had is dropped. It runs on a pool thread.
 pub type OnEnd = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// Called when a query is asked to stop, which may be long before it has ended. It must not block.
+pub type OnCancel = Box<dyn FnOnce(Error) + Send>;
 
 /// A choice that a layout made, for `EXPLAIN ANALYZE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub(super) struct Query {
     chosen: Mutex<Vec<Chosen>>,
     jobs: Mutex<Jobs>,
     on_end: Mutex<Option<OnEnd>>,
+    on_cancel: Mutex<Vec<OnCancel>>,
     ended: Latch,
 }
 
@@ -84,6 +88,7 @@ impl Query {
             chosen: Mutex::default(),
             jobs: Mutex::default(),
             on_end: Mutex::new(Some(on_end)),
+            on_cancel: Mutex::default(),
             ended: Latch::default(),
         }
     }
@@ -114,6 +119,12 @@ impl Query {
 
     pub fn error(&self) -> Option<Error> {
         lock(&self.outcome).error.clone()
+    }
+
+    /// Somebody asked the query to stop: tells who wants to know.
+    pub fn tell_cancelled(&self) {
+        let listeners = std::mem::take(&mut *lock(&self.on_cancel));
+        listeners.into_iter().for_each(|tell| tell(self.error().unwrap_or_else(Error::cancelled)));
     }
 
     pub fn park(&self, doing: Doing) {
@@ -176,6 +187,7 @@ impl Query {
             outcome.error.clone()
         };
         tell(error.as_ref());
+        lock(&self.on_cancel).clear();
         let on_end = lock(&self.on_end).take();
         if let Some(on_end) = on_end {
             // Whoever listens has the error already; a listener that panics has nobody left to tell.
@@ -212,6 +224,16 @@ impl QueryHandle {
     /// Asks the query to stop; it does so after the step that each of its tasks is in. An ended query stays as it is.
     pub fn cancel(&self) {
         self.engine.cancel(&self.query);
+    }
+
+    /// Calls `tell` as soon as somebody asks the query to stop, without waiting for its tasks; never, if it ends before.
+    pub fn on_cancel(&self, tell: OnCancel) {
+        lock(&self.query.on_cancel).push(tell);
+        if self.error().is_some_and(|error| error.kind() == ErrorKind::Cancelled) {
+            self.query.tell_cancelled();
+        } else if self.is_done() {
+            lock(&self.query.on_cancel).clear();
+        }
     }
 
     /// Whether it has ended and `on_end` was called.

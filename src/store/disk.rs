@@ -21,6 +21,11 @@ pub trait Disk: Send + Sync {
     /// Bytes that are free in the file system of `dir`.
     fn free(&self, dir: &Path) -> io::Result<u64>;
 
+    /// Whether files in `dir` are in memory (tmpfs, ramfs), not on a disk.
+    fn is_memory(&self, _dir: &Path) -> bool {
+        false
+    }
+
     /// Says that `len` bytes from offset `at` are read soon: they may come into the system's cache meanwhile.
     fn ahead(&self, _file: &File, _at: u64, _len: u64) {}
 }
@@ -75,6 +80,15 @@ impl Disk for RealDisk {
     #[cfg(not(unix))]
     fn free(&self, _dir: &Path) -> io::Result<u64> {
         Ok(u64::MAX)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_memory(&self, dir: &Path) -> bool {
+        // From linux/magic.h.
+        const TMPFS: u64 = 0x0102_1994;
+        const RAMFS: u64 = 0x8584_58f6;
+        // The type is a signed word of the machine's size: the number is in its lower half.
+        rustix::fs::statfs(dir).is_ok_and(|stat| [TMPFS, RAMFS].contains(&(stat.f_type as u64 & 0xffff_ffff)))
     }
 
     #[cfg(target_os = "linux")]

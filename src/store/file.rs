@@ -231,6 +231,11 @@ impl Range {
         self.file.read(self.at + u64::from(start), into)
     }
 
+    /// Tells the disk that `len` bytes are read soon, from `start` bytes after the range's beginning on.
+    pub(super) fn ahead(&self, start: u32, len: u32) {
+        self.file.ahead(self.at + u64::from(start), u64::from(len));
+    }
+
     /// The error for a block that is not what was written.
     pub(super) fn corrupt(&self, start: u32, len: usize) -> Error {
         self.file.corrupt(self.at + u64::from(start), len)

@@ -38,7 +38,7 @@ use super::disk::{Disk, RealDisk};
 use super::space::{ScratchStats, Space};
 use super::spill::SpillWriter;
 use super::stream::StreamWriter;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::threads::IoThreads;
 use crate::units::MIB;
 use std::fs::File;
@@ -144,6 +144,17 @@ impl Scratch {
         StreamWriter::new(self.clone())
     }
 
+    /// Notes that rows are written for the `pass`-th time.
+    pub fn see_pass(&self, pass: u32) {
+        self.0.space.see_pass(pass);
+    }
+
+    /// The directories that are in memory (tmpfs, ramfs): what goes there is in RAM still.
+    pub fn in_memory(&self) -> Vec<PathBuf> {
+        let dirs = self.0.dirs.iter().filter(|dir| self.0.disk.is_memory(dir));
+        dirs.map(|dir| dir.to_path_buf()).collect()
+    }
+
     /// Disk space taken now, in bytes.
     pub fn used(&self) -> u64 {
         self.stats().used
@@ -188,7 +199,17 @@ impl Inner {
 }
 
 fn cannot_write(dir: &Path, error: std::io::Error) -> Error {
-    Error::io(format!("scratch directory {}", dir.display()), error)
+    let text = error.to_string();
+    let error = Error::io(format!("scratch directory {}", dir.display()), error);
+    if error.kind() == ErrorKind::Resources {
+        return match error.advice() {
+            Some(_) => error,
+            None => error.advise("free space there, or point --scratch to a larger disk"),
+        };
+    }
+    // That a directory is not there is no fault of the query or its data.
+    Error::new(ErrorKind::Io, format!("scratch directory {} cannot be written: {text}", dir.display()))
+        .because(error)
         .advise("point --scratch to a directory that exists and can be written")
 }
 

@@ -13,6 +13,8 @@ pub struct ScratchStats {
     pub read: u64,
     /// Disk space taken now.
     pub used: u64,
+    /// How often the same rows were written at most.
+    pub passes: u64,
     /// The most disk space taken at one time.
     pub peak: u64,
     /// The most that may be taken.
@@ -28,12 +30,13 @@ pub(super) struct Space {
     written: AtomicU64,
     stored: AtomicU64,
     read: AtomicU64,
+    passes: AtomicU64,
 }
 
 impl Space {
     pub(super) fn new(limit: u64) -> Self {
-        let (used, peak, written, stored, read) = Default::default();
-        Space { limit, used, peak, written, stored, read }
+        let (used, peak, written, stored, read, passes) = Default::default();
+        Space { limit, used, peak, written, stored, read, passes }
     }
 
     /// Takes `bytes`, or says no.
@@ -66,11 +69,16 @@ impl Space {
         self.read.fetch_add(bytes as u64, Relaxed);
     }
 
+    pub(super) fn see_pass(&self, pass: u32) {
+        self.passes.fetch_max(pass.into(), Relaxed);
+    }
+
     pub(super) fn stats(&self) -> ScratchStats {
         ScratchStats {
             written: self.written.load(Relaxed),
             stored: self.stored.load(Relaxed),
             read: self.read.load(Relaxed),
+            passes: self.passes.load(Relaxed).max(u64::from(self.written.load(Relaxed) > 0)),
             used: self.used.load(Relaxed),
             peak: self.peak.load(Relaxed),
             limit: self.limit,

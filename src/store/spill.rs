@@ -281,6 +281,13 @@ impl BlockRef {
         }
     }
 
+    /// Says that the block is read soon: it may come into the system's cache meanwhile.
+    pub fn ahead(&self) {
+        if let State::OnDisk(range) = &*self.segment.state() {
+            range.ahead(self.start, self.stored);
+        }
+    }
+
     /// Reads the block into memory of its own.
     ///
     /// # Errors

@@ -219,6 +219,24 @@ fn a_wrong_bit_is_noticed() {
 }
 
 #[test]
+fn a_file_that_became_shorter_is_noticed() {
+    let failed = with_fault(Fault::Truncated, |e| {
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.message().contains("shorter than what was written"), "{e}");
+    });
+    assert!(failed > 10, "{failed}");
+}
+
+#[test]
+fn too_many_open_files_are_a_lack_of_resources() {
+    let failed = with_fault(Fault::TooMany, |e| {
+        assert_eq!(e.kind(), ErrorKind::Resources);
+        assert!(e.message().contains("open files") && e.advice().unwrap().contains("ulimit -n"), "{e}");
+    });
+    assert!(failed > 3, "{failed}");
+}
+
+#[test]
 fn short_transfers_are_continued() {
     assert_eq!(with_fault(Fault::Short, |e| panic!("{e}")), 0);
 }

@@ -2,9 +2,11 @@
 //! it, however long it is.
 //!
 //! ```text
-//! | length u32 | stored u32 | checksum u32 | stored bytes | length ... | stored bytes | 0 0 0 |
-//! |<------ head of block 0 ------------->|              |<- head of block 1
+//! | length u32 | stored u32 | checksum u32 | check u32 | stored bytes | length ... | stored bytes | 0 0 0 check |
+//! |<------ head of block 0 -------------------------->|              |<- head of block 1
 //! ```
+//!
+//! The checksum is of the stored bytes, the check of the head itself: a head with a wrong bit could end the stream early.
 //!
 //! A reader knows the head of the block that comes next, so it reads that block and the head behind it in one go, and
 //! tells the disk to fetch the one after while it is busy with this one. It may begin at any block whose place it knows.
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Bytes before each block.
-pub const STREAM_HEAD: usize = 12;
+pub const STREAM_HEAD: usize = 16;
 /// A write ends at a multiple of this, unless it is a stream's last.
 const ALIGN: usize = 4096;
 
@@ -44,16 +46,25 @@ struct Head {
 impl Head {
     fn bytes(self) -> [u8; STREAM_HEAD] {
         let mut bytes = [0; STREAM_HEAD];
-        for (to, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip([self.len, self.stored, self.sum]) {
+        for (to, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip([self.len, self.stored, self.sum, self.check()]) {
             *to = word.to_le_bytes();
         }
         bytes
     }
 
-    fn of(bytes: &[u8]) -> Self {
+    /// The head in `bytes`; `None` where it is not as it was written.
+    fn of(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b));
-        let mut word = || words.next().unwrap_or(0);
-        Head { len: word(), stored: word(), sum: word() }
+        let head = Head { len: words.next()?, stored: words.next()?, sum: words.next()? };
+        (words.next()? == head.check()).then_some(head)
+    }
+
+    /// A number in which each bit of the head counts.
+    fn check(self) -> u32 {
+        let both = u64::from(self.len) << 32 | u64::from(self.stored);
+        let mixed = (both ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(0xFF51_AFD7_ED55_8CCD) ^ u64::from(self.sum);
+        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
+        (mixed >> 32) as u32
     }
 }
 
@@ -278,7 +289,7 @@ impl Stream {
         let mut reader = StreamReader { file, begin, at: place, next: Head::default() };
         let mut head = [0; STREAM_HEAD];
         reader.file.read(begin + place, &mut head)?;
-        reader.next = Head::of(&head);
+        reader.next = Head::of(&head).ok_or_else(|| reader.corrupt(STREAM_HEAD))?;
         reader.at = place + STREAM_HEAD as u64;
         Ok(reader)
     }
@@ -313,6 +324,11 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
+    /// The error for `len` bytes at the reader's place that are not what was written.
+    fn corrupt(&self, len: usize) -> Error {
+        self.file.corrupt(self.begin + self.at, len)
+    }
+
     /// The length of the next block, in bytes; 0 at the end.
     pub fn next_len(&self) -> usize {
         self.next.len as usize
@@ -331,7 +347,7 @@ impl StreamReader {
     pub fn read(&mut self, into: &mut [u8], spare: &mut [u8]) -> Result<()> {
         let Head { len, stored, sum } = self.next;
         let (len, stored) = (len as usize, stored as usize);
-        let corrupt = || self.file.corrupt(self.begin + self.at, stored);
+        let corrupt = || self.corrupt(stored);
         let small = || Error::internal(format!("a block of {} is read into less", ByteSize(len)));
         let packed = stored < len;
         let raw = if packed { &mut *spare } else { &mut *into }.get_mut(..stored + STREAM_HEAD).ok_or_else(small)?;
@@ -340,7 +356,7 @@ impl StreamReader {
         if checksum(bytes) != sum {
             return Err(corrupt());
         }
-        let next = Head::of(head);
+        let next = Head::of(head).ok_or_else(corrupt)?;
         if packed {
             let bytes = spare.get(..stored).ok_or_else(small)?;
             decompress(bytes, into.get_mut(..len).ok_or_else(small)?).ok_or_else(corrupt)?;

@@ -178,6 +178,7 @@ impl Merge {
         } else if let Some(Chunk::Resident(page, used, _)) = unit.chunks.next() {
             self.reading = Some(Reading { page, used, at: 0 });
         }
+        unit.chunks.as_slice().first().into_iter().for_each(Chunk::ahead);
         Ok(Ok(true))
     }
 
@@ -278,6 +279,7 @@ impl Merge {
         let head = self.shared.plan.row.head_bytes();
         let mut view = new.view();
         for (i, page) in self.pages.iter().enumerate() {
+            cx.cancel.check()?;
             for (at, row) in Rows::new(&page.page[..page.used], 0) {
                 let mut probe = view.probe(u64::from_le_bytes(*bytes(row, head)));
                 while !matches!(view.at(probe), Slot::Empty) {
@@ -381,6 +383,9 @@ impl Merge {
             let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
             division.flush(writer)?;
             let used = unit.map_or(0, |u| u.used) + DIVISION;
+            let pass = used.saturating_sub(self.shared.plan.bits) / DIVISION + 1;
+            self.shared.meter.see_pass(pass);
+            cx.scratch.see_pass(pass);
             self.units.extend(division.parts.into_iter().filter(|p| p.rows() > 0).map(|p| Unit::new(p, used)));
         }
         self.emit = Some((0, 0));

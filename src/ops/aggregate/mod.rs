@@ -139,7 +139,7 @@ impl Shared {
             if given >= bytes {
                 break;
             }
-            given += part.spill(bytes - given, writer)?;
+            given += part.spill(bytes - given, writer, &cx.cancel)?;
         }
         self.meter.add_spilled(given);
         Ok(given)

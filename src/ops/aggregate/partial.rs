@@ -435,7 +435,7 @@ impl Partial {
             && let Some(i) = self.largest()
         {
             let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
-            given += self.sealed[i].spill(bytes - given, writer)?;
+            given += self.sealed[i].spill(bytes - given, writer, &cx.cancel)?;
         }
         self.shared.meter.add_spilled(given);
         Ok(given)

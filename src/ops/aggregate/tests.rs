@@ -3,7 +3,7 @@
 use super::*;
 use crate::batch::{Batch, Position};
 use crate::config::Tuning;
-use crate::memory::{Budget, Memory, PagePool};
+use crate::memory::{Budget, Memory, PagePool, Request};
 use crate::ops::{Cancel, Cx, Flow, Pull};
 use crate::store::Scratch;
 use crate::wake::Wakers;
@@ -36,7 +36,10 @@ fn cx(run: Run) -> Cx {
     let refuse = run.refuse;
     let budget = match refuse {
         0 => Budget::new(run.limit),
-        _ => Budget::with_refusal(run.limit, Some(Box::new(move |n| n % refuse == 0))),
+        _ => Budget::with_refusal(
+            run.limit,
+            Some(Box::new(move |asked| matches!(asked, Request::Growth(n) if n % refuse == 0))),
+        ),
     };
     let tuning = Tuning {
         batch_rows: run.batch,

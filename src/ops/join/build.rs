@@ -205,7 +205,7 @@ impl Build {
             }
             if self.sealed[partition].held() > 0 {
                 self.shared.spilled_from.fetch_min(partition, Relaxed);
-                given += self.sealed[partition].spill(usize::MAX, writer)?;
+                given += self.sealed[partition].spill(usize::MAX, writer, &cx.cancel)?;
             }
         }
         self.shared.meter.add_spilled(given);

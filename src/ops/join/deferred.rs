@@ -194,7 +194,7 @@ impl Deferred {
         }
         if count > 0 {
             let room = room.ok_or_else(no_memory)?;
-            active.tables = Arc::new(Tables::one(room.fill(active.build.drain(..count), plan)?));
+            active.tables = Arc::new(Tables::one(room.fill(active.build.drain(..count), plan, &cx.cancel)?));
         }
         shared.meter.see_memory(self.tables.held() + self.reading.held());
         active.last = active.build.is_empty();
@@ -219,7 +219,10 @@ impl Deferred {
                 Chunk::Spilled(block, _) => {
                     if active.reading.is_none() {
                         match read(chunk, &self.reading, &self.shared, cx)? {
-                            Ok(page) => active.reading = page,
+                            Ok(page) => {
+                                active.probe.get(active.chunk + 1).into_iter().for_each(Chunk::ahead);
+                                active.reading = page;
+                            }
                             Err(starved) => return Ok(Err(starved)),
                         }
                     }
@@ -257,6 +260,7 @@ impl Deferred {
             Some(_) => (&shared.plan.probe, &mut *probe),
         };
         if let Some(chunk) = chunks.pop_front() {
+            chunks.front().into_iter().for_each(Chunk::ahead);
             let bytes = chunk.bytes();
             match &chunk {
                 Chunk::Resident(page, bytes, _) => {
@@ -278,6 +282,8 @@ impl Deferred {
         };
         let total: u64 = build.iter().map(RowPages::rows).sum();
         let (used, level) = (*used + DIVISION, *level + 1);
+        self.shared.meter.see_pass(level + 1);
+        cx.scratch.see_pass(level + 1);
         for (build, probe) in build.into_iter().zip(parts) {
             // What a division does not divide, another one will not.
             let level = if build.rows() == total { u32::MAX } else { level };

@@ -141,7 +141,7 @@ impl Rest {
             if given >= bytes {
                 break;
             }
-            given += part.spill(bytes - given, writer)?;
+            given += part.spill(bytes - given, writer, &cx.cancel)?;
         }
         Ok(given)
     }

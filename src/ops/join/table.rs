@@ -11,6 +11,7 @@
 use super::plan::{Plan, word};
 use crate::error::Result;
 use crate::memory::{Memory, Page, Reservation};
+use crate::ops::Cancel;
 use crate::ops::rows::{Chunk, Rows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -69,10 +70,12 @@ impl Room {
     /// The table of the rows in `chunks`, which are let go one by one.
     ///
     /// # Errors
-    /// What reading scratch meets.
-    pub fn fill(mut self, chunks: impl IntoIterator<Item = Chunk>, plan: &Plan) -> Result<Table> {
-        let mut used = 0;
-        for chunk in chunks {
+    /// What reading scratch meets; `Cancelled`.
+    pub fn fill(mut self, chunks: impl IntoIterator<Item = Chunk>, plan: &Plan, cancel: &Cancel) -> Result<Table> {
+        let (mut used, mut chunks) = (0, chunks.into_iter().peekable());
+        while let Some(chunk) = chunks.next() {
+            cancel.check()?;
+            chunks.peek().into_iter().for_each(Chunk::ahead);
             let to = &mut self.rows[used..used + chunk.bytes()];
             match &chunk {
                 Chunk::Resident(page, bytes, _) => to.copy_from_slice(&page[..*bytes]),
@@ -80,7 +83,7 @@ impl Room {
             }
             used += chunk.bytes();
         }
-        link(&mut self.rows[..used], &mut self.slots, self.mask, plan);
+        link(&mut self.rows[..used], &mut self.slots, self.mask, plan, cancel)?;
         Ok(Table {
             rows: Some(self.rows),
             used,
@@ -92,13 +95,20 @@ impl Room {
     }
 }
 
+/// Bytes of rows that are linked between two looks at whether to stop.
+const LOOK: usize = 1 << 20;
+
 /// Puts every row into the chain of its slot; its hash gives way to the link.
-fn link(rows: &mut [u8], slots: &mut [u8], mask: usize, plan: &Plan) {
+fn link(rows: &mut [u8], slots: &mut [u8], mask: usize, plan: &Plan, cancel: &Cancel) -> Result<()> {
     let (prefix, nulls) = (plan.build.prefix(), !plan.join.null_equals_null);
     let slots = slots.as_chunks_mut::<8>().0;
-    let mut at = 0;
+    let (mut at, mut look) = (0, 0);
     while let Some(length) = rows.get(at..).and_then(|r| r.first_chunk()).map(|b| u32::from_le_bytes(*b) as usize) {
         let Some(row) = rows.get_mut(at..at + length).filter(|r| r.len() >= 8) else { break };
+        if at >= look {
+            cancel.check()?;
+            look = at + LOOK;
+        }
         let hash = word(row, prefix);
         let mut next = 0;
         if !(nulls && plan.build.has_null_key(row)) {
@@ -110,6 +120,7 @@ fn link(rows: &mut [u8], slots: &mut [u8], mask: usize, plan: &Plan) {
         row[prefix..prefix + 8].copy_from_slice(&(fingerprint(hash) | next).to_le_bytes());
         at += length;
     }
+    Ok(())
 }
 
 #[inline(always)]

@@ -93,7 +93,7 @@ impl Task for Making {
         }
         match Room::new(part.bytes(), part.rows(), shared.plan.flags(), &cx.memory, &owner) {
             Some(room) => {
-                let _ = slot.set(room.fill(part.into_chunks(), &shared.plan)?);
+                let _ = slot.set(room.fill(part.into_chunks(), &shared.plan, &cx.cancel)?);
                 shared.meter.see_memory(owner.held());
             }
             // It is joined later.

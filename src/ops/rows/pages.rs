@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::memory::{Memory, Page, Reservation};
+use crate::ops::Cancel;
 use crate::store::{BlockRef, SpillWriter};
 use std::sync::Arc;
 
@@ -80,6 +81,13 @@ impl Chunk {
         match self {
             Chunk::Resident(_, used, _) => *used,
             Chunk::Spilled(block, _) => block.len(),
+        }
+    }
+
+    /// Says that it is read next.
+    pub fn ahead(&self) {
+        if let Chunk::Spilled(block, _) = self {
+            block.ahead();
         }
     }
 
@@ -179,13 +187,14 @@ impl RowPages {
     /// Writes pages to scratch until `bytes` of memory are given back or none is left; returns the bytes given back.
     ///
     /// # Errors
-    /// What writing meets: a full disk, a limit.
-    pub fn spill(&mut self, bytes: usize, writer: &mut SpillWriter) -> Result<usize> {
+    /// What writing meets: a full disk, a limit; `Cancelled`.
+    pub fn spill(&mut self, bytes: usize, writer: &mut SpillWriter, cancel: &Cancel) -> Result<usize> {
         let mut given = 0;
         for chunk in &mut self.chunks {
             if given >= bytes {
                 break;
             }
+            cancel.check()?;
             let held = chunk.held();
             if let Chunk::Resident(page, used, rows) = chunk {
                 *chunk = Chunk::Spilled(writer.write(&page[..*used])?, *rows);

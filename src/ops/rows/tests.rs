@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::memory::Memory;
+use crate::ops::Cancel;
 use crate::store::Scratch;
 use arrow::array::*;
 use arrow::datatypes::{DataType, Field, Int32Type, IntervalMonthDayNanoType, TimeUnit};
@@ -101,11 +102,11 @@ fn pages_keep_rows_through_scratch() {
     for i in 0..200 {
         while pages.append(rows.row(i), &memory, &owner).unwrap().is_some() {
             refusals += 1;
-            assert!(pages.spill(4096, &mut writer).unwrap() > 0);
+            assert!(pages.spill(4096, &mut writer, &Cancel::default()).unwrap() > 0);
         }
     }
     assert!(refusals == 0 && pages.spilled() == 0, "twenty pages hold all of it");
-    assert!(pages.spill(3 * 4096, &mut writer).unwrap() >= 3 * 4096);
+    assert!(pages.spill(3 * 4096, &mut writer, &Cancel::default()).unwrap() >= 3 * 4096);
     assert_eq!((pages.rows(), pages.bytes()), (200, rows.bytes().len()));
     assert_eq!(owner.held(), pages.held());
     let mut back: Vec<Vec<u8>> = Vec::new();

@@ -92,7 +92,7 @@ impl Build {
             } else if alone {
                 self.write_through(row, bytes, cx)?;
                 self.at += 1;
-            } else if self.drop_some()? {
+            } else if self.drop_some(cx)? {
                 continue;
             } else if self.refused && self.reservation().held() <= self.reservation().floor() {
                 self.spill(0, cx)?;
@@ -119,12 +119,12 @@ impl Build {
     }
 
     /// Drops rows that are not wanted, where they are a good part; says whether it did.
-    fn drop_some(&mut self) -> Result<bool> {
+    fn drop_some(&mut self, cx: &Cx) -> Result<bool> {
         let limit = self.shared.limit;
         if self.run.rows() <= limit.saturating_add(limit / 4) {
             return Ok(false);
         }
-        let Some(bar) = self.run.keep(limit)? else { return Ok(false) };
+        let Some(bar) = self.run.keep(limit, &cx.cancel)? else { return Ok(false) };
         self.shared.cutoff().into_iter().for_each(|mut cutoff| cutoff.at_most(&bar));
         Ok(true)
     }
@@ -156,7 +156,7 @@ impl Sink for Build {
         let flow = self.absorb(cx)?;
         self.shared.meter.see_memory(self.reservation().held());
         if self.run.rows() >= self.shared.limit.saturating_mul(2).max(cx.tuning.batch_rows) {
-            self.drop_some()?;
+            self.drop_some(cx)?;
         }
         Ok(flow)
     }
@@ -168,11 +168,11 @@ impl Sink for Build {
     /// Writes all rows as a run: half a run would make twice as many.
     fn spill(&mut self, _bytes: usize, cx: &Cx) -> Result<usize> {
         let held = self.run.held();
-        if self.run.rows() == 0 || self.drop_some()? && self.run.held() < held {
+        if self.run.rows() == 0 || self.drop_some(cx)? && self.run.held() < held {
             return Ok(held - self.run.held());
         }
         let lists = self.shared.lists(cx)?;
-        let run = self.shared.write(&mut self.run, &mut self.spare, &mut self.writer, &lists)?;
+        let run = self.shared.write(&mut self.run, &mut self.spare, &mut self.writer, &lists, &cx.cancel)?;
         self.shared.add(run);
         self.run = MemoryRun::new(&self.lent.reservation);
         self.refused = false;
@@ -181,7 +181,7 @@ impl Sink for Build {
 
     /// Leaves the rows in memory, if the floor of merging is free beside them, and the floor.
     fn finish(mut self: Box<Self>, cx: &Cx) -> Result<()> {
-        self.drop_some()?;
+        self.drop_some(cx)?;
         let held = self.run.held().min(self.reservation().floor());
         if self.run.rows() > 0 && cx.memory.budget.free() < held {
             self.spill(0, cx)?;

@@ -4,7 +4,7 @@ use super::*;
 use crate::batch::{Batch, Position};
 use crate::error::ErrorKind;
 use crate::graph::{Facts, Layout};
-use crate::memory::{Budget, Memory, PagePool};
+use crate::memory::{Budget, Memory, PagePool, Request};
 use crate::ops::{Cancel, Flow, Pull, Step};
 use crate::store::{Fault, FaultyDisk, Scratch, ScratchOptions};
 use crate::wake::Wakers;
@@ -56,7 +56,8 @@ impl Driver {
     fn new(setup: Setup, schema: &SchemaRef) -> Result<Self> {
         let requests = Arc::new(AtomicU64::new(0));
         let (seen, refuse) = (requests.clone(), setup.refuse);
-        let refused = move |n: u64| {
+        let refused = move |asked: Request| {
+            let Request::Growth(n) = asked else { return false };
             seen.store(n, Relaxed);
             refuse.is_some_and(|(first, every)| n >= first && (n - first).is_multiple_of(every))
         };

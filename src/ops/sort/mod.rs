@@ -23,8 +23,7 @@
 //! Memory: what a task needs to merge is committed when the first row comes ([`lease`]), so that a sort that began can
 //! end. What is known of runs in scratch takes some 200 bytes a run, and a fixed part of the budget for all marks.
 //!
-//! Known limits: a run is sorted in one step, which nothing interrupts; ranges are cut by the first 16 bytes of keys, so
-//! that keys that all begin alike are merged by one task.
+//! Known limits: ranges are cut by the first 16 bytes of keys, so that keys that all begin alike are merged by one task.
 
 mod build;
 mod cursor;
@@ -34,6 +33,7 @@ mod layout;
 mod lease;
 mod merge;
 mod pass;
+mod quick;
 mod row;
 mod run;
 
@@ -46,7 +46,7 @@ use crate::events::Meter;
 use crate::graph::{PartSize, Sizes};
 use crate::memory::{Page, Reservation};
 use crate::ops::rows::{RowEncoder, RowLayout};
-use crate::ops::{Cx, Sink, SinkOp, Source, SourceOp, Work};
+use crate::ops::{Cancel, Cx, Sink, SinkOp, Source, SourceOp, Work};
 use crate::store::StreamWriter;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cursor::Range;
@@ -240,12 +240,13 @@ impl Shared {
         page: &mut Page,
         writer: &mut StreamWriter,
         lists: &Arc<Reservation>,
+        cancel: &Cancel,
     ) -> Result<Run> {
         let mut draft = Draft::default();
         let mut out = RunWriter { page, writer, draft: &mut draft };
         let every = self.cutoff().map_or(usize::MAX, |cutoff| cutoff.every());
         let mut see = |key: &[u8]| self.cutoff().into_iter().for_each(|mut cutoff| cutoff.see(key, every));
-        memory.write(self.limit, &mut out, every, &mut see)?;
+        memory.write(self.limit, &mut out, every, &mut see, cancel)?;
         let run = out.finish(lists)?;
         self.meter.add_spilled(run.bytes as usize);
         Ok(Run::Scratch(run))
@@ -333,7 +334,7 @@ impl Shared {
             let held = memory.held();
             let Some(page) = &mut rest.spare else { break };
             let mut writer = rest.writers.pop().unwrap_or_else(|| cx.scratch.streams());
-            let written = self.write(memory, page, &mut writer, &lists);
+            let written = self.write(memory, page, &mut writer, &lists, &cx.cancel);
             rest.writers.push(writer);
             *run = Arc::new(written?);
             given += held;

@@ -41,9 +41,9 @@ impl Work for Passes {
 struct Order(Arc<Shared>);
 
 impl Task for Order {
-    fn step(&mut self, _cx: &Cx) -> Result<Step> {
+    fn step(&mut self, cx: &Cx) -> Result<Step> {
         if let Some(mut run) = self.0.take_unsorted() {
-            let sorted = run.sort();
+            let sorted = run.sort(&cx.cancel);
             self.0.add(Run::Memory(run));
             sorted?;
         }
@@ -54,6 +54,7 @@ impl Task for Order {
 /// Merges a group of runs into one in scratch.
 struct Pass {
     shared: Arc<Shared>,
+    round: u32,
     index: usize,
     /// `None` before the first step: opening must not fail after runs were taken.
     rows: Option<Merged>,
@@ -76,6 +77,7 @@ impl Pass {
             writer: Some(shared.writer(cx)),
             left: shared.limit,
             rows: None,
+            round,
             index,
             lease,
             shared,
@@ -120,6 +122,8 @@ impl Task for Pass {
         }
         let run = out.finish(&self.shared.lists(cx)?)?;
         self.shared.meter.add_spilled(run.bytes as usize);
+        self.shared.meter.see_pass(self.round + 1);
+        cx.scratch.see_pass(self.round + 1);
         self.shared.add(Run::Scratch(run));
         self.writer.take().into_iter().for_each(|writer| self.shared.give_writer(writer));
         Ok(Step::Done)

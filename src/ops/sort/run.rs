@@ -11,9 +11,11 @@
 //! known, the *marks*: of all in a small run, of fewer and fewer the larger runs are, so that marks take no more than a
 //! fixed part of memory.
 
+use super::quick::Quick;
 use super::row;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, Page, Reservation};
+use crate::ops::Cancel;
 use crate::store::{STREAM_HEAD, Stream, StreamWriter};
 use memmap2::MmapMut;
 use std::cmp::Ordering;
@@ -21,6 +23,10 @@ use std::sync::Arc;
 
 /// Bytes of an index entry.
 const ENTRY: usize = 16;
+/// Entries that are sorted in one go, which takes some milliseconds.
+const AT_ONCE: usize = 1 << 17;
+/// Rows that are written between two looks at whether to stop.
+const LOOK: usize = 1 << 12;
 
 /// Bytes charged to somebody, until dropped.
 pub(super) struct Charge {
@@ -175,24 +181,26 @@ impl MemoryRun {
     /// Sorts the index, unless it is sorted.
     ///
     /// # Errors
-    /// `Resources`, where the operating system has no memory.
-    pub(super) fn sort(&mut self) -> Result<()> {
+    /// `Resources`, where the operating system has no memory; `Cancelled`.
+    pub(super) fn sort(&mut self, cancel: &Cancel) -> Result<()> {
         if self.index.is_some() || self.rows == 0 {
             return Ok(());
         }
-        let mut index = self.unsorted()?;
-        index.as_chunks_mut::<ENTRY>().0.sort_unstable_by(|a, b| self.order(a, b));
+        let mut index = self.unsorted(cancel)?;
+        let (order, check) = (|a: &[u8; ENTRY], b: &[u8; ENTRY]| self.order(a, b), || cancel.check());
+        Quick { order, check, at_once: AT_ONCE }.sort(index.as_chunks_mut::<ENTRY>().0)?;
         self.index = Some(index);
         Ok(())
     }
 
     /// An index in the order of the rows' coming.
-    fn unsorted(&self) -> Result<MmapMut> {
+    fn unsorted(&self, cancel: &Cancel) -> Result<MmapMut> {
         let mut index = MmapMut::map_anon(self.rows * ENTRY)
             .map_err(|e| Error::resources("no memory for the index of a sort").because(e))?;
-        let skip = self.common();
+        let skip = self.common(cancel)?;
         let mut entries = index.as_chunks_mut::<ENTRY>().0.iter_mut();
         for (number, (page, used)) in self.pages.iter().enumerate() {
+            cancel.check()?;
             let (bytes, mut at) = (page.get(..*used).unwrap_or_default(), 0);
             while let Some(row) = row::at(bytes, at)
                 && let Some(entry) = entries.next()
@@ -212,16 +220,17 @@ impl MemoryRun {
     /// happens to fewer rows, or sorted ones.
     ///
     /// # Errors
-    /// `Resources`, where the operating system has no memory.
-    pub(super) fn keep(&mut self, limit: usize) -> Result<Option<Vec<u8>>> {
+    /// `Resources`, where the operating system has no memory; `Cancelled`.
+    pub(super) fn keep(&mut self, limit: usize, cancel: &Cancel) -> Result<Option<Vec<u8>>> {
         if self.index.is_some() || limit == 0 || self.rows <= limit {
             return Ok(None);
         }
-        let mut index = self.unsorted()?;
+        let mut index = self.unsorted(cancel)?;
         let (entries, _) = index.as_chunks_mut::<ENTRY>();
-        let (_, last, _) = entries.select_nth_unstable_by(limit - 1, |a, b| self.order(a, b));
-        let bar = self.key(last).to_vec();
+        let (order, check) = (|a: &[u8; ENTRY], b: &[u8; ENTRY]| self.order(a, b), || cancel.check());
+        Quick { order, check, at_once: AT_ONCE }.select(entries, limit - 1)?;
         let kept = entries.get_mut(..limit).unwrap_or_default();
+        let bar = kept.last().map(|last| self.key(last).to_vec()).unwrap_or_default();
         kept.sort_unstable_by_key(place);
         self.pack(kept);
         let needed = (limit * ENTRY).next_multiple_of(4096);
@@ -255,9 +264,10 @@ impl MemoryRun {
     }
 
     /// How many bytes all keys begin with.
-    fn common(&self) -> usize {
+    fn common(&self, cancel: &Cancel) -> Result<usize> {
         let (mut first, mut common) = (None, usize::MAX);
         for (page, used) in &self.pages {
+            cancel.check()?;
             let (bytes, mut at) = (page.get(..*used).unwrap_or_default(), 0);
             while let Some(row) = row::at(bytes, at) {
                 let key = row::key(row);
@@ -267,7 +277,7 @@ impl MemoryRun {
                 at += row.len();
             }
         }
-        common
+        Ok(common)
     }
 
     fn at(&self, entry: &[u8; ENTRY]) -> &[u8] {
@@ -481,23 +491,28 @@ impl MemoryRun {
     /// Sorts and writes the first `limit` rows; `see` is told the key of every `every`-th of them.
     ///
     /// # Errors
-    /// What writing to scratch meets.
+    /// What writing to scratch meets; `Cancelled`.
     pub(super) fn write(
         &mut self,
         limit: usize,
         out: &mut RunWriter<'_>,
         every: usize,
         see: &mut dyn FnMut(&[u8]),
+        cancel: &Cancel,
     ) -> Result<()> {
-        self.sort()?;
+        self.sort(cancel)?;
         let mut until = every;
-        for entry in self.entries().iter().take(limit) {
-            let row = self.at(entry);
-            out.push(row)?;
-            until -= 1;
-            if until == 0 {
-                see(row::key(row));
-                until = every;
+        let entries = self.entries();
+        for entries in entries.get(..limit).unwrap_or(entries).chunks(LOOK) {
+            cancel.check()?;
+            for entry in entries {
+                let row = self.at(entry);
+                out.push(row)?;
+                until -= 1;
+                if until == 0 {
+                    see(row::key(row));
+                    until = every;
+                }
             }
         }
         Ok(())
@@ -532,11 +547,11 @@ mod tests {
                 add(&mut run, &memory, i * 7919 % 500, if i % 100 == 3 { 1000 } else { i as usize % 60 })
             });
             let held = owner.held();
-            let bar = run.keep(limit).unwrap();
+            let bar = run.keep(limit, &Cancel::default()).unwrap();
             assert_eq!(bar, (limit < 500).then(|| (limit as u64 - 1).to_be_bytes().to_vec()));
             assert!(limit > 400 || owner.held() < held);
             let left = limit.min(500) as u64;
-            run.sort().unwrap();
+            run.sort(&Cancel::default()).unwrap();
             assert_eq!(keys(&run), (0..left).collect::<Vec<_>>(), "{limit}");
             drop(run);
             assert_eq!(owner.held(), 0);
@@ -550,10 +565,10 @@ mod tests {
         let mut run = MemoryRun::new(&owner);
         for round in (0..20).rev() {
             (0..100).for_each(|i| add(&mut run, &memory, round * 100 + i, 3));
-            run.keep(50).unwrap();
+            run.keep(50, &Cancel::default()).unwrap();
         }
         assert!(owner.held() < 40_000, "{}", owner.held());
-        run.sort().unwrap();
+        run.sort(&Cancel::default()).unwrap();
         assert_eq!(keys(&run), (0..50).collect::<Vec<_>>());
     }
 

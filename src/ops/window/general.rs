@@ -139,7 +139,8 @@ impl Evaluator for General {
     }
 
     fn reserve(&mut self, cx: &Cx) -> Result<()> {
-        self.reservation = Some(cx.memory.budget.require("window: values", 0, false)?);
+        // A few values are never too many.
+        self.reservation = Some(cx.memory.budget.require("window: values", cx.memory.pool.page_bytes(), false)?);
         Ok(())
     }
 
