@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Every format there is.
 pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW];
 
+/// Formats whose files are read here and there, so that a pipe cannot hold them.
+const BY_RANGES: [&str; 2] = ["parquet", "arrow"];
+
 /// A table whose files, format and schema are known.
 pub struct Table {
     /// What the user said.
@@ -42,6 +45,11 @@ impl Table {
     pub fn open_with(def: TableDef, pipes: &Pipes) -> Result<Arc<Table>> {
         let files = resolve_with(&def.paths, pipes)?;
         let format = choose(&def, &files)?;
+        let pipe = files.iter().find(|file| file.pipe.is_some());
+        if let Some(pipe) = pipe.filter(|_| BY_RANGES.contains(&format.name())) {
+            let message = format!("{} is a pipe, but {} is not read from front to back", pipe.path, format.name());
+            return Err(Error::unsupported(message).advise("write it to a file first"));
+        }
         let many::Opened { many, schema, mut stats } = many::open(&def, format, &files)?;
         if files.iter().any(|file| file.pipe.is_some()) {
             stats.rows = None; // nobody knows how much comes
