@@ -55,14 +55,22 @@ fn open(path: &str) -> Result<Arc<Table>> {
     let meta = std::fs::metadata(path).map_err(|e| partita::Error::io(path, e))?;
     let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or(0, |time| time.as_nanos() as i128);
-    let files = vec![FileRef { path: path.into(), size: meta.len(), modified }];
+    let files = vec![FileRef { path: path.into(), size: meta.len(), modified, pipe: None }];
     let def = TableDef::default();
     let (schema, stats) = PARQUET.inspect(&def, &files)?;
     Ok(Arc::new(Table::of_files(def, &PARQUET, files, schema, stats)))
 }
 
 fn spec(projection: Vec<usize>) -> ScanSpec {
-    ScanSpec { projection, filter: None, batch_rows: 8192, batch_bytes: 1 << 20, files: None }
+    ScanSpec {
+        projection,
+        filter: None,
+        batch_rows: 8192,
+        batch_bytes: 1 << 20,
+        files: None,
+        rejects: Default::default(),
+        budget: None,
+    }
 }
 
 fn measure(table: &Arc<Table>, wanted: Vec<usize>) -> Result<()> {

@@ -37,6 +37,7 @@ mod jq;
 pub mod memory;
 pub mod ops;
 pub mod plan;
+pub mod rejects;
 pub mod run;
 pub mod sched;
 pub mod store;

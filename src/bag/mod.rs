@@ -65,11 +65,12 @@ mod fault_tests;
 #[cfg(test)]
 mod tests;
 
+pub use crate::rejects::Reject;
 pub use aggregates::Aggregate;
 pub use coding::Item;
 pub use deliver::BagIter;
 pub use each::Key;
-pub use faults::{BadItems, Reject};
+pub use faults::BadItems;
 pub use items::Partition;
 pub use jq::Jq;
 pub use json::Json;

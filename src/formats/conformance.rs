@@ -89,6 +89,8 @@ fn spec(projection: &[usize], filter: Option<RowFilter>) -> ScanSpec {
         batch_rows: 64,
         batch_bytes: 1 << 20,
         files: None,
+        rejects: Default::default(),
+        budget: None,
     }
 }
 

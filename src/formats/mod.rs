@@ -5,12 +5,15 @@
 //! is cut into [`Split`]s; a [`SplitReader`] yields the wanted columns of one split, without the rows that a [`RowFilter`]
 //! refuses: nobody filters them again.
 //!
+//! Where a table's options ask for it, rows and values that cannot be read are left out and told ([`faults`]).
+//!
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
 
 mod arrow;
 mod csv;
 mod directory;
+mod faults;
 pub mod hive;
 mod json;
 mod many;
@@ -32,11 +35,13 @@ pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use directory::{BeginFile, Directory, Naming};
-pub(crate) use json::{Seen as SeenObjects, cursor as json_text, objects_of};
+pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 
 use crate::error::Result;
+use crate::memory::Budget;
+use crate::rejects::Rejects;
 use ::arrow::array::BooleanArray;
 use ::arrow::datatypes::SchemaRef;
 use ::arrow::record_batch::RecordBatch;
@@ -172,6 +177,10 @@ pub struct ScanSpec {
     pub batch_bytes: usize,
     /// Which of the table's files are read, the others are not even opened; `None` is all.
     pub files: Option<Arc<[bool]>>,
+    /// Who is told of rows and values that are left out, where the table's options ask for that.
+    pub rejects: Rejects,
+    /// What records that are longer than a reader's buffers are accounted to.
+    pub budget: Option<Budget>,
 }
 
 impl ScanSpec {

@@ -3,12 +3,15 @@
 use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json};
 use crate::error::{Error, Result};
-use crate::io::{Compression, Window, resolve};
+use crate::io::{Compression, Pipes, Window, resolve_with};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
 pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW];
+
+/// Formats whose files are read here and there, so that a pipe cannot hold them.
+const BY_RANGES: [&str; 2] = ["parquet", "arrow"];
 
 /// A table whose files, format and schema are known.
 pub struct Table {
@@ -32,9 +35,25 @@ impl Table {
     /// # Errors
     /// No such file, an empty glob, files of different formats or schemas, unknown options, broken content.
     pub fn open(def: TableDef) -> Result<Arc<Table>> {
-        let files = resolve(&def.paths)?;
+        Table::open_with(def, &Pipes::default())
+    }
+
+    /// As [`open`](Self::open), where paths may be pipes.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(def: TableDef, pipes: &Pipes) -> Result<Arc<Table>> {
+        let files = resolve_with(&def.paths, pipes)?;
         let format = choose(&def, &files)?;
-        let many::Opened { many, schema, stats } = many::open(&def, format, &files)?;
+        let pipe = files.iter().find(|file| file.pipe.is_some());
+        if let Some(pipe) = pipe.filter(|_| BY_RANGES.contains(&format.name())) {
+            let message = format!("{} is a pipe, but {} is not read from front to back", pipe.path, format.name());
+            return Err(Error::unsupported(message).advise("write it to a file first"));
+        }
+        let many::Opened { many, schema, mut stats } = many::open(&def, format, &files)?;
+        if files.iter().any(|file| file.pipe.is_some()) {
+            stats.rows = None; // nobody knows how much comes
+        }
         Ok(Arc::new(Table { def, format, files, schema, stats, many }))
     }
 

@@ -25,7 +25,9 @@ mod group_by;
 mod lazy;
 mod outcome;
 mod over;
+mod pipes;
 mod recursive;
+mod rejected;
 mod rows;
 mod session;
 mod sink;
@@ -53,7 +55,13 @@ mod functions_tests;
 #[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
+mod pipes_tests;
+#[cfg(test)]
 mod recursive_tests;
+#[cfg(test)]
+mod rejects_tests;
+#[cfg(test)]
+mod restart_tests;
 #[cfg(test)]
 mod series_tests;
 #[cfg(test)]

@@ -20,7 +20,9 @@ use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::formats::RowFilter;
 use crate::ids::StageId;
+use crate::memory::Budget;
 use crate::ops::expr::{Compiled, Scope, row_filter};
+use crate::rejects::Rejects;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
@@ -58,6 +60,10 @@ impl Limits {
 pub struct Lowering {
     /// What planning may know.
     pub limits: Limits,
+    /// Who is told of what scans leave out.
+    pub rejects: Rejects,
+    /// What long records of scans are accounted to.
+    pub budget: Option<Budget>,
     /// The stages so far.
     pub stages: Stages,
     /// What expressions may refer to besides columns.
@@ -86,6 +92,8 @@ impl Lowering {
         let scope = Scope::new(options, Vec::new());
         Lowering {
             limits,
+            rejects: Rejects::default(),
+            budget: None,
             stages: Stages::default(),
             scope,
             subqueries: Vec::new(),

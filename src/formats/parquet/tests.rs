@@ -66,7 +66,7 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         .map(|path| {
             let meta = std::fs::metadata(path).unwrap();
             let path = path.to_string_lossy().into_owned().into();
-            FileRef { path, size: meta.len(), modified: modified(&meta).unwrap() }
+            FileRef { path, size: meta.len(), modified: modified(&meta).unwrap(), pipe: None }
         })
         .collect();
     let def = TableDef::default();
@@ -76,7 +76,15 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
 
 pub(in crate::formats) fn all(table: &Table) -> ScanSpec {
     let projection = (0..table.schema.fields().len()).collect();
-    ScanSpec { projection, filter: None, batch_rows: 100, batch_bytes: 1 << 20, files: None }
+    ScanSpec {
+        projection,
+        filter: None,
+        batch_rows: 100,
+        batch_bytes: 1 << 20,
+        files: None,
+        rejects: Default::default(),
+        budget: None,
+    }
 }
 
 /// All splits in order, as one batch, and how many splits there were.
