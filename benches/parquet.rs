@@ -62,7 +62,14 @@ fn open(path: &str) -> Result<Arc<Table>> {
 }
 
 fn spec(projection: Vec<usize>) -> ScanSpec {
-    ScanSpec { projection, filter: None, batch_rows: 8192, batch_bytes: 1 << 20, files: None }
+    ScanSpec {
+        projection,
+        filter: None,
+        batch_rows: 8192,
+        batch_bytes: 1 << 20,
+        files: None,
+        rejects: Default::default(),
+    }
 }
 
 fn measure(table: &Arc<Table>, wanted: Vec<usize>) -> Result<()> {

@@ -36,6 +36,7 @@ pub mod io;
 pub mod memory;
 pub mod ops;
 pub mod plan;
+pub mod rejects;
 pub mod run;
 pub mod sched;
 pub mod store;

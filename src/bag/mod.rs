@@ -40,6 +40,7 @@ mod items;
 mod join;
 mod keyed;
 mod lines;
+mod logs;
 mod node;
 mod order;
 mod reduce;

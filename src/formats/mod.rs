@@ -13,6 +13,7 @@ mod csv;
 mod directory;
 pub mod hive;
 mod json;
+mod log;
 mod many;
 mod options;
 mod parquet;
@@ -37,6 +38,7 @@ pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 
 use crate::error::Result;
+use crate::rejects::Rejects;
 use ::arrow::array::BooleanArray;
 use ::arrow::datatypes::SchemaRef;
 use ::arrow::record_batch::RecordBatch;
@@ -102,6 +104,8 @@ pub enum ByName {
     Read,
     /// Files have types: where they differ, values are cast.
     Cast,
+    /// As `Cast`, and always: each file is inspected and read by itself.
+    Each,
 }
 
 /// A file format: a row of [`FORMATS`].
@@ -172,6 +176,8 @@ pub struct ScanSpec {
     pub batch_bytes: usize,
     /// Which of the table's files are read, the others are not even opened; `None` is all.
     pub files: Option<Arc<[bool]>>,
+    /// Who is told of rows and values that are left out, where the table's options ask for that.
+    pub rejects: Rejects,
 }
 
 impl ScanSpec {

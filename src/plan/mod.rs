@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::formats::RowFilter;
 use crate::ids::StageId;
 use crate::ops::expr::{Compiled, Scope, row_filter};
+use crate::rejects::Rejects;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
@@ -58,6 +59,8 @@ impl Limits {
 pub struct Lowering {
     /// What planning may know.
     pub limits: Limits,
+    /// Who is told of what scans leave out.
+    pub rejects: Rejects,
     /// The stages so far.
     pub stages: Stages,
     /// What expressions may refer to besides columns.
@@ -86,6 +89,7 @@ impl Lowering {
         let scope = Scope::new(options, Vec::new());
         Lowering {
             limits,
+            rejects: Rejects::default(),
             stages: Stages::default(),
             scope,
             subqueries: Vec::new(),

@@ -76,7 +76,14 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
 
 pub(in crate::formats) fn all(table: &Table) -> ScanSpec {
     let projection = (0..table.schema.fields().len()).collect();
-    ScanSpec { projection, filter: None, batch_rows: 100, batch_bytes: 1 << 20, files: None }
+    ScanSpec {
+        projection,
+        filter: None,
+        batch_rows: 100,
+        batch_bytes: 1 << 20,
+        files: None,
+        rejects: Default::default(),
+    }
 }
 
 /// All splits in order, as one batch, and how many splits there were.

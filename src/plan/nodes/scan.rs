@@ -41,6 +41,7 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
         batch_rows: limits.tuning.batch_rows,
         batch_bytes: limits.tuning.batch_bytes,
         files: None,
+        rejects: lowering.rejects.clone(),
     };
     let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
     let tasks = scan.splits().len();
