@@ -10,6 +10,7 @@ use crate::formats::sample::{Sample, pieces};
 use crate::formats::text::Declared;
 use crate::formats::{FileRef, TableDef};
 use crate::io::{Spares, Window};
+use arrow::datatypes::DataType;
 
 /// Bytes of a file that are looked at.
 const SAMPLE_BYTES: u64 = 192 << 10;
@@ -132,9 +133,18 @@ fn finish(
         let Some(wanted) = declared.get(place, &field.name) else { continue };
         crate::formats::text::base_type(wanted)?;
         field.guessed = false;
-        if *wanted != field.value.data_type() {
-            field.value = Value::Typed(wanted.clone());
+        let own = field.value.data_type();
+        if *wanted == own {
+            continue;
         }
+        field.value = match (&form, wanted) {
+            (_, DataType::Timestamp(..)) if field.value.is_moment() => {
+                let message = format!("reading the column {:?} of type {own} as {wanted}", field.name);
+                return Err(Error::unsupported(message).advise("cast it in the query"));
+            }
+            (Form::Pairs(_), DataType::Utf8View) => Value::Quoted,
+            (_, wanted) => Value::Typed(wanted.clone()),
+        };
     }
     if let Some(column) = &options.unmatched {
         if names.contains(column) {
@@ -182,7 +192,7 @@ impl Clock {
         };
         sampled.lines().for_each(&mut add);
         if options.full {
-            whole(file, line_end, &mut add)?;
+            whole(file, line_end, &mut |line| add(plain(line)))?;
         }
         Ok(clock)
     }
@@ -206,7 +216,7 @@ fn of_pairs(
     let mut draft = pairs::Draft::new(separator);
     sampled.lines().for_each(|line| draft.add(line, sampled.anchor));
     if options.full {
-        whole(file, line_end, &mut |line| draft.add(line, sampled.anchor))?;
+        whole(file, line_end, &mut |line| draft.add(plain(line), sampled.anchor))?;
     }
     let (fields, pairs) = draft.finish(Vec::new());
     if fields.is_empty() {
@@ -218,7 +228,7 @@ fn of_pairs(
 fn of_w3c(options: &LogOptions, file: &FileRef, sampled: &Sampled<'_>) -> Result<(Vec<Field>, Form)> {
     let mut draft = w3c::Draft::default();
     match options.full {
-        true => whole(file, line_end, &mut |line| draft.add(line))?,
+        true => whole(file, line_end, &mut |line| draft.add(plain(line)))?,
         false => sampled.lines().for_each(|line| draft.add(line)),
     }
     if draft.is_empty() {
@@ -247,7 +257,7 @@ pub(super) fn line_end(bytes: &[u8], at: usize, last: bool) -> Option<usize> {
     }
 }
 
-/// Calls `record` with every record of a file.
+/// Calls `record` with every record of a file, its end included.
 fn whole(file: &FileRef, end: fn(&[u8], usize, bool) -> Option<usize>, record: &mut dyn FnMut(&[u8])) -> Result<()> {
     let mut window = Window::whole(file, Spares::default())?;
     loop {
@@ -255,7 +265,7 @@ fn whole(file: &FileRef, end: fn(&[u8], usize, bool) -> Option<usize>, record: &
         let bytes = window.bytes().get(..window.filled()).unwrap_or_default();
         let mut at = window.pos();
         while let Some(next) = end(bytes, at, window.is_last()) {
-            record(plain(bytes.get(at..next).unwrap_or_default()));
+            record(bytes.get(at..next).unwrap_or_default());
             at = next;
         }
         let none = at == window.pos();

@@ -12,6 +12,7 @@
 use super::cursor::Out;
 use super::layout::{Field, Fit, Value};
 use super::pairs::{Draft, Pairs};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// When the record was written.
@@ -72,11 +73,13 @@ pub(super) fn end(bytes: &[u8], at: usize, last: bool) -> Option<usize> {
     }
 }
 
-/// Calls `field` with the key and value of each field; `None` where something is none. The record is without the newline of
-/// its last field.
+/// Calls `field` with the key and value of each field; `None` where something is none.
 fn each(record: &[u8], mut field: impl FnMut(&[u8], Range<usize>)) -> Option<()> {
-    let mut whole = record.to_vec();
-    whole.push(b'\n');
+    // The last line of a file may lack its end.
+    let whole: Cow<'_, [u8]> = match record.last() {
+        Some(b'\n') | None => record.into(),
+        _ => [record, b"\n"].concat().into(),
+    };
     let mut at = 0;
     while at < whole.len() {
         match part(&whole, at) {
@@ -139,7 +142,7 @@ mod tests {
         for cut in 0..first {
             assert_eq!(end(&bytes[..cut], 0, false), None);
         }
-        let record = bytes[..first].trim_ascii_end();
+        let record = &bytes[..first];
         let mut draft = Draft::new(Separator::Logfmt);
         add(&mut draft, record);
         let (fields, pairs) = draft.finish(fields());

@@ -79,6 +79,11 @@ impl Value {
         base_type(&own).unwrap_or(own)
     }
 
+    /// Whether it is a point in time, in one of the forms that logs have.
+    pub(super) fn is_moment(&self) -> bool {
+        matches!(self, Value::Time(_) | Value::Utc | Value::Epoch | Value::EpochMicros)
+    }
+
     /// Whether any text is a value.
     pub(super) fn takes_all(&self) -> bool {
         let text = |t: &DataType| matches!(t, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8);

@@ -239,23 +239,15 @@ impl LogReader {
 
     fn take(&mut self, window: &Window, bytes: &[u8], at: usize, end: usize) -> Result<()> {
         let scan = &*self.scan;
+        let whole = bytes.get(at..end).unwrap_or_default();
         let record = match &scan.layout.form {
-            // Lines are rows as they stand, blank ones too.
-            Form::Lines => plain(bytes.get(at..end).unwrap_or_default()),
-            form => {
-                let record = bytes.get(at..end).unwrap_or_default();
-                let record = match form {
-                    Form::Journal(_) => {
-                        record.strip_suffix(b"\n\n").unwrap_or(record.strip_suffix(b"\n").unwrap_or(record))
-                    }
-                    _ => plain(record),
-                };
-                if record.trim_ascii().is_empty() {
-                    return Ok(());
-                }
-                record
-            }
+            Form::Journal(_) => whole,
+            _ => plain(whole),
         };
+        // Lines that are rows as they stand may be blank.
+        if record.trim_ascii().is_empty() && !matches!(scan.layout.form, Form::Lines) {
+            return Ok(());
+        }
         // After the last head nothing is left over: a record of the split, and yet it may begin behind its end.
         if window.offset(at) >= self.stop && !self.headless {
             return Ok(());
