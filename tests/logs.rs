@@ -257,6 +257,28 @@ fn an_access_log_counts_the_same_on_any_number_of_threads() {
 }
 
 #[test]
+fn lines_that_do_not_match_are_rejects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    let good = "::1 - - [26/Dec/2016:16:16:29 +0200] \"GET / HTTP/1.1\" 404 209\n";
+    let lines: String = (0..9000).map(|i| if i % 1000 == 7 { "GET / 404\n" } else { good }).collect();
+    std::fs::write(&path, lines).unwrap();
+    for threads in [1, 7] {
+        let session = session(threads);
+        let frame = session.sql(&format!("SELECT * FROM '{}'", path.display())).unwrap();
+        assert_eq!(frame.count().unwrap(), 8991);
+        assert_eq!(session.stats().rejected, 9);
+        let told = session.sql("SELECT line, text, reason FROM rejects() ORDER BY line LIMIT 2").unwrap();
+        let reason = "the line is not of the format \"combined\"";
+        assert_eq!(told.lines().unwrap(), [format!("8|GET / 404|{reason}"), format!("1008|GET / 404|{reason}")]);
+        let all =
+            format!("SELECT count(unmatched), count(ip) FROM read_log('{}', unmatched => 'include')", path.display());
+        assert_eq!(session.sql(&all).unwrap().lines().unwrap(), ["9|8991"]);
+        assert_eq!(session.stats().rejected, 9);
+    }
+}
+
+#[test]
 fn files_of_several_formats_are_one_table() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();

@@ -1,22 +1,10 @@
 //! Items that cannot be read: what becomes of them, and who is told.
 
-use super::items::lock;
-use crate::error::{Error, ErrorKind, Place, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::rejects::{Kept, Reject};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-
-/// Rejects that are kept for [`BadItems::rejects`].
-const KEPT: usize = 1000;
-
-/// An item that could not be read or made.
-#[derive(Clone, Debug)]
-pub struct Reject {
-    /// Where it stands: file, line, byte, column, and its text, as far as they are known.
-    pub place: Place,
-    /// What is wrong with it.
-    pub reason: String,
-}
 
 /// What becomes of items that cannot be read: lines that are no JSON, that do not fit the item's type, or are no UTF-8, and
 /// those for which [`try_map`](super::Bag::try_map) fails. Without one, the first of them ends the query.
@@ -41,13 +29,13 @@ pub struct BadItems(Arc<Shared>);
 
 struct Shared {
     count: AtomicU64,
-    kept: Option<Mutex<Vec<Reject>>>,
+    kept: Option<Kept>,
     told: Option<Box<dyn Fn(Reject) + Send + Sync>>,
 }
 
 impl BadItems {
     fn new(kept: bool, told: Option<Box<dyn Fn(Reject) + Send + Sync>>) -> Self {
-        BadItems(Arc::new(Shared { count: AtomicU64::new(0), kept: kept.then(Mutex::default), told }))
+        BadItems(Arc::new(Shared { count: AtomicU64::new(0), kept: kept.then(Kept::default), told }))
     }
 
     /// They are left out and counted.
@@ -72,7 +60,7 @@ impl BadItems {
 
     /// Those that were kept, in the order in which they were met.
     pub fn rejects(&self) -> Vec<Reject> {
-        self.0.kept.as_ref().map(|kept| lock(kept).clone()).unwrap_or_default()
+        self.0.kept.as_ref().map(Kept::list).unwrap_or_default()
     }
 
     fn add(&self, reject: Reject) {
@@ -81,10 +69,7 @@ impl BadItems {
             return told(reject);
         }
         if let Some(kept) = &self.0.kept {
-            let mut kept = lock(kept);
-            if kept.len() < KEPT {
-                kept.push(reject);
-            }
+            kept.add(reject);
         }
     }
 }

@@ -59,11 +59,12 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use crate::rejects::Reject;
 pub use aggregates::Aggregate;
 pub use coding::Item;
 pub use deliver::BagIter;
 pub use each::Key;
-pub use faults::{BadItems, Reject};
+pub use faults::BadItems;
 pub use items::Partition;
 pub use keyed::{Group, Grouped};
 pub use order::OrderKey;

@@ -29,7 +29,7 @@ use args::{Args, Script};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use output::{Stop, Target};
-use partita::frame::{Outcome, Session};
+use partita::frame::{Outcome, Session, SessionStats};
 use partita::{Error, ErrorKind, Result};
 use printers::{Format, Shape};
 use std::ffi::OsString;
@@ -130,6 +130,7 @@ struct Run {
 impl Run {
     fn script(&mut self, session: &Session, sql: &str) -> Result<(), Stop> {
         for statement in session.statements(sql)? {
+            let before = session.stats();
             match session.run(&statement)? {
                 Outcome::Rows(batches) => self.result(batches.schema(), batches)?,
                 Outcome::Done(message) if !message.is_empty() && std::io::stderr().is_terminal() => {
@@ -137,6 +138,7 @@ impl Run {
                 }
                 Outcome::Done(_) => {}
             }
+            say(&left_out(&before, &session.stats()));
         }
         Ok(())
     }
@@ -166,6 +168,20 @@ impl Run {
         printer.end(self.target.buffer())?;
         self.target.flush()
     }
+}
+
+/// What a statement left out, for people.
+fn left_out(before: &SessionStats, after: &SessionStats) -> String {
+    let counted = |n: u64, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let (rows, values) = (after.rejected.saturating_sub(before.rejected), after.nulled.saturating_sub(before.nulled));
+    let mut told = String::new();
+    if rows > 0 {
+        told += &format!("{} rejected: FROM rejects() shows them\n", counted(rows, "row"));
+    }
+    if values > 0 {
+        told += &format!("{} made null: FROM rejects() shows them\n", counted(values, "value"));
+    }
+    told
 }
 
 fn format(args: &Args) -> Result<&'static Format> {

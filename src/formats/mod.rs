@@ -5,12 +5,15 @@
 //! is cut into [`Split`]s; a [`SplitReader`] yields the wanted columns of one split, without the rows that a [`RowFilter`]
 //! refuses: nobody filters them again.
 //!
+//! Where a table's options ask for it, rows and values that cannot be read are left out and told ([`faults`]).
+//!
 //! Life of an output: each worker's [`Encode`] turns batches into [`Piece`]s; one [`Assemble`] appends the pieces in order
 //! to a file that appears under its name only when it is complete.
 
 mod arrow;
 mod csv;
 mod directory;
+mod faults;
 pub mod hive;
 mod json;
 mod log;

@@ -11,6 +11,8 @@ const SAMPLE_FILES: usize = 8;
 
 /// A piece of a file.
 pub(super) struct Sample {
+    /// The number of its file.
+    pub(super) file: usize,
     /// Its bytes, with padding behind `len`.
     pub(super) bytes: Vec<u8>,
     /// How many bytes count.
@@ -34,14 +36,14 @@ impl Sample {
 pub(super) fn head(file: &FileRef, len: usize) -> Result<Sample> {
     let mut window = Window::whole(file, Spares::default())?;
     window.refill(len)?;
-    Ok(take(&window, true, window.is_last() || file.size == 0))
+    Ok(take(&window, 0, true, window.is_last() || file.is_empty()))
 }
 
-fn take(window: &Window, first: bool, last: bool) -> Sample {
+fn take(window: &Window, file: usize, first: bool, last: bool) -> Sample {
     let mut bytes = window.rest().to_vec();
     let len = bytes.len();
     bytes.resize(len + 64, 0);
-    Sample { bytes, len, first, last }
+    Sample { file, bytes, len, first, last }
 }
 
 /// Pieces of some of the files. Compressed ones are looked into only at their beginning.
@@ -54,12 +56,13 @@ pub(super) fn samples(files: &[FileRef]) -> Result<Vec<Sample>> {
     for i in 0..chosen {
         let index = if chosen == 1 { 0 } else { i * (files.len() - 1) / (chosen - 1) };
         let Some(file) = files.get(index) else { continue };
-        all.extend(pieces(file, SAMPLE_BYTES / chosen.max(1) as u64)?);
+        let own = pieces(file, SAMPLE_BYTES / chosen.max(1) as u64)?;
+        all.extend(own.into_iter().map(|sample| Sample { file: index, ..sample }));
     }
     Ok(all)
 }
 
-/// Pieces of one file, of about so many bytes together.
+/// Pieces of one file, of about so many bytes together, as the first of several.
 ///
 /// # Errors
 /// It cannot be read.
@@ -72,7 +75,7 @@ pub(super) fn pieces(file: &FileRef, bytes: u64) -> Result<Vec<Sample>> {
     for start in [0, (file.size - piece) / 2, file.size - piece] {
         let mut window = Window::range(file, start..start + piece, Spares::default())?;
         window.refill(piece as usize)?;
-        all.push(take(&window, start == 0, start + piece == file.size));
+        all.push(take(&window, 0, start == 0, start + piece == file.size));
     }
     Ok(all)
 }

@@ -3,7 +3,7 @@
 use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json, log};
 use crate::error::{Error, Result};
-use crate::io::{Compression, Window, resolve};
+use crate::io::{Compression, Pipes, Window, resolve_with};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -32,9 +32,20 @@ impl Table {
     /// # Errors
     /// No such file, an empty glob, files of different formats or schemas, unknown options, broken content.
     pub fn open(def: TableDef) -> Result<Arc<Table>> {
-        let files = resolve(&def.paths)?;
+        Table::open_with(def, &Pipes::default())
+    }
+
+    /// As [`open`](Self::open), where paths may be pipes.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(def: TableDef, pipes: &Pipes) -> Result<Arc<Table>> {
+        let files = resolve_with(&def.paths, pipes)?;
         let format = choose(&def, &files)?;
-        let many::Opened { many, schema, stats } = many::open(&def, format, &files)?;
+        let many::Opened { many, schema, mut stats } = many::open(&def, format, &files)?;
+        if files.iter().any(|file| file.pipe.is_some()) {
+            stats.rows = None; // nobody knows how much comes
+        }
         Ok(Arc::new(Table { def, format, files, schema, stats, many }))
     }
 

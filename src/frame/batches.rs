@@ -32,6 +32,11 @@ impl Batches {
         self.schema.clone()
     }
 
+    /// Rows that could not be read and were left out so far, where `on_error` asked for that.
+    pub fn rejected(&self) -> u64 {
+        self.running.rejects.rows()
+    }
+
     /// The next batch; starts the query over, where that helps.
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
         loop {

@@ -7,6 +7,7 @@ use crate::front::Planned;
 use crate::ops::SinkOp;
 use crate::ops::deliver::DeliverOp;
 use crate::plan::{Described, Lowered, Outlet, batch_schema, bounds_of};
+use crate::rejects::Rejects;
 use crate::run::QueryHandle;
 use crate::store::{TryPop, TurnReader};
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -20,6 +21,8 @@ pub(super) struct Running {
     rows: TurnReader,
     handle: QueryHandle,
     inner: Arc<Inner>,
+    /// What it leaves out.
+    pub(super) rejects: Rejects,
     /// The plan, for `EXPLAIN ANALYZE`.
     pub(super) top: Described,
 }
@@ -27,6 +30,10 @@ pub(super) struct Running {
 impl Running {
     /// The next rows, in order; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>> {
+        withdrawn(self.pull(), &self.rejects)
+    }
+
+    fn pull(&mut self) -> Result<Option<RecordBatch>> {
         if !self.inner.engine.is_lent() {
             return Ok(self.rows.pop()?.map(|batch| batch.data));
         }
@@ -54,14 +61,16 @@ pub(super) fn start(inner: &Arc<Inner>, planned: &Planned) -> Result<Running> {
     let (queue, rows) = inner.queue(batch_schema(settled.schema()), skip, fetch)?;
     let sink = Arc::new(DeliverOp::new(queue.clone()));
     let floor = inner.limits.tuning.result_queue_bytes;
-    let lowered = inner.lowering().finish(plan, Outlet::new(sink, "result", floor))?;
+    let lowering = inner.lowering();
+    let rejects = lowering.rejects.clone();
+    let lowered = lowering.finish(plan, Outlet::new(sink, "result", floor))?;
     let top = lowered.top.clone();
     let handle = inner.engine.submit(
         lowered.stages.graph,
         lowered.stages.work,
         Box::new(move |result| result.unwrap_or_else(|error| queue.fail(error))),
     );
-    Ok(Running { rows, handle, inner: inner.clone(), top })
+    Ok(Running { rows, handle, inner: inner.clone(), rejects, top })
 }
 
 /// Runs `planned` into `sink` to its end.
@@ -71,11 +80,21 @@ pub(super) fn drain(inner: &Arc<Inner>, planned: &Planned, sink: Arc<dyn SinkOp>
 
 /// Runs `plan` into `outlet` to its end.
 pub(super) fn run(inner: &Inner, plan: &LogicalPlan, outlet: Outlet) -> Result<Described> {
-    let lowered = inner.lowering().finish(plan, outlet)?;
+    let lowering = inner.lowering();
+    let rejects = lowering.rejects.clone();
+    let lowered = lowering.finish(plan, outlet)?;
     let top = lowered.top.clone();
     let handle = inner.engine.submit(lowered.stages.graph, lowered.stages.work, Box::new(|_| {}));
-    handle.wait()?;
+    withdrawn(handle.wait(), &rejects)?;
     Ok(top)
+}
+
+/// A query that a misfit ends may start over: what it left out does not count.
+fn withdrawn<T>(done: Result<T>, rejects: &Rejects) -> Result<T> {
+    if done.as_ref().is_err_and(crate::Error::is_misfit) {
+        rejects.withdraw();
+    }
+    done
 }
 
 /// Runs the inputs of `plan`, plans that run together, each into its sink, to their ends.
@@ -87,8 +106,10 @@ pub(super) fn drain_all(
 ) -> Result<()> {
     let plan = recursive::settle(inner, plan)?;
     let outlets = sinks.into_iter().map(|sink| Outlet::new(sink, "result", floor)).collect();
-    let stages = inner.lowering().finish_all(&plan, outlets)?;
-    inner.engine.submit(stages.graph, stages.work, Box::new(|_| {})).wait()
+    let lowering = inner.lowering();
+    let rejects = lowering.rejects.clone();
+    let stages = lowering.finish_all(&plan, outlets)?;
+    withdrawn(inner.engine.submit(stages.graph, stages.work, Box::new(|_| {})).wait(), &rejects)
 }
 
 /// In how many pieces the rows of `planned` are made, where that is known beforehand.

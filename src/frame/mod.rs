@@ -26,7 +26,9 @@ mod lazy;
 mod logs;
 mod outcome;
 mod over;
+mod pipes;
 mod recursive;
+mod rejected;
 mod rows;
 mod session;
 mod sink;
@@ -50,7 +52,11 @@ mod functions_tests;
 #[cfg(test)]
 mod holistic_tests;
 #[cfg(test)]
+mod pipes_tests;
+#[cfg(test)]
 mod recursive_tests;
+#[cfg(test)]
+mod rejects_tests;
 #[cfg(test)]
 mod series_tests;
 #[cfg(test)]

@@ -29,4 +29,8 @@ pub struct SessionStats {
     pub scratch_peak: u64,
     /// Queries that started over because a value contradicted a guessed type.
     pub restarts: u64,
+    /// Rows that could not be read and were left out, where `on_error` asked for that.
+    pub rejected: u64,
+    /// Values that could not be read and are null instead.
+    pub nulled: u64,
 }

@@ -1,15 +1,18 @@
 //! A session: one budget, one pool, one catalog, and everything that runs in them.
 
 use super::execute::{self, Running};
-use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, tables, write};
+use super::pipes::InScratch;
+use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, rejected, tables, write};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
+use crate::front::custom::TableFunction;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
 use crate::memory::{Memory, anonymous_bytes, default_limit};
 use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
 use crate::plan::{Limits, Lowering, Pipe, Stages, batch_schema, explain, explain_analyzed};
+use crate::rejects::{Reject, RejectLog};
 use crate::run::{Engine, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
 use crate::store::{Scratch, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::RecordBatch;
@@ -35,6 +38,8 @@ pub(super) struct Inner {
     pub(super) front: Front,
     pub(super) limits: Limits,
     pub(super) scratch: Scratch,
+    /// What the last queries left out.
+    rejects: RejectLog,
     restarts: AtomicU64,
     /// How often everything was asked to stop.
     cancels: AtomicU64,
@@ -66,7 +71,9 @@ impl Inner {
     }
 
     pub(super) fn lowering(&self) -> Lowering {
-        Lowering::new(self.limits.clone(), self.front.options())
+        let mut lowering = Lowering::new(self.limits.clone(), self.front.options());
+        lowering.rejects = self.rejects.begin();
+        lowering
     }
 
     /// A sink whose rows nobody will read: for plans that are only shown.
@@ -133,6 +140,10 @@ impl Session {
             story,
         });
         let front = Front::new()?;
+        let rejects = RejectLog::default();
+        let shown = rejects.clone();
+        front.keep_pipes(Arc::new(InScratch::new(scratch.clone(), engine.memory().budget.clone())));
+        front.add_table_function("rejects", TableFunction::new(&[], move |_| rejected::supply(&shown)))?;
         let changing = Mutex::default();
         Ok(Session(Arc::new(Inner {
             changing,
@@ -140,6 +151,7 @@ impl Session {
             front,
             limits,
             scratch,
+            rejects,
             restarts: AtomicU64::new(0),
             cancels: AtomicU64::new(0),
         })))
@@ -474,6 +486,29 @@ impl Session {
         self.0.engine.cancel_all();
     }
 
+    /// What could not be read and was left out by the last queries, where a table's `on_error` asks for that: at most the
+    /// first thousand rejects of each of the last four queries that had any. `FROM rejects()` shows the same.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().build()?;
+    /// let path = std::env::temp_dir().join("partita-rejects-doc.csv");
+    /// std::fs::write(&path, "a,b\n1,x\ntwo,y\n3,z\n").unwrap();
+    /// let options = "types => {'a': 'int'}, on_error => 'reject'";
+    /// let rows = session.sql(&format!("FROM read_csv('{}', {options})", path.display()))?;
+    /// assert_eq!((rows.count()?, session.stats().rejected), (2, 1));
+    /// let reject = &session.rejects()[0];
+    /// assert_eq!((reject.place.line, reject.place.column.as_deref()), (Some(3), Some("a")));
+    /// assert_eq!(session.sql("SELECT text, reason FROM rejects()")?.lines()?, ["two|the value is not of type Int32"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rejects(&self) -> Vec<Reject> {
+        self.0.rejects.list()
+    }
+
     /// What the session used so far.
     pub fn stats(&self) -> SessionStats {
         let budget = &self.0.engine.memory().budget;
@@ -487,6 +522,8 @@ impl Session {
             scratch_read: scratch.read,
             scratch_peak: scratch.peak,
             restarts: self.0.restarts.load(Relaxed),
+            rejected: self.0.rejects.counts().0,
+            nulled: self.0.rejects.counts().1,
         }
     }
 }

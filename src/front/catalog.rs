@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::formats::{ColumnStats, Table, TableDef, TableStats};
+use crate::io::Pipes;
 use crate::ops::series::Series;
 use crate::ops::supply::Supply;
 use arrow::datatypes::SchemaRef;
@@ -212,6 +213,7 @@ pub(super) struct Catalog {
     tables: RwLock<BTreeMap<String, TableRef>>,
     shapes: RwLock<BTreeMap<String, Arc<Shape>>>,
     opened: RwLock<HashMap<String, Arc<Table>>>,
+    pub(super) pipes: Pipes,
 }
 
 impl fmt::Debug for Catalog {
@@ -276,7 +278,7 @@ impl Catalog {
         let fully = |t: &Table| {
             let mut def = t.def.clone();
             def.options.insert("infer".into(), "full".into());
-            Table::open(def).ok()
+            Table::open_with(def, &self.pipes).ok()
         };
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         for table in opened.values_mut().filter(|t| holds(t)) {
@@ -303,7 +305,7 @@ impl Catalog {
         {
             return Ok(table);
         }
-        let table = Table::open(def)?;
+        let table = Table::open_with(def, &self.pipes)?;
         self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&table));
         Ok(table)
     }
@@ -311,8 +313,7 @@ impl Catalog {
 
 /// Whether the table's files are surely those that it was opened with. A pipe is: it can be read only once.
 fn is_fresh(table: &Table) -> bool {
-    let is_pipe = |p: &String| p == "-" || p.starts_with("/dev/");
-    if table.def.paths.iter().all(is_pipe) {
+    if table.files.iter().all(|file| file.pipe.is_some()) {
         return true;
     }
     let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();

@@ -296,6 +296,11 @@ impl Front {
         self.catalog.open(def)
     }
 
+    /// Standard input and pipes become tables, what is read of them is kept by `keep`.
+    pub fn keep_pipes(&self, keep: Arc<dyn crate::io::Keep>) {
+        self.catalog.pipes.kept_by(keep);
+    }
+
     /// Forgets what was guessed of the tables that hold `file` (of all, if it is not known): from now on their types
     /// come from all their data.
     pub fn infer_fully(&self, file: Option<&str>) {

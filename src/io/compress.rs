@@ -2,7 +2,9 @@
 
 use super::atomic::Output;
 use super::paths::FileRef;
+use super::pipe::PipeReader;
 use super::read::{InputFile, Sequential};
+use super::window::fill;
 use crate::error::{Error, Result};
 use std::io::{self, BufReader, Read, Write};
 
@@ -46,7 +48,10 @@ impl Compression {
     /// It cannot be read, or has changed.
     pub fn of_file(found: &FileRef) -> Result<Self> {
         let mut head = [0; 4];
-        let read = InputFile::open(found)?.read_at(&mut head, 0)?;
+        let read = match &found.pipe {
+            Some(pipe) => fill(&mut PipeReader::new(pipe, 0), &mut head, &found.path, 0)?,
+            None => InputFile::open(found)?.read_at(&mut head, 0)?,
+        };
         Ok(Self::of_content(head.get(..read).unwrap_or_default()))
     }
 }
@@ -56,7 +61,11 @@ impl Compression {
 /// # Errors
 /// It cannot be opened, or has changed. Broken compressed data is an `InvalidData` or `UnexpectedEof` of the reader.
 pub fn open_stream(found: &FileRef, kind: Compression) -> Result<Box<dyn Read + Send>> {
-    let input = BufReader::with_capacity(128 << 10, Sequential { input: InputFile::open(found)?, at: 0 });
+    let raw: Box<dyn Read + Send> = match &found.pipe {
+        Some(pipe) => Box::new(PipeReader::new(pipe, 0)),
+        None => Box::new(Sequential { input: InputFile::open(found)?, at: 0 }),
+    };
+    let input = BufReader::with_capacity(128 << 10, raw);
     Ok(match kind {
         Compression::None => Box::new(input),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),

@@ -1,7 +1,7 @@
 //! Files below the formats: paths and globs, byte ranges, compression, outputs that appear when complete, io threads.
 //!
 //! Life of an input: [`resolve`] turns what the user wrote into [`FileRef`]s; [`InputFile`] opens one, refusing a file
-//! that has changed since; a [`Window`] slides over its bytes (a range of the file, or all of it decompressed).
+//! that has changed since (pipes have a story of their own); a [`Window`] slides over its bytes (a range of the file, or all of it decompressed).
 //!
 //! Life of an output: [`AtomicFile`] takes the bytes under no name, [`Compressed`] packs them on the way, and `complete`
 //! gives the file its name. A [`Staging`] does so for a directory of files.
@@ -9,6 +9,7 @@
 mod atomic;
 mod compress;
 mod paths;
+mod pipe;
 mod read;
 mod staging;
 pub mod threads;
@@ -16,7 +17,8 @@ mod window;
 
 pub use atomic::{AtomicFile, Output, StreamOutput};
 pub use compress::{Compressed, Compression, open_stream};
-pub use paths::{FileRef, resolve};
+pub use paths::{FileRef, resolve, resolve_with};
+pub use pipe::{Keep, KeptBlock, Pipe, Pipes};
 pub use read::InputFile;
 pub use staging::{Existing, Staging};
 pub use window::{Spares, Window};

@@ -4,6 +4,7 @@
 //! `_`, where other engines keep their markers) are no data, unless they are named. Files come in the order of their
 //! names.
 
+use super::pipe::{Pipe, Pipes};
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use std::fs::{self, Metadata};
@@ -19,6 +20,8 @@ pub struct FileRef {
     pub size: u64,
     /// Its time of modification, in nanoseconds since 1970: a file that changes while it is read is an error.
     pub modified: i128,
+    /// The pipe, where it is one: then size and time are 0, and it can only be read in order.
+    pub pipe: Option<Arc<Pipe>>,
 }
 
 impl FileRef {
@@ -32,7 +35,17 @@ impl FileRef {
             let message = format!("{} is not a regular file", path.display());
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
-        Ok(FileRef { path: path.to_string_lossy().into(), size: meta.len(), modified: modified(&meta) })
+        Ok(FileRef { path: path.to_string_lossy().into(), size: meta.len(), modified: modified(&meta), pipe: None })
+    }
+
+    /// Whether it surely holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 && self.pipe.is_none()
+    }
+
+    /// Where its bytes end at most.
+    pub fn end(&self) -> u64 {
+        if self.pipe.is_some() { u64::MAX } else { self.size }
     }
 }
 
@@ -50,12 +63,23 @@ pub(super) fn modified(meta: &Metadata) -> i128 {
 /// # Errors
 /// `Query` for a path that does not exist, a directory without data files, a glob that matches nothing or is malformed.
 pub fn resolve(paths: &[String]) -> Result<Vec<FileRef>> {
+    resolve_with(paths, &Pipes::default())
+}
+
+/// As [`resolve`], and standard input (`-`), FIFOs and the like, as `pipes` knows them.
+///
+/// # Errors
+/// As `resolve`.
+pub fn resolve_with(paths: &[String], pipes: &Pipes) -> Result<Vec<FileRef>> {
     if paths.is_empty() {
         return Err(Error::query("no files are named"));
     }
     let mut files = Vec::new();
     for path in paths {
-        files.extend(resolve_one(path)?);
+        match pipes.named(path) {
+            Some(pipe) => files.push(pipe),
+            None => files.extend(resolve_one(path)?),
+        }
     }
     Ok(files)
 }

@@ -18,8 +18,12 @@ impl InputFile {
     /// Opens a file that was found before.
     ///
     /// # Errors
-    /// It is gone, cannot be read, or is not as it was.
+    /// It is gone, cannot be read, is not as it was, or is a pipe.
     pub fn open(as_found: &FileRef) -> Result<Self> {
+        if as_found.pipe.is_some() {
+            let message = format!("{} is a pipe, of which no ranges can be read", as_found.path);
+            return Err(Error::unsupported(message).advise("write it to a file first"));
+        }
         let file = File::open(Path::new(&*as_found.path)).map_err(|e| Error::io(&as_found.path, e))?;
         let input = InputFile { file, as_found: as_found.clone() };
         input.check()?;

@@ -13,6 +13,7 @@
 
 use super::compress::{Compression, open_stream};
 use super::paths::FileRef;
+use super::pipe::PipeReader;
 use super::read::InputFile;
 use crate::error::{Error, Place, Result};
 use arrow::buffer::Buffer;
@@ -67,7 +68,13 @@ impl Window {
     /// # Errors
     /// The file cannot be opened, or has changed.
     pub fn range(file: &FileRef, range: std::ops::Range<u64>, spares: Spares) -> Result<Self> {
-        let source = Source::Range { input: InputFile::open(file)?, next: range.start };
+        let source = match &file.pipe {
+            Some(pipe) => {
+                let from = Box::new(PipeReader::new(pipe, range.start));
+                Source::Stream { name: file.path.clone(), from }
+            }
+            None => Source::Range { input: InputFile::open(file)?, next: range.start },
+        };
         Ok(Self::new(source, range, spares))
     }
 
@@ -86,7 +93,7 @@ impl Window {
     /// As above.
     pub fn whole(file: &FileRef, spares: Spares) -> Result<Self> {
         match Compression::of_file(file)? {
-            Compression::None => Self::range(file, 0..file.size, spares),
+            Compression::None => Self::range(file, 0..file.end(), spares),
             kind => Self::stream(file, kind, spares),
         }
     }
@@ -223,7 +230,8 @@ impl Window {
     }
 }
 
-fn fill(from: &mut dyn Read, into: &mut [u8], name: &Arc<str>, at: u64) -> Result<usize> {
+/// Fills `into`, as far as there is something; `at` is its place in the file `name`.
+pub(super) fn fill(from: &mut dyn Read, into: &mut [u8], name: &Arc<str>, at: u64) -> Result<usize> {
     let mut done = 0;
     while let Some(rest) = into.get_mut(done..).filter(|r| !r.is_empty()) {
         match from.read(rest) {
@@ -232,6 +240,10 @@ fn fill(from: &mut dyn Read, into: &mut [u8], name: &Arc<str>, at: u64) -> Resul
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => {
                 let place = Place { file: Some(name.clone()), byte: Some(at + done as u64), ..Place::default() };
+                // What went through the decompressor is not its own.
+                if let Some(ours) = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+                    return Err(ours.clone().at(place));
+                }
                 return Err(Error::data(format!("the compressed data is broken: {e}")).at(place).because(e));
             }
         }

@@ -11,6 +11,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Why a column could not be decoded.
@@ -55,6 +56,10 @@ pub(super) struct Decoder<'a> {
     pub(super) buffer: &'a Buffer,
     pub(super) marks: &'a Marks,
     pub(super) nulls: &'a [Vec<u8>],
+    /// Where values that cannot be read are noted, and made null; `None`: the first one is an error.
+    pub(super) met: Option<&'a RefCell<Vec<Bad>>>,
+    /// Rows whose text is not to be read: it is no UTF-8.
+    pub(super) unread: &'a [usize],
 }
 
 impl Decoder<'_> {
@@ -130,13 +135,30 @@ impl Decoder<'_> {
             return Ok(None);
         }
         let value = match self.marks.quote {
-            Some(quote) => unquote(text, quote, self.marks.escape).ok_or(Bad::Quote(row))?,
+            Some(quote) => match unquote(text, quote, self.marks.escape) {
+                Some(value) => value,
+                None => return self.meet(Bad::Quote(row)).map(|()| None),
+            },
             None => text.into(),
         };
         if value.is_empty() {
             return Ok(None);
         }
-        parse(&value, 0, value.len()).map(Some).ok_or(Bad::Misfit(row))
+        match parse(&value, 0, value.len()) {
+            Some(value) => Ok(Some(value)),
+            None => self.meet(Bad::Misfit(row)).map(|()| None),
+        }
+    }
+
+    /// Notes a value that cannot be read, or fails with it.
+    fn meet(&self, bad: Bad) -> Result<(), Bad> {
+        match self.met {
+            Some(met) => {
+                met.borrow_mut().push(bad);
+                Ok(())
+            }
+            None => Err(bad),
+        }
     }
 
     fn is_null(&self, text: &[u8]) -> bool {
@@ -164,7 +186,8 @@ impl Decoder<'_> {
         for row in rows {
             let (at, end) = self.rows.field(row, column);
             let first = bytes.get(at).copied();
-            if at >= end || (!self.nulls.is_empty() && self.is_null(self.rows.text(row, column))) {
+            let unread = !self.unread.is_empty() && self.unread.binary_search(&row).is_ok();
+            if unread || at >= end || (!self.nulls.is_empty() && self.is_null(self.rows.text(row, column))) {
                 values.null();
             } else if first == self.marks.quote || self.marks.escape.is_some() {
                 self.quoted(&mut values, row, at, end)?;
@@ -181,7 +204,11 @@ impl Decoder<'_> {
             values.view(self.rows.bytes, at, end);
             return Ok(());
         };
-        match unquote(text, quote, self.marks.escape).ok_or(Bad::Quote(row))? {
+        let Some(value) = unquote(text, quote, self.marks.escape) else {
+            values.null();
+            return self.meet(Bad::Quote(row));
+        };
+        match value {
             std::borrow::Cow::Borrowed(inner) if inner.len() + 2 == text.len() => {
                 values.view(self.rows.bytes, at + 1, end - 1);
             }

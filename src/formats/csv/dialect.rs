@@ -30,6 +30,9 @@ const OPTIONS: &[&str] = &[
     "skip",
     "all_text",
     "infer",
+    "on_error",
+    "ignore_errors",
+    "store_rejects",
 ];
 
 /// How the files of a table are written.

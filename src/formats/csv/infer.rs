@@ -4,6 +4,7 @@ use super::dialect::{Dialect, behind_skipped};
 use super::rows::{Rows, unquote};
 use super::structure::{Piece, Structure};
 use crate::error::{Error, Result};
+use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
 use crate::formats::text::{Declared, Distinct, base_type};
 use crate::formats::values::Kind;
@@ -24,11 +25,13 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     let declared = Declared::of(def)?;
     declared.check(&dialect.names)?;
     let mut seen = Seen::new(&dialect);
+    seen.lenient = OnError::of(&def.options)?.is_lenient();
     for sample in samples(files)? {
         seen.sample(&sample)?;
     }
     let stats = seen.stats(files);
     if is_full(def)? {
+        seen.settled = seen.lenient;
         for file in files {
             seen.whole(file)?;
         }
@@ -65,6 +68,10 @@ struct Seen<'a> {
     rows: u64,
     bytes: u64,
     found: Structure,
+    /// Whether rows that cannot be read are left out.
+    lenient: bool,
+    /// Whether a value that would make a column text is left out.
+    settled: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -72,7 +79,16 @@ impl<'a> Seen<'a> {
         let columns = dialect.names.len();
         let distinct = (0..columns).map(|_| Distinct::default()).collect();
         let kinds = vec![Kind::Null; columns];
-        Seen { dialect, kinds, distinct, rows: 0, bytes: 0, found: Structure::default() }
+        Seen {
+            dialect,
+            kinds,
+            distinct,
+            rows: 0,
+            bytes: 0,
+            found: Structure::default(),
+            lenient: false,
+            settled: false,
+        }
     }
 
     /// Takes a piece of a file. One from the middle may begin inside quotes: it is used only if its rows come out right
@@ -108,15 +124,16 @@ impl<'a> Seen<'a> {
     /// Takes the rows of a piece, but for the first `skip`; false where they do not fit the columns.
     fn take(&mut self, bytes: &[u8], piece: Piece, skip: usize, count: bool) -> bool {
         let (mut found, mut spare) = (std::mem::take(&mut self.found), Vec::new());
-        let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok();
-        let fits = ok
-            && match Rows::new(bytes, &found, &mut spare, self.kinds.len(), self.dialect.trim_cr()) {
-                Ok(rows) => {
-                    self.rows(&rows, skip, count);
-                    true
-                }
-                Err(_) => false,
-            };
+        let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok() || (self.lenient && !found.row_ends.is_empty());
+        let (columns, trim_cr) = (self.kinds.len(), self.dialect.trim_cr());
+        let rows = match self.lenient {
+            true => Ok(Rows::regular(bytes, &found, &mut spare, columns, trim_cr, &mut |_| ())),
+            false => Rows::new(bytes, &found, &mut spare, columns, trim_cr),
+        };
+        let fits = ok && rows.is_ok();
+        if let (true, Ok(rows)) = (ok, rows) {
+            self.rows(&rows, skip, count);
+        }
         if fits && count && !found.row_ends.is_empty() {
             self.bytes += (found.row_end(found.row_ends.len() - 1) + 1 - piece.start) as u64;
         }
@@ -140,7 +157,10 @@ impl<'a> Seen<'a> {
                     None => text.into(),
                 };
                 if !value.is_empty() || text.is_empty() {
-                    *kind = kind.join(Kind::of(&value));
+                    let joined = kind.join(Kind::of(&value));
+                    if !self.settled || joined != Kind::Text || *kind == Kind::Null {
+                        *kind = joined;
+                    }
                 }
             }
         }
@@ -160,7 +180,10 @@ impl<'a> Seen<'a> {
             let (start, end, last) = (window.pos(), window.filled(), window.is_last());
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
-                return Ok(());
+                let line = memchr::memchr(self.dialect.marks.newline, window.rest());
+                let Some(n) = line.filter(|_| self.lenient) else { return Ok(()) };
+                window.advance_to(start + n + 1);
+                continue;
             }
             let rows = self.found.row_ends.len();
             if rows == 0 {

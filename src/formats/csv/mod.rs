@@ -21,6 +21,7 @@
 mod decode;
 mod dialect;
 mod infer;
+mod lenient;
 mod reader;
 mod rows;
 mod scan;

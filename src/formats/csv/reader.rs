@@ -1,10 +1,12 @@
 //! Reads one split: windows of text to batches.
 
 use super::decode::{Bad, Column, Decoder};
+use super::lenient;
 use super::rows::{Ragged, Rows};
 use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
+use crate::formats::faults::Leaving;
 use crate::formats::text::{check_utf8, line_at, narrow, shorten};
 use crate::formats::{FileRef, SplitReader};
 use crate::io::Window;
@@ -16,16 +18,21 @@ use std::sync::Arc;
 /// The longest record.
 const MAX_RECORD: usize = 64 << 20;
 
+/// What is wrong with a longer one.
+const TOO_LONG: &str = "a record is longer than 64 MiB";
+
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
 
 /// See the head of this file.
 pub(super) struct CsvReader {
-    scan: Arc<Shared>,
-    file: FileRef,
+    pub(super) scan: Arc<Shared>,
+    pub(super) file: FileRef,
+    /// Who is told of rows that are left out, where they are.
+    pub(super) leaving: Option<Leaving>,
     /// The text, and the offset at which records are no longer the split's.
-    input: Option<(Window, u64)>,
-    found: Structure,
+    pub(super) input: Option<(Window, u64)>,
+    pub(super) found: Structure,
     /// Bytes that a batch takes, from the last one.
     want: usize,
     /// Rows that are counted but not handed over yet.
@@ -36,7 +43,19 @@ impl CsvReader {
     pub(super) fn open(scan: &Arc<Shared>, index: usize) -> Result<Self> {
         let input = scan.window_at(index)?;
         let file = scan.file(scan.split(index)?)?.clone();
-        Ok(CsvReader { scan: scan.clone(), file, input, found: Structure::default(), want: scan.window, counted: 0 })
+        let newline = scan.dialect.marks.newline;
+        let leave =
+            |(window, _): &(Window, u64)| Leaving::new(&scan.spec.rejects, &file, window.offset(window.pos()), newline);
+        let leaving = input.as_ref().filter(|_| scan.on_error.is_lenient()).map(leave);
+        Ok(CsvReader {
+            scan: scan.clone(),
+            file,
+            leaving,
+            input,
+            found: Structure::default(),
+            want: scan.window,
+            counted: 0,
+        })
     }
 
     /// Finds the next rows; false at the end.
@@ -48,17 +67,28 @@ impl CsvReader {
             if window.offset(start) >= *stop {
                 return Ok(false);
             }
-            let rows_only = self.scan.wanted.is_empty() && self.scan.filter.is_empty();
+            let rows_only = self.scan.only_counts();
             let max_rows = if rows_only { usize::MAX } else { self.scan.spec.batch_rows.max(1) };
             let piece = Piece { start, end, stop: window.place(*stop), last: window.is_last(), max_rows, rows_only };
             if start < end {
                 let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
-                scanned.map_err(|b| broken(b, window, &self.scan, &self.file))?;
-                if !self.found.row_ends.is_empty() {
-                    return Ok(true);
+                let found = !self.found.row_ends.is_empty();
+                match (scanned, &mut self.leaving) {
+                    (Ok(()), _) if found => return Ok(true),
+                    (Ok(()), _) => {}
+                    (Err(_), Some(_)) if found => return Ok(true),
+                    (Err(b), Some(leaving)) => {
+                        lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, b.reason())?;
+                        continue;
+                    }
+                    (Err(b), None) => return Err(broken(b, window, &self.scan, &self.file)),
                 }
             }
             if end - start > MAX_RECORD {
+                if let Some(leaving) = &mut self.leaving {
+                    lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, TOO_LONG)?;
+                    continue;
+                }
                 return Err(too_long(window, &self.scan, &self.file));
             }
             if !window.overshoot()? && window.is_last() && window.rest().is_empty() {
@@ -126,14 +156,17 @@ impl CsvReader {
 
 impl SplitReader for CsvReader {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        if self.scan.wanted.is_empty() && self.scan.filter.is_empty() {
+        if self.scan.only_counts() {
             return self.count();
         }
         let mut passed = 0;
         while self.advance()? {
-            let decoded = self.decode()?;
+            let decoded = if self.leaving.is_some() { self.decode_leniently()? } else { self.decode()? };
             let Some((window, _)) = &mut self.input else { return Ok(None) };
             let end = self.found.row_end(self.found.row_ends.len() - 1) + 1;
+            if let Some(leaving) = &mut self.leaving {
+                leaving.passed(end, window);
+            }
             let took = end - window.pos();
             window.advance_to(end);
             passed += took;
@@ -153,7 +186,7 @@ fn empty(scan: &Shared) -> Vec<ArrayRef> {
     scan.wanted.iter().map(|c| arrow::array::new_empty_array(&c.wanted)).collect()
 }
 
-fn batch(scan: &Shared, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(super) fn batch(scan: &Shared, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(scan.wanted_schema.clone(), columns, &options)?)
 }
@@ -196,7 +229,14 @@ impl Job<'_> {
 
     fn column(&self, column: &Column, pick: Option<&[u32]>) -> Result<ArrayRef> {
         let (dialect, reader) = (&self.reader.scan.dialect, self.reader);
-        let decoder = Decoder { rows: self.rows, buffer: self.buffer, marks: &dialect.marks, nulls: &dialect.nulls };
+        let decoder = Decoder {
+            rows: self.rows,
+            buffer: self.buffer,
+            marks: &dialect.marks,
+            nulls: &dialect.nulls,
+            met: None,
+            unread: &[],
+        };
         let array = decoder.column(column, pick).map_err(|bad| self.bad(bad, column))?;
         narrow(array, &column.wanted)
             .map_err(|e| e.at(Place { file: Some(reader.file.path.clone()), ..self.named(column) }))
@@ -227,10 +267,10 @@ impl Job<'_> {
     }
 }
 
-const NO_QUOTES: &str = "if quotes have no meaning in this file, set quote => ''";
+pub(super) const NO_QUOTES: &str = "if quotes have no meaning in this file, set quote => ''";
 
 /// The rows that a mask keeps; null refuses.
-fn kept(mask: &BooleanArray) -> Vec<u32> {
+pub(super) fn kept(mask: &BooleanArray) -> Vec<u32> {
     let bits = match mask.nulls() {
         Some(nulls) => mask.values() & nulls.inner(),
         None => mask.values().clone(),
@@ -239,7 +279,7 @@ fn kept(mask: &BooleanArray) -> Vec<u32> {
 }
 
 /// A type as people call it, with its article.
-fn type_name(t: &DataType) -> String {
+pub(super) fn type_name(t: &DataType) -> String {
     match t {
         DataType::Int64 => "an integer of 64 bits".into(),
         DataType::Float64 => "a number".into(),
@@ -251,22 +291,20 @@ fn type_name(t: &DataType) -> String {
     }
 }
 
-fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Place {
+pub(super) fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Place {
     let line = line_at(file, at, scan.dialect.marks.newline);
     Place { file: Some(file.path.clone()), line, byte: Some(at), text: Some(shorten(text)), ..Place::default() }
 }
 
 fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let (at, error) = match broken {
-        Broken::StrayQuote(at) => (at, Error::data("a quote stands in the middle of a field that is not quoted")),
-        Broken::OpenQuote(at) => (at, Error::data("a quoted field is not closed before the file ends")),
-    };
+    let (Broken::StrayQuote(at) | Broken::OpenQuote(at)) = broken;
+    let error = Error::data(broken.reason());
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();
     error.advise(NO_QUOTES).at(place(file, window.offset(at), scan, text.get(..80).unwrap_or(text)))
 }
 
 fn ragged(r: Ragged, window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let message = format!("the row has {} fields, but there are {} columns", r.fields, scan.dialect.names.len());
+    let message = r.reason(scan.dialect.names.len());
     let text = window.bytes().get(r.at..r.end).unwrap_or_default();
     Error::data(message).at(place(file, window.offset(r.at), scan, text))
 }
@@ -274,10 +312,5 @@ fn ragged(r: Ragged, window: &Window, scan: &Shared, file: &FileRef) -> Error {
 fn too_long(window: &Window, scan: &Shared, file: &FileRef) -> Error {
     let at = window.offset(window.pos());
     let text = window.rest();
-    Error::data("a record is longer than 64 MiB").advise(NO_QUOTES).at(place(
-        file,
-        at,
-        scan,
-        text.get(..80).unwrap_or(text),
-    ))
+    Error::data(TOO_LONG).advise(NO_QUOTES).at(place(file, at, scan, text.get(..80).unwrap_or(text)))
 }

@@ -26,6 +26,13 @@ pub(super) struct Ragged {
     pub(super) fields: usize,
 }
 
+impl Ragged {
+    /// What is wrong, for people.
+    pub(super) fn reason(self, columns: usize) -> String {
+        format!("the row has {} fields, but there are {columns} columns", self.fields)
+    }
+}
+
 impl<'a> Rows<'a> {
     /// The rows of a scan. Blank lines are left out, but for tables of one column; then the places go to `spare`.
     ///
@@ -48,8 +55,25 @@ impl<'a> Rows<'a> {
             let rows = found.row_ends.len();
             return Ok(Rows { bytes, spans: &found.spans, stride: columns, columns, rows, trim_cr });
         }
-        let rows = without_blanks(bytes, found, columns, spare)?;
+        let rows = without_blanks(bytes, found, columns, spare, &mut Err)?;
         Ok(Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr })
+    }
+
+    /// The same, without the rows that have another number of fields: those go to `ragged`.
+    pub(super) fn regular(
+        bytes: &'a [u8],
+        found: &'a Structure,
+        spare: &'a mut Vec<u32>,
+        columns: usize,
+        trim_cr: bool,
+        ragged: &mut dyn FnMut(Ragged),
+    ) -> Self {
+        let mut leave = |row| {
+            ragged(row);
+            Ok(())
+        };
+        let rows = without_blanks(bytes, found, columns, spare, &mut leave).unwrap_or_default();
+        Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr }
     }
 
     /// How many rows.
@@ -84,8 +108,15 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Copies the places of the rows that are not blank, each with its beginning; answers with their number.
-fn without_blanks(bytes: &[u8], found: &Structure, columns: usize, spans: &mut Vec<u32>) -> Result<usize, Ragged> {
+/// Copies the places of the rows that are not blank, each with its beginning; answers with their number. What `ragged`
+/// lets pass is left out.
+fn without_blanks(
+    bytes: &[u8],
+    found: &Structure,
+    columns: usize,
+    spans: &mut Vec<u32>,
+    ragged: &mut dyn FnMut(Ragged) -> Result<(), Ragged>,
+) -> Result<usize, Ragged> {
     let (mut rows, mut before) = (0, 0);
     for r in 0..found.row_ends.len() {
         let end = found.row_ends.get(r).copied().unwrap_or(before);
@@ -96,7 +127,7 @@ fn without_blanks(bytes: &[u8], found: &Structure, columns: usize, spans: &mut V
             spans.extend_from_slice(of_row);
             rows += 1;
         } else if !is_blank(bytes, found.row_start(r), found.row_end(r)) {
-            return Err(Ragged { at: found.row_start(r), end: found.row_end(r), fields });
+            ragged(Ragged { at: found.row_start(r), end: found.row_end(r), fields })?;
         }
     }
     Ok(rows)

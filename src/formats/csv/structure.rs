@@ -39,6 +39,16 @@ pub(super) enum Broken {
     OpenQuote(usize),
 }
 
+impl Broken {
+    /// What is wrong, for people.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Broken::StrayQuote(_) => "a quote stands in the middle of a field that is not quoted",
+            Broken::OpenQuote(_) => "a quoted field is not closed before the file ends",
+        }
+    }
+}
+
 /// What to scan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
@@ -79,7 +89,7 @@ impl Structure {
     /// Finds the complete rows of a piece.
     ///
     /// # Errors
-    /// A quote in the wrong place, or one that the file does not close.
+    /// A quote in the wrong place, or one that the file does not close. The rows before it are found.
     pub(super) fn scan(&mut self, bytes: &[u8], marks: &Marks, piece: Piece) -> Result<(), Broken> {
         self.row_ends.clear();
         if self.spans.len() < 1024 {
@@ -89,12 +99,12 @@ impl Structure {
         if let Some(first) = scan.out.spans.first_mut() {
             *first = piece.start as u32;
         }
-        match marks.escape {
-            Some(escape) => scan.by_byte(escape)?,
-            None => dispatch(&mut scan)?,
-        }
+        let scanned = match marks.escape {
+            Some(escape) => scan.by_byte(escape),
+            None => dispatch(&mut scan),
+        };
         self.cut(piece);
-        Ok(())
+        scanned
     }
 
     /// Drops rows that are not wanted.

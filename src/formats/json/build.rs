@@ -13,15 +13,18 @@ use arrow::array::{
 };
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Why an object could not be taken.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Bad {
     /// It is no JSON, from this place on.
     Malformed(usize),
     /// The value at this place is not of its column's type.
     Misfit(usize),
+    /// Nor is this one, but a wider type of its kind would hold it and what is in the column.
+    Narrow(usize),
     /// The key at this place is not in the schema.
     Key(usize),
     /// The key at this place is there already.
@@ -48,9 +51,9 @@ pub(super) struct Column {
 
 enum Values {
     Bool(BooleanBufferBuilder),
-    Int(Vec<i64>),
+    Int(Vec<i64>, RangeInclusive<i64>),
     Float(Vec<f64>),
-    Decimal(Vec<i128>, u8, i8),
+    Decimal(Vec<i128>, RangeInclusive<i128>, u8, i8),
     Date(Vec<i32>),
     Timestamp(Vec<i64>, Option<Arc<str>>),
     Text(TextBuilder, Lenience),
@@ -78,6 +81,10 @@ pub(super) struct Object {
     rows: usize,
     /// The key whose value is being taken.
     current: Option<usize>,
+    /// Whether rows are values of any kind, which are the only column.
+    single: bool,
+    /// Columns of values that are not of their types, and their places: such values are null. `None`: they do not fit.
+    nulled: Option<Vec<(usize, usize)>>,
 }
 
 struct Key {
@@ -86,6 +93,8 @@ struct Key {
     name: String,
     /// Its column, if it is wanted.
     column: Option<usize>,
+    /// Whether its type was guessed.
+    guessed: bool,
 }
 
 impl Object {
@@ -100,17 +109,95 @@ impl Object {
             written: format!("{}:", serde_json::Value::from(f.name().as_str())).into_bytes(),
             name: f.name().clone(),
             column: wanted.iter().position(|w| *w == place),
+            guessed: guessed(place),
         };
         let column = |place: &usize| match fields.get(*place) {
             Some(f) => Column::new(f, guessed(*place)),
             None => Err(Error::internal("no such column")),
         };
         let columns = wanted.iter().map(column).collect::<Result<_>>()?;
-        Ok(Object { keys: fields.iter().enumerate().map(key).collect(), columns, strict, rows: 0, current: None })
+        let keys = fields.iter().enumerate().map(key).collect();
+        Ok(Object { keys, columns, strict, rows: 0, current: None, single: false, nulled: None })
+    }
+
+    /// Rows are values of any kind: each is taken as a whole, into the only column.
+    pub(super) fn of_values(self) -> Self {
+        Object { single: true, ..self }
+    }
+
+    /// Values that are not of their column's declared type are null.
+    pub(super) fn with_nulls(self) -> Self {
+        Object { nulled: Some(Vec::new()), ..self }
+    }
+
+    /// The values that were made null since this was asked last: the names of their columns, and their places.
+    pub(super) fn nulled(&mut self) -> Vec<(String, usize)> {
+        let nulled = self.nulled.as_mut().map(std::mem::take).unwrap_or_default();
+        let named = |(key, at): (usize, usize)| self.keys.get(key).map(|k| (k.name.clone(), at));
+        nulled.into_iter().filter_map(named).collect()
+    }
+
+    /// Forgets what was taken of an object that turned out to be broken.
+    pub(super) fn undo(&mut self) {
+        let rows = self.rows;
+        self.truncate(rows);
+        self.current = None;
+    }
+
+    /// Forgets the record that was taken last.
+    pub(super) fn drop_last(&mut self) {
+        self.truncate(self.rows.saturating_sub(1));
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.rows = rows;
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+    }
+
+    /// Takes a value of any kind.
+    fn take_value(&mut self, text: Text<'_>, at: usize) -> Taken {
+        self.current = Some(0);
+        let end = self.wanted(0, text, at, at, 0)?;
+        self.current = None;
+        self.rows += 1;
+        Ok(end)
+    }
+
+    /// Takes the value at `at` of the key of this number into its column, if it has one.
+    #[inline(always)]
+    fn wanted(&mut self, key: usize, text: Text<'_>, key_at: usize, at: usize, depth: usize) -> Taken {
+        let rows = self.rows;
+        let column = self.keys.get(key).and_then(|k| k.column).and_then(|c| self.columns.get_mut(c));
+        match column {
+            Some(column) if column.len == rows => match column.take(text, at, depth) {
+                Err(Bad::Misfit(place) | Bad::Narrow(place)) if self.nulled.is_some() => {
+                    self.make_null(key, text, at, place)
+                }
+                taken => taken,
+            },
+            Some(_) => Err(Bad::Twice(key_at)),
+            None => Ok(text.skip(at)?),
+        }
+    }
+
+    #[cold]
+    fn make_null(&mut self, key: usize, text: Text<'_>, at: usize, place: usize) -> Taken {
+        let end = text.skip(at)?;
+        let rows = self.rows;
+        let column = self.keys.get(key).and_then(|k| k.column).and_then(|c| self.columns.get_mut(c));
+        if let (Some(column), Some(nulled)) = (column, &mut self.nulled) {
+            column.truncate(rows);
+            column.null();
+            nulled.push((key, place));
+        }
+        Ok(end)
     }
 
     /// Takes the object at `at`.
     pub(super) fn take(&mut self, text: Text<'_>, at: usize, depth: usize) -> Taken {
+        if self.single {
+            return self.take_value(text, at);
+        }
         let mut at = text.space(text.expect(at, b'{')?);
         let mut next = 0; // the key that is expected
         let mut filled = 0;
@@ -118,15 +205,11 @@ impl Object {
             loop {
                 let key_at = at;
                 let (key, value_at) = self.key(text, at, next)?;
-                at = match key.and_then(|k| self.keys.get(k)) {
-                    Some(Key { column: Some(column), .. }) => {
+                at = match key {
+                    Some(k) if self.keys.get(k).is_some_and(|k| k.column.is_some()) => {
                         filled += 1;
-                        let rows = self.rows;
                         self.current = key;
-                        match self.columns.get_mut(*column) {
-                            Some(column) if column.len == rows => column.take(text, value_at, depth + 1)?,
-                            _ => return Err(Bad::Twice(key_at)),
-                        }
+                        self.wanted(k, text, key_at, value_at, depth + 1)?
                     }
                     Some(_) => text.skip(value_at)?,
                     None if self.strict => return Err(Bad::Key(key_at)),
@@ -200,6 +283,11 @@ impl Object {
     pub(super) fn unfinished(&self) -> Option<&str> {
         self.current.and_then(|k| self.keys.get(k)).map(|k| k.name.as_str())
     }
+
+    /// Whether the type of that column was guessed.
+    pub(super) fn was_guessed(&self) -> bool {
+        self.current.and_then(|k| self.keys.get(k)).is_some_and(|k| k.guessed)
+    }
 }
 
 impl Column {
@@ -211,7 +299,7 @@ impl Column {
                 let all: Vec<usize> = (0..fields.len()).collect();
                 Values::Struct(fields.clone(), Object::new(fields, &all, guessed, &|_| guessed)?)
             }
-            other => Values::of(&base_type(other)?, is_json(field), guessed)?,
+            other => Values::of(other, is_json(field), guessed)?,
         };
         Ok(Column { nulls: Vec::new(), len: 0, values, wanted: field.data_type().clone() })
     }
@@ -227,9 +315,10 @@ impl Column {
         }
         let end = match &mut self.values {
             Values::Text(b, lenience) => take_text(b, *lenience, text, at)?,
-            Values::Int(list) => {
+            Values::Int(list, range) => {
                 let end = number(text, at)?;
-                list.push(parse_int(text.bytes, at, end).ok_or(Bad::Misfit(at))?);
+                let value = parse_int(text.bytes, at, end).filter(|value| range.contains(value));
+                list.push(value.ok_or(Bad::Narrow(at))?);
                 end
             }
             Values::Float(list) => {
@@ -253,17 +342,20 @@ impl Column {
                 bits.append(first == b't');
                 Ok(text.word_end(at)?)
             }
-            Values::Decimal(list, precision, scale) => {
+            Values::Decimal(list, range, _, scale) => {
                 let end = number(text, at)?;
                 let digits = text.bytes.get(at..end).unwrap_or_default();
-                let limit = 10i128.pow(u32::from(*precision).min(38));
-                let value = parse_decimal(digits, (*scale).max(0) as usize).filter(|v| v.abs() < limit);
-                list.push(value.ok_or(Bad::Misfit(at))?);
+                let value = parse_decimal(digits, (*scale).max(0) as usize).filter(|v| range.contains(v));
+                list.push(value.ok_or(Bad::Narrow(at))?);
                 Ok(end)
             }
             Values::Date(list) if first == b'"' => {
                 let (end, _) = text.string_end(at + 1)?;
-                list.push(parse_date(text.bytes, at + 1, end).ok_or(Bad::Misfit(at))?);
+                let wider = |()| match parse_timestamp(text.bytes, at + 1, end) {
+                    Some((_, false)) => Bad::Narrow(at),
+                    _ => Bad::Misfit(at),
+                };
+                list.push(parse_date(text.bytes, at + 1, end).ok_or(()).map_err(wider)?);
                 Ok(end + 1)
             }
             Values::Timestamp(list, zone) if first == b'"' => {
@@ -285,7 +377,7 @@ impl Column {
         self.len += 1;
         match &mut self.values {
             Values::Bool(bits) => bits.append(false),
-            Values::Int(list) => list.push(0),
+            Values::Int(list, _) => list.push(0),
             Values::Float(list) => list.push(0.0),
             Values::Decimal(list, ..) => list.push(0),
             Values::Date(list) => list.push(0),
@@ -296,15 +388,40 @@ impl Column {
         }
     }
 
+    /// The first `len` values.
+    fn truncate(&mut self, len: usize) {
+        if self.len < len {
+            return;
+        }
+        self.len = len;
+        while self.nulls.last().is_some_and(|at| *at >= len) {
+            self.nulls.pop();
+        }
+        match &mut self.values {
+            Values::Bool(bits) => bits.truncate(len),
+            Values::Int(list, _) => list.truncate(len),
+            Values::Float(list) => list.truncate(len),
+            Values::Decimal(list, ..) => list.truncate(len),
+            Values::Date(list) => list.truncate(len),
+            Values::Timestamp(list, _) => list.truncate(len),
+            Values::Text(b, _) => b.truncate(len),
+            Values::List(offsets, _, item) => {
+                offsets.truncate(len + 1);
+                item.truncate(offsets.last().and_then(|n| usize::try_from(*n).ok()).unwrap_or(0));
+            }
+            Values::Struct(_, object) => object.truncate(len),
+        }
+    }
+
     /// The column, its views into `buffer`; the builder is empty again.
     fn finish(&mut self, buffer: &Buffer) -> Result<ArrayRef> {
         let len = std::mem::take(&mut self.len);
         let nulls = nulls_at(&std::mem::take(&mut self.nulls), len);
         let array: ArrayRef = match &mut self.values {
             Values::Bool(bits) => Arc::new(BooleanArray::new(bits.finish(), nulls)),
-            Values::Int(list) => Arc::new(Int64Array::new(take_all(list).into(), nulls)),
+            Values::Int(list, _) => Arc::new(Int64Array::new(take_all(list).into(), nulls)),
             Values::Float(list) => Arc::new(Float64Array::new(take_all(list).into(), nulls)),
-            Values::Decimal(list, precision, scale) => {
+            Values::Decimal(list, _, precision, scale) => {
                 let array = Decimal128Array::new(take_all(list).into(), nulls);
                 Arc::new(array.with_precision_and_scale(*precision, *scale)?)
             }
@@ -332,12 +449,16 @@ impl Column {
 }
 
 impl Values {
-    fn of(data_type: &DataType, json: bool, guessed: bool) -> Result<Self> {
-        Ok(match data_type {
+    fn of(wanted: &DataType, json: bool, guessed: bool) -> Result<Self> {
+        Ok(match &base_type(wanted)? {
             DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
-            DataType::Int64 => Values::Int(Vec::new()),
+            DataType::Int64 => Values::Int(Vec::new(), range_of(wanted)),
             DataType::Float64 => Values::Float(Vec::new()),
-            DataType::Decimal128(precision, scale) => Values::Decimal(Vec::new(), *precision, *scale),
+            DataType::Decimal128(precision, scale) => {
+                let most = 10i128.pow(u32::from(*precision).min(38)) - 1;
+                let range = if *wanted == DataType::UInt64 { 0..=i128::from(u64::MAX) } else { -most..=most };
+                Values::Decimal(Vec::new(), range, *precision, *scale)
+            }
             DataType::Date32 => Values::Date(Vec::new()),
             DataType::Timestamp(_, zone) => Values::Timestamp(Vec::new(), zone.clone()),
             DataType::Utf8View if json => Values::Text(TextBuilder::default(), Lenience::Json),
@@ -345,6 +466,19 @@ impl Values {
             DataType::Utf8View => Values::Text(TextBuilder::default(), Lenience::Both),
             other => return Err(Error::unsupported(format!("reading JSON as {other}"))),
         })
+    }
+}
+
+/// The integers that a type holds.
+fn range_of(integers: &DataType) -> RangeInclusive<i64> {
+    match integers {
+        DataType::Int8 => i8::MIN.into()..=i8::MAX.into(),
+        DataType::Int16 => i16::MIN.into()..=i16::MAX.into(),
+        DataType::Int32 => i32::MIN.into()..=i32::MAX.into(),
+        DataType::UInt8 => 0..=u8::MAX.into(),
+        DataType::UInt16 => 0..=u16::MAX.into(),
+        DataType::UInt32 => 0..=u32::MAX.into(),
+        _ => i64::MIN..=i64::MAX,
     }
 }
 

@@ -62,6 +62,7 @@ impl<'a> Text<'a> {
                     escaped = true;
                     at += 2;
                 }
+                b'\\' => return Err(Malformed(self.bytes.len())),
                 _ => return Err(Malformed(at.min(self.bytes.len()))),
             }
         }
@@ -70,32 +71,85 @@ impl<'a> Text<'a> {
     /// Behind the number that begins at `at`.
     #[inline(always)]
     pub(super) fn number_end(&self, at: usize) -> Walk<usize> {
-        let mut end = at;
-        while matches!(self.at(end), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
-            end += 1;
+        let start = at + usize::from(self.at(at) == b'-');
+        let mut end = self.digits(start);
+        if end > start + 1 && self.at(start) == b'0' {
+            return Err(Malformed(at));
         }
-        let digits = at + usize::from(self.at(at) == b'-');
-        let leading_zero = self.at(digits) == b'0' && self.at(digits + 1).is_ascii_digit();
-        let sound = self.at(digits).is_ascii_digit() && !leading_zero && self.at(end.wrapping_sub(1)).is_ascii_digit();
-        if sound { Ok(end) } else { Err(Malformed(at)) }
+        let mut sound = end > start;
+        if self.at(end) == b'.' {
+            let fraction = end + 1;
+            end = self.digits(fraction);
+            sound &= end > fraction;
+        }
+        if matches!(self.at(end), b'e' | b'E') {
+            let exponent = end + 1 + usize::from(matches!(self.at(end + 1), b'+' | b'-'));
+            end = self.digits(exponent);
+            sound &= end > exponent;
+        }
+        match sound {
+            true => Ok(end),
+            false => Err(self.cut_off(at, end)),
+        }
+    }
+
+    #[inline(always)]
+    fn digits(&self, mut at: usize) -> usize {
+        while self.at(at).is_ascii_digit() {
+            at += 1;
+        }
+        at
+    }
+
+    /// What is wrong with the text from `at` on: that it ends too early, if it is sound up to `end` where it ends.
+    #[cold]
+    fn cut_off(&self, at: usize, end: usize) -> Malformed {
+        Malformed(if end >= self.bytes.len() { self.bytes.len() } else { at })
     }
 
     /// Behind `true`, `false` or `null`.
     pub(super) fn word_end(&self, at: usize) -> Walk<usize> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let word = [&b"true"[..], b"false", b"null"].into_iter().find(|w| rest.starts_with(w));
-        word.map(|w| at + w.len()).ok_or(Malformed(at))
+        word.map(|w| at + w.len()).ok_or_else(|| {
+            let begun = [&b"true"[..], b"false", b"null"].into_iter().any(|w| w.starts_with(rest));
+            Malformed(if begun { self.bytes.len() } else { at })
+        })
     }
 
     /// Behind the value that begins at `at`.
     #[inline(always)]
     pub(super) fn skip(&self, at: usize) -> Walk<usize> {
         match self.at(at) {
-            b'"' => Ok(self.string_end(at + 1)?.0 + 1),
+            b'"' => self.skip_string(at + 1),
             b'-' | b'0'..=b'9' => self.number_end(at),
             b'{' | b'[' => self.skip_nested(at, 0),
             _ => self.word_end(at),
         }
+    }
+
+    /// Behind the string whose content begins at `at`.
+    #[inline(always)]
+    fn skip_string(&self, at: usize) -> Walk<usize> {
+        let (end, escaped) = self.string_end(at)?;
+        if escaped {
+            self.check_escapes(at, end)?;
+        }
+        Ok(end + 1)
+    }
+
+    /// Checks the escapes of a string that nobody unescapes.
+    fn check_escapes(&self, at: usize, end: usize) -> Walk<()> {
+        let mut at = at;
+        while let Some(n) = memchr::memchr(b'\\', self.bytes.get(at..end).unwrap_or_default()) {
+            at += n;
+            match self.at(at + 1) {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
+                b'u' if self.hex(at + 2).is_some() => at += 6,
+                _ => return Err(Malformed(at)),
+            }
+        }
+        Ok(())
     }
 
     fn skip_nested(&self, at: usize, depth: usize) -> Walk<usize> {
@@ -110,7 +164,7 @@ impl<'a> Text<'a> {
         loop {
             if object {
                 at = self.expect(at, b'"')?;
-                at = self.space(self.string_end(at)?.0 + 1);
+                at = self.space(self.skip_string(at)?);
                 at = self.space(self.expect(at, b':')?);
             }
             at = match self.at(at) {
@@ -199,9 +253,10 @@ mod tests {
             let t = Text { bytes: text.as_bytes() };
             let start = t.space(0);
             let ours = t.skip(start).is_ok_and(|end| t.space(end) == text.len());
-            if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
-                assert!(ours, "{text}");
-            }
+            // Only half of a surrogate pair, and numbers beyond floats, are a matter of taste.
+            let theirs = serde_json::from_str::<serde_json::Value>(&text);
+            let taste = theirs.as_ref().is_err_and(|e| e.to_string().contains("surrogate") || e.to_string().contains("range"));
+            assert!(ours == theirs.is_ok() || taste, "{text}");
         }
 
         #[test]
@@ -226,9 +281,16 @@ mod tests {
             ("\"a", 2),
             ("\"a\nb\"", 2),
             ("01", 0),
-            ("-", 0),
-            ("1.", 0),
-            ("nul", 0),
+            ("-", 1),
+            ("1.", 2),
+            ("1.x", 0),
+            ("1e+", 3),
+            ("[0.e1]", 1),
+            ("[1.2.3]", 4),
+            ("nul", 3),
+            ("nulx", 0),
+            ("\"\\x\"", 1),
+            ("[\"\\u00zz\"]", 2),
             ("[1,]", 3),
             ("{\"a\"1}", 4),
             ("[1", 2),

@@ -18,12 +18,17 @@
 
 mod build;
 mod cursor;
+mod document;
 mod infer;
+mod layout;
 mod objects;
+mod options;
 mod reader;
 mod shape;
 mod write;
 
+#[cfg(test)]
+mod lenient_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,11 +1,18 @@
 //! One scan of a table, and the reader of one split.
 
 use super::build::{Bad, Object};
-use super::cursor::{Malformed, Text};
+use super::cursor::Text;
+use super::document::{Document, Next};
+use super::infer::is_whole;
+use super::layout::{Layout, behind_mark};
+use super::options::JsonOptions;
 use crate::error::{Error, Place, Result};
-use crate::formats::text::{Declared, check_utf8, line_at, shorten, tiles};
-use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table, sample};
+use crate::formats::faults::{Fault, Leaving, OnError};
+use crate::formats::text::{check_utf8, line_at, shorten, tiles};
+use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
+use crate::rejects::Left;
+use crate::units::ByteSize;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use std::sync::Arc;
@@ -13,20 +20,11 @@ use std::sync::Arc;
 /// Bytes that a reader brings into the cache at a time.
 const WINDOW: usize = 512 << 10;
 
-/// The longest record.
-const MAX_RECORD: usize = 64 << 20;
+/// What to do about records that are too long.
+const LONGER: &str = "maximum_object_size => bytes allows longer ones";
 
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
-
-/// How the objects of a file are separated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    /// One a line.
-    Lines,
-    /// As elements of an array, or one after the other over several lines.
-    Document,
-}
 
 /// One scan, shared by its tasks.
 pub(super) struct JsonScan(Arc<Shared>);
@@ -42,26 +40,30 @@ struct Shared {
     wanted_schema: SchemaRef,
     /// Whether a key that the schema does not have is an error.
     strict: bool,
-    declared: Declared,
+    options: JsonOptions,
     window: usize,
     spares: Spares,
 }
 
 impl JsonScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
+        let options = JsonOptions::of(&table.def)?;
         let layouts: Vec<Layout> = {
-            let of = |(file, found)| if spec.reads(file) { layout(found) } else { Ok(Layout::Lines) };
+            let of = |(file, found)| if spec.reads(file) { Layout::of(found, &options) } else { Ok(Layout::Lines) };
             table.files.iter().enumerate().map(of).collect::<Result<_>>()?
         };
         let (mut splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, false)?;
-        for (file, _) in layouts.iter().enumerate().filter(|(_, l)| **l == Layout::Document) {
-            let size = table.files.get(file).map_or(0, |f| f.size);
+        for (file, _) in layouts.iter().enumerate().filter(|(_, l)| !l.is_lines()) {
+            let end = table.files.get(file).map_or(0, FileRef::end);
             splits.retain(|s| s.file != file || s.range.start == 0);
-            splits.iter_mut().filter(|s| s.file == file).for_each(|s| s.range.end = size);
+            splits.iter_mut().filter(|s| s.file == file).for_each(|s| s.range.end = end);
         }
         let of_filter = spec.filter.as_ref().map(|f| f.columns.clone()).unwrap_or_default();
+        let all: Vec<usize> = (0..table.schema.fields().len()).collect();
+        // A row is left out for every query or for none.
+        let checked = if options.on_error == OnError::Reject { all.as_slice() } else { &[] };
         let mut decoded = Vec::new();
-        for column in spec.projection.iter().chain(&of_filter) {
+        for column in spec.projection.iter().chain(&of_filter).chain(checked) {
             if !decoded.contains(column) {
                 decoded.push(*column);
             }
@@ -71,10 +73,10 @@ impl JsonScan {
             Ok(Arc::new(projected))
         };
         let shared = Shared {
-            strict: table.def.schema.is_none() && decoded.len() == table.schema.fields().len(),
+            strict: table.def.schema.is_none() && options.columns.is_none() && decoded.len() == all.len(),
             filter_schema: schema(&of_filter)?,
             wanted_schema: schema(&spec.projection)?,
-            declared: Declared::of(&table.def)?,
+            options,
             window: split_bytes.clamp(64, WINDOW),
             layouts: layouts.into_iter().zip(kinds).collect(),
             spares: Spares::default(),
@@ -85,30 +87,6 @@ impl JsonScan {
         };
         Ok(JsonScan(Arc::new(shared)))
     }
-}
-
-/// Tells by the head of a file.
-fn layout(file: &FileRef) -> Result<Layout> {
-    let head = sample::head(file, 64 << 10)?;
-    let text = Text { bytes: head.bytes() };
-    let start = text.space(behind_mark(head.bytes()));
-    let line = head.bytes().get(start..).unwrap_or_default();
-    let end = start + memchr::memchr(b'\n', line).unwrap_or(line.len());
-    let cut = end == head.len && !head.last;
-    match text.at(start) {
-        b'[' => Ok(Layout::Document),
-        // The first line is the beginning of an object that goes on below.
-        b'{' if !cut
-            && Text { bytes: head.bytes().get(..end).unwrap_or_default() }.skip(start) == Err(Malformed(end)) =>
-        {
-            Ok(Layout::Document)
-        }
-        _ => Ok(Layout::Lines),
-    }
-}
-
-fn behind_mark(bytes: &[u8]) -> usize {
-    if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 }
 }
 
 impl Scan for JsonScan {
@@ -131,6 +109,10 @@ struct JsonReader {
     scan: Arc<Shared>,
     file: FileRef,
     layout: Layout,
+    /// Where its records are, if it has none a line.
+    document: Option<Document>,
+    /// Who is told of rows and values that are left out, where they are.
+    leaving: Option<Leaving>,
     window: Option<Window>,
     /// The offset at which objects are no longer the split's.
     stop: u64,
@@ -146,16 +128,28 @@ impl JsonReader {
         let fields: &Fields = scan.table.schema.fields();
         let guessed = |place: usize| {
             let name = fields.get(place).map(|f| f.name().as_str()).unwrap_or_default();
-            scan.declared.get(place, name).is_none()
+            scan.options.declared.get(place, name).is_none()
         };
-        let object = Object::new(fields, &scan.decoded, scan.strict, &guessed)?;
+        let mut object = Object::new(fields, &scan.decoded, scan.strict, &guessed)?;
+        if is_whole(&scan.table.schema) {
+            object = object.of_values();
+        }
+        if scan.options.on_error == OnError::Null {
+            object = object.with_nulls();
+        }
         let (window, stop) = match kind {
-            Compression::None if layout == Layout::Lines => (align(scan, &file, split)?, split.range.end),
+            Compression::None if layout.is_lines() => (align(scan, &file, split)?, split.range.end),
             Compression::None => (align(scan, &file, split)?, u64::MAX),
             kind => (Some(Window::stream(&file, kind, scan.spares.clone())?), u64::MAX),
         };
-        let mut reader = JsonReader { scan: scan.clone(), file, layout, window, stop, object, rows: 0 };
+        let document = layout.document(&scan.options);
+        let mut reader =
+            JsonReader { scan: scan.clone(), file, layout, document, leaving: None, window, stop, object, rows: 0 };
         reader.skip_mark(split.range.start)?;
+        if let Some(window) = reader.window.as_ref().filter(|_| scan.options.on_error.is_lenient()) {
+            let start = window.offset(window.pos());
+            reader.leaving = Some(Leaving::new(&scan.spec.rejects, &reader.file, start, b'\n'));
+        }
         Ok(reader)
     }
 
@@ -183,17 +177,37 @@ impl JsonReader {
             }
             let end = match self.layout {
                 Layout::Lines => self.lines(window)?,
-                Layout::Document => self.document(window)?,
+                _ => self.elements(window)?,
             };
             if let Some(end) = end {
                 return Ok(Some(end));
             }
-            if window.rest().len() > MAX_RECORD {
-                return Err(self.error(window, window.pos(), Error::data("a record is longer than 64 MiB")));
+            if window.rest().len() > self.scan.options.longest {
+                self.too_long(window)?;
+                continue;
             }
             let more = window.overshoot()?;
             if !more && window.is_last() && window.rest().is_empty() {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// A record is longer than is allowed: an error, or a line that is left out.
+    fn too_long(&mut self, window: &mut Window) -> Result<()> {
+        let reason = format!("a record is longer than {}", ByteSize(self.scan.options.longest));
+        let Some(leaving) = self.leaving.as_mut().filter(|_| self.layout.is_lines()) else {
+            return Err(self.error(window, window.pos(), Error::data(reason).advise(LONGER)));
+        };
+        let at = window.pos();
+        leaving.leave(Fault { left: Left::Row, at, end: window.filled(), column: None, reason }, window);
+        loop {
+            let newline = memchr::memchr(b'\n', window.rest());
+            let end = newline.map_or(window.filled(), |n| window.pos() + n + 1);
+            leaving.passed(end, window);
+            window.advance_to(end);
+            if newline.is_some() || !window.overshoot()? {
+                return Ok(());
             }
         }
     }
@@ -208,32 +222,110 @@ impl JsonReader {
         let stop = if self.stop >= window.offset(limit) { limit } else { window.place(self.stop) };
         let text = Text { bytes: window.bytes().get(..limit).unwrap_or_default() };
         let mut at = window.pos();
+        let sound = self.leaving.is_none() || is_utf8(text.bytes.get(at..).unwrap_or_default());
         while at < stop && self.rows < self.scan.spec.batch_rows.max(1) {
-            at = self.line(text, at, window)?;
+            at = match self.line(text, at) {
+                Ok(end) if sound && end - at <= self.scan.options.longest => end,
+                taken => self.judged(taken, text, at, window)?,
+            };
         }
         Ok(Some(at))
     }
 
+    /// The line at `at` was taken, or not; what is wrong with it ends the query, or the line is left out.
+    fn judged(&mut self, taken: Result<usize, Bad>, text: Text<'_>, at: usize, window: &Window) -> Result<usize> {
+        let rest = text.bytes.get(at..).unwrap_or_default();
+        let next = at + memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
+        let bad = match taken {
+            Err(bad) => bad,
+            Ok(end) if end - at > self.scan.options.longest => {
+                self.forget();
+                self.long_record(at, next, window)?;
+                return Ok(next);
+            }
+            Ok(end) if is_utf8(text.bytes.get(at..end).unwrap_or_default()) => return Ok(end),
+            Ok(_) => {
+                self.forget();
+                self.leave_row(at, next, "the text is not UTF-8".into(), window);
+                return Ok(next);
+            }
+        };
+        self.left_out(bad, at, next, window)?;
+        Ok(next)
+    }
+
+    /// Leaves out the record in `at..end`, or fails with what is wrong with it.
+    fn left_out(&mut self, bad: Bad, at: usize, end: usize, window: &Window) -> Result<()> {
+        let widens = match bad {
+            Bad::Key(_) => true,
+            Bad::Narrow(_) => self.object.was_guessed(),
+            _ => false,
+        };
+        if self.leaving.is_none() || widens {
+            return Err(self.bad(bad, at, window));
+        }
+        let (place, reason) = self.what(self.within_line(bad, at, window), at, window);
+        let reason = match self.object.unfinished() {
+            Some(_) => reason.to_string(),
+            None => format!("{reason}, at byte {} of it", place - at.min(place)),
+        };
+        self.leave_row(at, end, reason, window);
+        self.object.undo();
+        Ok(())
+    }
+
+    fn leave_row(&mut self, at: usize, end: usize, reason: String, window: &Window) {
+        let column = self.object.unfinished().map(str::to_string);
+        let text = window.bytes().get(at..end).unwrap_or_default();
+        let end = at + text.trim_ascii_end().len();
+        if let Some(leaving) = &mut self.leaving {
+            leaving.leave(Fault { left: Left::Row, at, end, column, reason }, window);
+        }
+    }
+
     /// Takes the line at `at`, which may be blank; answers with the place of the next one.
     #[inline(always)]
-    fn line(&mut self, text: Text<'_>, at: usize, window: &Window) -> Result<usize> {
+    fn line(&mut self, text: Text<'_>, at: usize) -> Result<usize, Bad> {
         let first = text.at(at);
         let begin = if first == b'{' { at } else { self.indent(text, at) };
-        if matches!(text.at(begin), b'\n' | 0) && (begin >= text.bytes.len() || text.at(begin) == b'\n') {
+        if begin >= text.bytes.len() || text.at(begin) == b'\n' {
             return Ok(begin + 1);
         }
-        let end = self.take(text, begin, at, window)?;
+        let end = self.object.take(text, begin, 0)?;
+        self.rows += 1;
         let mut end = if text.at(end) == b'\n' { end } else { self.indent(text, end) };
         if end < text.bytes.len() {
             if text.at(end) != b'\n' {
-                return Err(self.bad(Bad::Malformed(end), at, window));
+                return Err(self.not_taken(Bad::Malformed(end)));
             }
             end += 1;
         }
         if memchr::memchr(b'\n', text.bytes.get(begin..end.saturating_sub(1)).unwrap_or_default()).is_some() {
-            return Err(self.bad(Bad::Malformed(begin), at, window));
+            return Err(self.not_taken(Bad::Malformed(begin)));
         }
         Ok(end)
+    }
+
+    /// The record that was taken last is none.
+    #[cold]
+    fn not_taken(&mut self, bad: Bad) -> Bad {
+        self.forget();
+        bad
+    }
+
+    fn forget(&mut self) {
+        self.rows = self.rows.saturating_sub(1);
+        self.object.drop_last();
+    }
+
+    /// A record in `at..end` is longer than is allowed: an error, or it is left out.
+    fn long_record(&mut self, at: usize, end: usize, window: &Window) -> Result<()> {
+        let reason = format!("a record is longer than {}", ByteSize(self.scan.options.longest));
+        if self.leaving.is_some() {
+            self.leave_row(at, end, reason, window);
+            return Ok(());
+        }
+        Err(self.error(window, at, Error::data(reason).advise(LONGER)))
     }
 
     /// Behind the white space of a line.
@@ -244,50 +336,68 @@ impl JsonReader {
         at
     }
 
-    fn take(&mut self, text: Text<'_>, at: usize, line: usize, window: &Window) -> Result<usize> {
-        match self.object.take(text, at, 0) {
-            Ok(end) => {
-                self.rows += 1;
-                Ok(end)
-            }
-            Err(bad) => Err(self.bad(bad, line, window)),
-        }
+    /// Takes records of a document; `None` where none is complete.
+    fn elements(&mut self, window: &Window) -> Result<Option<usize>> {
+        let Some(mut document) = self.document.take() else { return Ok(None) };
+        let done = self.elements_of(&mut document, window);
+        self.document = Some(document);
+        done
     }
 
-    /// Takes elements of a document; `None` where none is complete.
-    fn document(&mut self, window: &Window) -> Result<Option<usize>> {
+    fn elements_of(&mut self, document: &mut Document, window: &Window) -> Result<Option<usize>> {
         let text = Text { bytes: window.bytes().get(..window.filled()).unwrap_or_default() };
         let mut done = window.pos();
         while self.rows < self.scan.spec.batch_rows.max(1) {
-            let mut at = text.space(done);
-            while matches!(text.at(at), b'[' | b',' | b']') {
-                at = text.space(at + 1);
-            }
-            if at >= window.filled() {
-                done = window.filled();
-                break;
-            }
-            match text.skip(at) {
-                Ok(_) if text.at(at) == b'{' => done = self.take(text, at, at, window)?,
-                Ok(_) => return Err(self.bad(Bad::Malformed(at), at, window)),
-                Err(Malformed(place)) if place >= window.filled() && !window.is_last() => break,
-                Err(m) => return Err(self.bad(m.into(), at, window)),
+            match document.next(text, done, window.is_last()) {
+                Ok(Next::Record(from, to)) => {
+                    match self.object.take(text, from, 0) {
+                        _ if to - from > self.scan.options.longest => {
+                            self.object.undo();
+                            self.long_record(from, to, window)?;
+                        }
+                        Ok(_) => self.rows += 1,
+                        Err(bad) => self.left_out(bad, from, to, window)?,
+                    }
+                    done = to;
+                }
+                Ok(Next::More(to) | Next::End(to)) => {
+                    done = to;
+                    break;
+                }
+                Err(malformed) => return Err(self.bad(malformed.into(), done.max(malformed.0), window)),
             }
         }
         Ok((done > window.pos()).then_some(done))
     }
 
-    fn bad(&self, bad: Bad, line: usize, window: &Window) -> Error {
-        let advice = "set infer => 'full' to look at all of the file before";
-        let bad = self.within_line(bad, line, window);
-        let (at, error) = match bad {
-            Bad::Malformed(_) if window.bytes().get(line) != Some(&b'{') => {
-                (line, Error::data("this is no JSON object").advise("read other JSON as a bag"))
+    /// What is wrong with the record at `line`: where exactly, and what.
+    fn what(&self, bad: Bad, line: usize, window: &Window) -> (usize, &'static str) {
+        match bad {
+            Bad::Malformed(_) if self.wants_objects() && window.bytes().get(line) != Some(&b'{') => {
+                (line, "this is no JSON object")
             }
-            Bad::Malformed(at) => (at, Error::data("malformed JSON")),
-            Bad::Key(at) => (at, Error::data("a key that the schema does not have").misfit().advise(advice)),
-            Bad::Twice(at) => (at, Error::data("an object has a key twice")),
-            Bad::Misfit(at) => (at, self.misfit()),
+            Bad::Malformed(at) => (at, "malformed JSON"),
+            Bad::Key(at) => (at, "a key that the schema does not have"),
+            Bad::Twice(at) => (at, "an object has a key twice"),
+            Bad::Misfit(at) | Bad::Narrow(at) => (at, "the value is not of its column's type"),
+        }
+    }
+
+    fn wants_objects(&self) -> bool {
+        self.layout.is_lines() && !is_whole(&self.scan.table.schema)
+    }
+
+    fn bad(&self, bad: Bad, line: usize, window: &Window) -> Error {
+        let bad = self.within_line(bad, line, window);
+        let (at, message) = self.what(bad, line, window);
+        let error = Error::data(message);
+        let error = match bad {
+            Bad::Malformed(_) if self.wants_objects() && window.bytes().get(line) != Some(&b'{') => {
+                error.advise("read other JSON as a bag")
+            }
+            Bad::Key(_) => error.misfit().advise("set infer => 'full' to look at all of the file before"),
+            Bad::Misfit(_) | Bad::Narrow(_) => self.misfit(error),
+            _ => error,
         };
         let error = match self.object.unfinished() {
             Some(name) => error.at(Place { column: Some(name.to_string()), ..Place::default() }),
@@ -301,8 +411,8 @@ impl JsonReader {
         let rest = window.bytes().get(line..window.filled()).unwrap_or_default();
         let end = line + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         match bad {
-            Bad::Malformed(at) | Bad::Misfit(at) | Bad::Key(at) | Bad::Twice(at)
-                if at > end && self.layout == Layout::Lines =>
+            Bad::Malformed(at) | Bad::Misfit(at) | Bad::Narrow(at) | Bad::Key(at) | Bad::Twice(at)
+                if at > end && self.layout.is_lines() =>
             {
                 Bad::Malformed(end)
             }
@@ -310,15 +420,12 @@ impl JsonReader {
         }
     }
 
-    fn misfit(&self) -> Error {
-        let error = Error::data("the value is not of its column's type");
-        let name = self.object.unfinished().unwrap_or_default();
-        let place = self.scan.table.schema.index_of(name).unwrap_or(usize::MAX);
-        match self.scan.declared.get(place, name) {
-            Some(_) => error,
-            None => {
+    fn misfit(&self, error: Error) -> Error {
+        match (self.object.was_guessed(), self.object.unfinished()) {
+            (true, Some(name)) => {
                 error.misfit().advise(format!("the type was guessed from a sample; set types => {{'{name}': 'text'}}"))
             }
+            _ => error,
         }
     }
 
@@ -339,8 +446,12 @@ impl JsonReader {
     fn batch(&mut self, end: usize) -> Result<RecordBatch> {
         let Some(window) = &self.window else { return Err(Error::internal("no window")) };
         let text = window.bytes().get(window.pos()..end).unwrap_or_default();
-        check_utf8(text, &self.file, window.offset(window.pos()), b'\n')?;
+        if self.leaving.is_none() || !self.layout.is_lines() {
+            check_utf8(text, &self.file, window.offset(window.pos()), b'\n')?;
+        }
         let rows = std::mem::take(&mut self.rows);
+        self.tell_nulls(end);
+        let Some(window) = &self.window else { return Err(Error::internal("no window")) };
         let decoded = self.object.finish(&window.buffer())?;
         let scan = &*self.scan;
         let column = |c: &usize| -> Result<ArrayRef> {
@@ -359,13 +470,31 @@ impl JsonReader {
     }
 }
 
+impl JsonReader {
+    /// Tells of values that were made null, and counts the lines up to `end`.
+    fn tell_nulls(&mut self, end: usize) {
+        let (Some(leaving), Some(window)) = (&mut self.leaving, &self.window) else { return };
+        let text = Text { bytes: window.bytes().get(..window.filled()).unwrap_or_default() };
+        for (name, at) in self.object.nulled() {
+            let reason = "the value is not of its column's type".to_string();
+            let end = text.skip(at).unwrap_or(at);
+            leaving.leave(Fault { left: Left::Value, at, end, column: Some(name), reason }, window);
+        }
+        leaving.passed(end, window);
+    }
+}
+
 impl SplitReader for JsonReader {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut passed = 0;
         while let Some(end) = self.advance()? {
-            let batch = if self.rows > 0 { Some(self.batch(end)?) } else { None };
+            let begun = self.window.as_ref().map_or(end, Window::pos);
+            passed += end.saturating_sub(begun);
+            let batch = if self.rows > 0 || passed >= PATIENCE { Some(self.batch(end)?) } else { None };
+            if batch.is_none() {
+                self.tell_nulls(end);
+            }
             let Some(window) = &mut self.window else { return Ok(None) };
-            passed += end - window.pos();
             window.advance_to(end);
             match batch {
                 Some(batch) if batch.num_rows() > 0 || passed >= PATIENCE => return Ok(Some(batch)),
@@ -379,7 +508,7 @@ impl SplitReader for JsonReader {
 /// A window at the first line that begins in the split; `None` where none does.
 fn align(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>> {
     if split.range.start == 0 {
-        return Window::range(file, 0..split.range.end.min(file.size), scan.spares.clone()).map(Some);
+        return Window::range(file, 0..split.range.end.min(file.end()), scan.spares.clone()).map(Some);
     }
     let mut window = Window::range(file, split.range.start - 1..split.range.end, scan.spares.clone())?;
     while window.refill(scan.window)? {
@@ -392,4 +521,8 @@ fn align(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>>
         window.advance_to(window.filled());
     }
     Ok(None)
+}
+
+fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
 }

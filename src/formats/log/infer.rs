@@ -47,9 +47,12 @@ pub(super) fn recognizes(file: &FileRef, loosely: bool) -> Result<Option<Kind>> 
     Ok(kind.filter(|k| loosely || !matches!(k, Kind::Messages | Kind::Pairs | Kind::Logfmt)))
 }
 
-/// The file's time of modification in microseconds.
+/// The file's time of modification in microseconds; that of a pipe is now.
 fn anchor(file: &FileRef) -> i64 {
-    i64::try_from(file.modified / 1000).unwrap_or(0)
+    let now =
+        || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i128);
+    let micros = if file.pipe.is_some() { now() } else { file.modified / 1000 };
+    i64::try_from(micros).unwrap_or(0)
 }
 
 fn sampled<'a>(samples: &'a [Sample], file: &FileRef) -> Sampled<'a> {

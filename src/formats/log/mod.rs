@@ -88,7 +88,7 @@ fn stats(files: &[FileRef], columns: usize, record: u64) -> TableStats {
 /// The definition as JSON's reader wants it.
 fn as_json(def: &TableDef) -> TableDef {
     let mut def = def.clone();
-    ["format", "unmatched", "on_error", "invalid_utf8"].iter().for_each(|name| {
+    ["format", "unmatched", "invalid_utf8"].iter().for_each(|name| {
         def.options.remove(*name);
     });
     def

@@ -1,10 +1,11 @@
 //! The options of logs.
 
 use crate::error::{Error, Result};
+use crate::formats::faults::{self, OnError};
 use crate::formats::{TableDef, options};
 
 /// Their names.
-const NAMES: &[&str] = &["format", "types", "infer", "unmatched", "on_error", "invalid_utf8"];
+const NAMES: &[&str] = &["format", "types", "infer", "unmatched", "invalid_utf8"];
 
 /// What they say.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,8 @@ impl LogOptions {
     /// # Errors
     /// Options that do not exist, values that they cannot have.
     pub(super) fn of(def: &TableDef) -> Result<LogOptions> {
-        options::known_for_reading(&def.options, "log", NAMES)?;
+        let names: Vec<&str> = NAMES.iter().chain(&faults::NAMES).copied().collect();
+        options::known_for_reading(&def.options, "log", &names)?;
         if def.schema.is_some() {
             return Err(Error::unsupported("a declared schema for log files").advise("set types => {'column': 'type'}"));
         }
@@ -34,10 +36,12 @@ impl LogOptions {
             Some("include") => Some("unmatched".to_string()),
             Some(other) => return Err(one_of("unmatched", other, "'skip' or 'include'")),
         };
-        let fail = match def.options.get("on_error").map(String::as_str) {
-            None | Some("reject") => false,
-            Some("fail") => true,
-            Some(other) => return Err(one_of("on_error", other, "'reject' or 'fail'")),
+        let said = faults::NAMES.iter().any(|name| def.options.contains_key(*name));
+        let fail = match OnError::of(&def.options)? {
+            _ if !said => false,
+            OnError::Fail => true,
+            OnError::Reject => false,
+            OnError::Null => return Err(one_of("on_error", "null", "'reject' or 'fail'")),
         };
         if fail && unmatched.is_some() {
             return Err(Error::query("unmatched => 'include' and on_error => 'fail' do not go together"));

@@ -9,10 +9,11 @@ use super::infer::{line_end, plain};
 use super::journal;
 use super::layout::{Fit, Form, Layout};
 use crate::error::{Error, Place, Result};
+use crate::formats::faults::{Fault, Leaving};
 use crate::formats::text::{line_at, narrow, shorten, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
-use crate::rejects::{Left, Reject};
+use crate::rejects::Left;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
@@ -124,8 +125,8 @@ struct LogReader {
     state: usize,
     spans: Vec<Span>,
     extents: Vec<Span>,
-    /// The number of the line at an offset; found out with the first line that does not match.
-    counted: Option<(u64, u64)>,
+    /// Tells of lines that do not match.
+    leaving: Option<Leaving>,
 }
 
 impl LogReader {
@@ -146,9 +147,11 @@ impl LogReader {
             state: 0,
             spans: Vec::new(),
             extents: Vec::new(),
-            counted: None,
+            leaving: None,
         };
         reader.skip_mark(split.range.start)?;
+        let first = reader.window.as_ref().map(|w| w.offset(w.pos()));
+        reader.leaving = first.map(|at| Leaving::new(&scan.spec.rejects, &reader.file, at, b'\n'));
         Ok(reader)
     }
 
@@ -274,7 +277,11 @@ impl LogReader {
                 }
                 if !scan.policy.include {
                     self.spans.truncate(begin);
-                    self.leave(window, at, at + record.len());
+                    let reason = format!("the line is not of the format {:?}", scan.layout.name);
+                    let fault = Fault { left: Left::Row, at, end: at + record.len(), column: None, reason };
+                    if let Some(leaving) = &mut self.leaving {
+                        leaving.leave(fault, window);
+                    }
                     return Ok(());
                 }
                 own.fill(NONE);
@@ -389,37 +396,6 @@ impl LogReader {
         let at = self.extents.get(row).map_or(0, |(begin, _)| *begin as usize);
         self.error(window, at, error.at(Place { column: Some(name), ..Place::default() }))
     }
-
-    /// Tells of a line that does not match.
-    fn leave(&mut self, window: &Window, at: usize, end: usize) {
-        let rejects = self.scan.spec.rejects.clone();
-        let line = if rejects.is_full() { None } else { self.line(window, at) };
-        rejects.add(Left::Row, || {
-            let text = window.bytes().get(at..end).unwrap_or_default();
-            let place = Place {
-                file: Some(self.file.path.clone()),
-                line,
-                byte: Some(window.offset(at)),
-                text: Some(shorten(text)),
-                ..Place::default()
-            };
-            Reject { place, reason: format!("the line is not of the format {:?}", self.scan.layout.name) }
-        });
-    }
-
-    /// The number of the line at a place: the file is counted from its beginning once, from then on from the last place.
-    fn line(&mut self, window: &Window, at: usize) -> Option<u64> {
-        let offset = window.offset(at);
-        let line = match self.counted {
-            Some((from, line)) => {
-                let between = window.bytes().get(window.place(from)..at).unwrap_or_default();
-                line + memchr::memchr_iter(b'\n', between).count() as u64
-            }
-            None => line_at(&self.file, offset, b'\n')?,
-        };
-        self.counted = Some((offset, line));
-        Some(line)
-    }
 }
 
 /// The rows that a mask keeps; null refuses.
@@ -438,11 +414,8 @@ impl SplitReader for LogReader {
             let batch = if self.extents.is_empty() { None } else { Some(self.batch(end)?) };
             let Some(window) = &mut self.window else { return Ok(None) };
             passed += end - window.pos();
-            // The lines that go by are counted, so that the next one that does not match knows its number.
-            if let Some((from, line)) = self.counted.filter(|_| !self.scan.spec.rejects.is_full()) {
-                let between = window.bytes().get(window.place(from)..end).unwrap_or_default();
-                let lines = memchr::memchr_iter(b'\n', between).count() as u64;
-                self.counted = Some((window.offset(end), line + lines));
+            if let Some(leaving) = &mut self.leaving {
+                leaving.passed(end, window);
             }
             window.advance_to(end);
             match batch {
@@ -461,7 +434,7 @@ impl SplitReader for LogReader {
 /// A window at the first record that begins in the split; `None` where none does.
 fn align(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>> {
     if split.range.start == 0 {
-        return Window::range(file, 0..split.range.end.min(file.size), scan.spares.clone()).map(Some);
+        return Window::range(file, 0..split.range.end.min(file.end()), scan.spares.clone()).map(Some);
     }
     let mut window = Window::range(file, split.range.start - 1..split.range.end, scan.spares.clone())?;
     loop {

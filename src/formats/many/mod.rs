@@ -103,7 +103,7 @@ fn member(def: &TableDef, format: &'static dyn Format, all: &[FileRef], files: V
 fn unite(def: &TableDef, format: &'static dyn Format, files: &[FileRef]) -> Result<Vec<Member>> {
     if matches!(format.by_name(), ByName::Read | ByName::Each) {
         // An empty file has no rows, and names no columns.
-        let filled = |file: &usize| files.get(*file).is_some_and(|f| f.size > 0);
+        let filled = |file: &usize| files.get(*file).is_some_and(|f| !f.is_empty());
         let some = (0..files.len()).any(|file| filled(&file));
         let read = (0..files.len()).filter(|file| !some || filled(file));
         return read.map(|file| member(def, format, files, vec![file])).collect();

@@ -12,7 +12,7 @@ pub(in crate::formats) struct Declared {
 }
 
 impl Declared {
-    /// Reads the options `types` (a map or a list) and `all_text`, and the declared schema.
+    /// Reads the options `types` and `columns` (maps or lists), and the declared schema.
     ///
     /// # Errors
     /// A type that does not exist.
@@ -21,13 +21,15 @@ impl Declared {
         if let Some(schema) = &def.schema {
             declared.by_name.extend(schema.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())));
         }
-        let Some(text) = options::first(&def.options, &["types"]) else { return Ok(declared) };
-        if text.trim_start().starts_with('[') {
-            let types = options::list("types", text)?;
-            declared.by_place = types.iter().map(|t| type_named(t)).collect::<Result<_>>()?;
-        } else {
-            for (name, t) in options::map("types", text)? {
-                declared.by_name.push((name, type_named(&t)?));
+        for option in ["columns", "types"] {
+            let Some(text) = def.options.get(option) else { continue };
+            if text.trim_start().starts_with('[') {
+                let types = options::list(option, text)?;
+                declared.by_place = types.iter().map(|t| type_named(t)).collect::<Result<_>>()?;
+            } else {
+                for (name, t) in options::map(option, text)? {
+                    declared.by_name.push((name, type_named(&t)?));
+                }
             }
         }
         Ok(declared)

@@ -8,7 +8,7 @@ mod tiles;
 mod write;
 
 pub(super) use declared::{Declared, type_named};
-pub(super) use narrow::{base_type, narrow};
+pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::check_utf8;
 pub(crate) use place::{line_at, shorten};
 pub(super) use stats::Distinct;

@@ -1,7 +1,7 @@
 //! Declared types that the parsers do not make themselves: parsed as the nearest type that they do, then cast.
 
 use crate::error::{Error, Result};
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, TimeUnit};
 
@@ -35,4 +35,18 @@ pub(in crate::formats) fn narrow(parsed: ArrayRef, wanted: &DataType) -> Result<
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(&parsed, wanted, &strict)
         .map_err(|e| Error::data(format!("a value does not fit its declared type {wanted}: {e}")))
+}
+
+/// As [`narrow`], but values that do not fit are null; answers with their rows too.
+///
+/// # Errors
+/// A cast that there is not.
+pub(in crate::formats) fn narrowed(parsed: ArrayRef, wanted: &DataType) -> Result<(ArrayRef, Vec<usize>)> {
+    if parsed.data_type() == wanted {
+        return Ok((parsed, Vec::new()));
+    }
+    let safe = CastOptions { safe: true, ..CastOptions::default() };
+    let array = cast_with_options(&parsed, wanted, &safe)?;
+    let lost = (0..array.len()).filter(|row| array.is_null(*row) && parsed.is_valid(*row)).collect();
+    Ok((array, lost))
 }

@@ -1,4 +1,4 @@
-//! How text files are cut: at any byte, the readers align to records. A compressed file is one split.
+//! How text files are cut: at any byte, the readers align to records. A compressed file is one split, a pipe too.
 
 use crate::error::Result;
 use crate::formats::{FileRef, Split};
@@ -22,6 +22,11 @@ pub(crate) fn tiles(
             continue;
         }
         let kind = Compression::of_file(found)?;
+        if found.pipe.is_some() {
+            splits.push(Split { file, range: 0..u64::MAX });
+            kinds.push(kind);
+            continue;
+        }
         let pieces = match kind {
             Compression::None if !whole => found.size.div_ceil(split_bytes.max(1) as u64),
             _ => 1,

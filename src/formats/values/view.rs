@@ -68,6 +68,14 @@ impl TextBuilder {
         self.views.push(0);
     }
 
+    /// The first `rows` values.
+    pub(in crate::formats) fn truncate(&mut self, rows: usize) {
+        self.views.truncate(rows);
+        while self.nulls.last().is_some_and(|at| *at >= rows) {
+            self.nulls.pop();
+        }
+    }
+
     /// The column. All text must be UTF-8, which the caller has checked: what is in the input by validating it, what was
     /// copied because it was made of checked text.
     ///
