@@ -64,9 +64,13 @@ pub(super) struct Records<'a> {
 pub(super) type Pick<'a> = Option<&'a [u32]>;
 
 impl Records<'_> {
-    fn rows<'p>(&'p self, pick: Pick<'p>) -> impl Iterator<Item = usize> + 'p {
-        let all = pick.is_none().then_some(0..self.extents.len());
-        all.into_iter().flatten().chain(pick.into_iter().flatten().map(|row| *row as usize))
+    /// Calls `row` for each of them.
+    #[inline]
+    fn each(&self, pick: Pick<'_>, mut row: impl FnMut(usize) -> Result<(), Bad>) -> Result<(), Bad> {
+        match pick {
+            None => (0..self.extents.len()).try_for_each(row),
+            Some(picked) => picked.iter().try_for_each(|at| row(*at as usize)),
+        }
     }
 
     fn len(&self, pick: Pick<'_>) -> usize {
@@ -89,8 +93,13 @@ impl Records<'_> {
         match value {
             Value::Text | Value::Quoted | Value::Escaped => self.texts(field, value, pick),
             Value::Offset => {
-                let offset = |row| self.extents.get(row).map_or(0, |(begin, _)| self.base + u64::from(*begin));
-                Ok(Arc::new(Int64Array::from_iter_values(self.rows(pick).map(|row| offset(row) as i64))))
+                let mut offsets = Vec::with_capacity(self.len(pick));
+                self.each(pick, |row| {
+                    let begin = self.extents.get(row).map_or(0, |(begin, _)| u64::from(*begin));
+                    offsets.push((self.base + begin) as i64);
+                    Ok(())
+                })?;
+                Ok(Arc::new(Int64Array::from(offsets)))
             }
             Value::File => {
                 let path = StringViewArray::from_iter_values([self.path]);
@@ -138,7 +147,7 @@ impl Records<'_> {
     ) -> Result<PrimitiveArray<T>, Bad> {
         let mut values = Vec::with_capacity(self.len(pick));
         let mut nulls = Vec::new();
-        for row in self.rows(pick) {
+        self.each(pick, |row| {
             let span = self.span(row, field);
             if span == NONE {
                 nulls.push(values.len());
@@ -146,7 +155,8 @@ impl Records<'_> {
             } else {
                 values.push(parse(self.text(span)).ok_or(Bad::Misfit(row))?);
             }
-        }
+            Ok(())
+        })?;
         let nulls = crate::formats::values::nulls_at(&nulls, values.len());
         Ok(PrimitiveArray::new(values.into(), nulls))
     }
@@ -172,21 +182,26 @@ impl Records<'_> {
     }
 
     fn booleans(&self, field: usize, pick: Pick<'_>, parse: impl Fn(&[u8]) -> Option<bool>) -> Result<ArrayRef, Bad> {
-        let value = |row: usize| match self.span(row, field) {
-            NONE => Ok(None),
-            span => parse(self.text(span)).map(Some).ok_or(Bad::Misfit(row)),
-        };
-        Ok(Arc::new(self.rows(pick).map(value).collect::<Result<BooleanArray, Bad>>()?))
+        let mut values = Vec::with_capacity(self.len(pick));
+        self.each(pick, |row| {
+            values.push(match self.span(row, field) {
+                NONE => None,
+                span => Some(parse(self.text(span)).ok_or(Bad::Misfit(row))?),
+            });
+            Ok(())
+        })?;
+        Ok(Arc::new(BooleanArray::from(values)))
     }
 
     fn texts(&self, field: usize, value: &Value, pick: Pick<'_>) -> Result<ArrayRef, Bad> {
         let mut builder = TextBuilder::with_capacity(self.len(pick));
-        for row in self.rows(pick) {
-            match self.span(row, field) {
-                NONE => builder.null(),
-                span => self.add_text(&mut builder, value, span, row)?,
+        self.each(pick, |row| match self.span(row, field) {
+            NONE => {
+                builder.null();
+                Ok(())
             }
-        }
+            span => self.add_text(&mut builder, value, span, row),
+        })?;
         Ok(builder.finish(self.buffer.clone())?)
     }
 
@@ -222,7 +237,7 @@ impl Records<'_> {
     fn lists(&self, field: usize, item: &Value, pick: Pick<'_>) -> Result<ArrayRef, Bad> {
         let (mut spans, mut owners) = (Vec::new(), Vec::new());
         let (mut offsets, mut valid) = (vec![0i32], Vec::new());
-        for row in self.rows(pick) {
+        self.each(pick, |row| {
             let span = self.span(row, field);
             valid.push(span != NONE);
             if span != NONE && span.0 < span.1 {
@@ -235,7 +250,8 @@ impl Records<'_> {
                 }
             }
             offsets.push(i32::try_from(spans.len()).map_err(|_| Bad::Misfit(row))?);
-        }
+            Ok(())
+        })?;
         let inner = Records { spans: &spans, width: 1, extents: &spans, ..*self };
         let values = inner.column(0, item, None).map_err(|bad| match bad {
             Bad::Misfit(at) => Bad::Misfit(owners.get(at).copied().unwrap_or(0)),
@@ -338,7 +354,7 @@ impl Layout {
     /// moments, which most forms look at themselves.
     pub(super) fn checked(&self) -> Vec<usize> {
         let own = !matches!(self.form, Form::Pattern(_));
-        let wants = |value: &Value| !value.takes_all() && !(own && matches!(value, Value::Time(_)));
+        let wants = |value: &Value| !(value.takes_all() || own && matches!(value, Value::Time(_)));
         let wanted = self.fields.iter().enumerate().filter(|(_, f)| !f.guessed && wants(&f.value));
         wanted.map(|(place, _)| place).collect()
     }

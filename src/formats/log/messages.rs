@@ -17,7 +17,7 @@
 //! only where the word looks like a name: with a point, a `_` or `:` within, or a small letter first. Where no level is found
 //! within five words, all behind the moment is the message.
 
-use super::cursor::{Cursor, Out, trimmed};
+use super::cursor::{Cursor, NONE, Out, trimmed};
 use super::layout::{Field, Fit, Value};
 use super::times::{Moment, moment};
 use arrow::datatypes::DataType;
@@ -103,6 +103,13 @@ struct Head {
 /// Whether a line begins a record.
 pub(super) fn is_head(line: &[u8], anchor: i64) -> bool {
     head(line, anchor).is_some()
+}
+
+/// Whether a line begins a record with a level.
+pub(super) fn has_level(line: &[u8], anchor: i64) -> bool {
+    let mut spans = [NONE; MESSAGE + 1];
+    let mut out = Out { base: 0, spans: &mut spans, state: &mut 0 };
+    take(line, &mut out, None, anchor) == Fit::Yes && out.is_set(LEVEL)
 }
 
 /// The moment in which a record begins.

@@ -75,6 +75,7 @@ impl<'a> Sampled<'a> {
         match kind {
             Kind::Json | Kind::Zeek | Kind::W3c | Kind::Journal => 0,
             Kind::Logfmt => self.tried().filter(|l| count(l, Separator::Logfmt) >= 2).count(),
+            Kind::Pairs if self.has_levels() => 0,
             Kind::Pairs => self.separator().map_or(0, |(_, score)| score),
             Kind::Messages => self.messages(),
             kind => self.fixed(kind),
@@ -102,6 +103,12 @@ impl<'a> Sampled<'a> {
             fit == Fit::Yes && layout.is_sound(line, &spans)
         };
         self.tried().filter(takes).count()
+    }
+
+    /// Whether most lines begin with a moment and have a level: then pairs are a part of messages.
+    fn has_levels(&self) -> bool {
+        let leveled = self.tried().filter(|line| messages::has_level(line, self.anchor)).count();
+        leveled * 2 >= self.tried().count()
     }
 
     /// Lines from the first one of each piece that begins a record.

@@ -167,7 +167,7 @@ fn logfmt(d: &mut Dice, n: usize) -> Record {
     let written = quoted.replace('\\', "\\\\").replace('"', "\\\"");
     let line = match n {
         0 => format!("word=x text=\"{written}\" n={number} f=0.5\n"),
-        _ if n % 3 == 0 => format!("n={number} word={plain} text=\"{written}\"\n"),
+        _ if n.is_multiple_of(3) => format!("n={number} word={plain} text=\"{written}\"\n"),
         _ => format!("word={plain} text=\"{written}\" n={number} f=\n"),
     };
     let word = if n == 0 { "x".to_string() } else { plain };
@@ -342,6 +342,23 @@ fn compressed_files_and_lines_that_end_as_windows_writes_them() {
         out.complete().unwrap();
         let table = open(&path, &[]).unwrap();
         check(&table, &read(&table, 100).unwrap(), &some.wanted, case.name);
+    }
+}
+
+#[test]
+fn formats_that_look_alike_are_told_apart() {
+    for (line, name) in [
+        ("2024-02-29 12:30:15 INFO [main] a.B - user=1 action=2 took=3", "level"),
+        ("2024-02-29 12:30:15 user=1 action=2 took=3", "action"),
+        ("ts=2024-02-29T12:30:15Z level=info msg=x", "msg"),
+        ("2024-02-29T12:30:15Z INFO a.b: x", "logger"),
+        ("2024-02-29T12:30:15+01:00 host a.b[1]: x", "host"),
+        ("Feb 29 12:30:15 host app: a=1 b=2 c=3", "app"),
+        ("<14>1 2024-02-29T12:30:15Z h a - - - x=1 y=2 z=3", "structured_data"),
+    ] {
+        let file = TestFile::new("x.log", format!("{line}\n").repeat(5));
+        let table = file.open(&[]).unwrap();
+        assert!(table.schema.index_of(name).is_ok(), "{line}: {:?}", table.schema);
     }
 }
 

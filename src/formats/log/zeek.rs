@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! #separator \x09
-//! #set_separator	,
-//! #empty_field	(empty)
-//! #unset_field	-
-//! #fields	ts	uid	id.orig_p	names
-//! #types	time	string	port	set[string]
-//! 1521911885.713879	CiB1v	58444	a,b
+//! #set_separator  ,
+//! #empty_field  (empty)
+//! #unset_field  -
+//! #fields  ts  uid  id.orig_p  names
+//! #types  time  string  port  set[string]
+//! 1521911885.713879  CiB1v  58444  a,b
 //! ```
 //!
 //! `time` is a timestamp in UTC, `interval` and `double` floats, `count`, `int` and `port` integers, `bool` a boolean, sets and
