@@ -168,7 +168,8 @@ fn unknown(name: &str) -> Error {
 
 fn unrecognized() -> Error {
     Error::data("no log format takes the lines of this file").advise(
-        "name the format: read_log('..', format => 'combined' or a grok pattern or a regular expression); or read_text",
+        "name the format: read_log('..', format => 'combined' or a grok pattern or a regular expression); \
+         or read_csv, read_text",
     )
 }
 
