@@ -23,7 +23,16 @@ fn session() -> Session {
 }
 
 fn rows(session: &Session, sql: &str) -> Result<usize> {
-    session.sql(sql)?.batches()?.map(|batch| batch.map(|b| b.num_rows())).sum()
+    let (mut batches, mut rows) = (session.sql(sql)?.batches()?, 0);
+    while let Some(batch) = batches.next() {
+        match batch {
+            Ok(batch) => rows += batch.num_rows(),
+            // A key that no sample showed: all rows come again, with one column more.
+            Err(error) if batches.start_over(&error)? => rows = 0,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rows)
 }
 
 /// Two of the files that must be accepted have a key twice, which would drop a value: as a row that is an error, as text
@@ -70,7 +79,8 @@ fn exports_are_counted_as_serde_counts() {
         let counts: Vec<String> = keys.iter().map(|key| format!("count(\"{}\")", key.replace('"', "\"\""))).collect();
         let got = session.sql(&format!("SELECT {} FROM {from}", counts.join(", "))).unwrap().lines().unwrap();
         // A value whose column is text of JSON is there even if it is null.
-        let present = |key: &&String| records.iter().filter(|r| r.get(**key).is_some_and(|v| !v.is_null())).count();
+        let present =
+            |key: &&String| records.iter().filter(|r| r.get(key.as_str()).is_some_and(|v| !v.is_null())).count();
         let want: Vec<String> = keys.iter().map(|key| present(key).to_string()).collect();
         assert_eq!(got, [want.join("|")], "{}: {keys:?}", path.display());
         eprintln!("{}: {} records of {} keys", path.display(), records.len(), keys.len());

@@ -58,3 +58,23 @@ fn rejected_rows_are_counted_for_people() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said, "1 row rejected: FROM rejects() shows them\n");
 }
+
+/// A value that contradicts the sample when rows are out: where they print alike with the wider type, none is repeated.
+#[test]
+fn a_rerun_goes_on_where_the_output_stopped() {
+    let rows = |value: &str| -> String {
+        (0..600_000).map(|i| if i == 400_000 { format!("{value}\n") } else { format!("{i}\n") }).collect()
+    };
+    let text = format!("n\n{}", rows("x"));
+    for threads in ["1", "2", "7"] {
+        let args = ["--memory", "48MiB", "--threads", threads, "-csv", "-c", "FROM '-'"];
+        let output = piped(&args, text.as_bytes());
+        assert!(lines(&output).iter().eq(text.lines()), "with {threads} threads");
+    }
+    let output = piped(&["--memory", "48MiB", "-jsonlines", "-c", "FROM '-'"], text.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("line 400002") && said.contains("print differently"), "{said}");
+    let full =
+        piped(&["--memory", "48MiB", "-jsonlines", "-c", "FROM read_csv('-', infer => 'full')"], text.as_bytes());
+    assert_eq!(lines(&full).len(), 600_000);
+}

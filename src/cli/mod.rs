@@ -17,6 +17,7 @@
 mod args;
 mod exit;
 mod output;
+mod passing;
 mod printers;
 mod report;
 mod signals;
@@ -26,11 +27,10 @@ mod tables;
 mod types;
 
 use args::{Args, Script};
-use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
 use output::{Stop, Target};
 use partita::frame::{Outcome, Session, SessionStats};
 use partita::{Error, ErrorKind, Result};
+use passing::{Passing, Rows};
 use printers::{Format, Shape};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
@@ -132,7 +132,7 @@ impl Run {
         for statement in session.statements(sql)? {
             let before = session.stats();
             match session.run(&statement)? {
-                Outcome::Rows(batches) => self.result(batches.schema(), batches)?,
+                Outcome::Rows(batches) => self.result(batches)?,
                 Outcome::Done(message) if !message.is_empty() && std::io::stderr().is_terminal() => {
                     say(&format!("{message}\n"));
                 }
@@ -144,29 +144,49 @@ impl Run {
     }
 
     /// Prints one result. If it fails in the middle, the rows before are out.
-    fn result(&mut self, schema: SchemaRef, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<(), Stop> {
+    fn result(&mut self, mut rows: impl Rows) -> Result<(), Stop> {
         if self.format.single && self.results > 0 {
             let message = format!("{} holds one result, but there are more", self.format.name);
             return Err(Error::new(ErrorKind::Usage, message).advise("use COPY ... TO for each of them").into());
         }
         self.results += 1;
-        let mut printer = self.format.printer(&self.shape);
-        printer.begin(&schema, self.target.buffer())?;
-        for batch in batches {
-            let printed = batch.and_then(|batch| {
-                self.rows += batch.num_rows() as u64;
-                printer.rows(&batch, self.target.buffer())
-            });
-            match printed {
-                Ok(()) => self.target.pass()?,
-                Err(error) => {
-                    self.target.flush()?;
-                    return Err(error.into());
-                }
+        let (before, mut passing) = (self.rows, Passing::default());
+        while let Err(error) = self.print(&mut rows, &mut passing)? {
+            if !rows.start_over(&error)? {
+                self.target.flush()?;
+                return Err(error.into());
             }
+            passing.start_over(error);
+            self.rows = before;
         }
-        printer.end(self.target.buffer())?;
         self.target.flush()
+    }
+
+    /// Prints the rows that there are; an error of theirs ends it, which may be one that starting over mends.
+    fn print(&mut self, rows: &mut impl Rows, passing: &mut Passing) -> Result<Result<()>, Stop> {
+        // With the first row, the columns are settled.
+        let mut next = rows.next();
+        let (mut printer, mut printed) = (self.format.printer(&self.shape), Vec::new());
+        printer.begin(&rows.schema(), &mut printed)?;
+        while let Some(batch) = next {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    passing.pass(&printed, self.target.buffer())?;
+                    return Ok(Err(error));
+                }
+            };
+            self.rows += batch.num_rows() as u64;
+            printer.rows(&batch, &mut printed)?;
+            passing.pass(&printed, self.target.buffer())?;
+            printed.clear();
+            self.target.pass()?;
+            next = rows.next();
+        }
+        printer.end(&mut printed)?;
+        passing.pass(&printed, self.target.buffer())?;
+        passing.end()?;
+        Ok(Ok(()))
     }
 }
 
@@ -266,6 +286,8 @@ fn standard_input() -> Result<String> {
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Int64Array};
+    use arrow::datatypes::SchemaRef;
+    use arrow::record_batch::RecordBatch;
     use std::sync::Mutex;
 
     #[derive(Clone, Default)]
@@ -285,6 +307,26 @@ mod tests {
         Run { format: Format::named(format).unwrap(), shape, target: Target::stream(seen.clone()), results: 0, rows: 0 }
     }
 
+    /// Batches, and those of the rerun.
+    struct Given(Vec<Result<RecordBatch>>, Vec<Result<RecordBatch>>);
+
+    impl Iterator for Given {
+        type Item = Result<RecordBatch>;
+        fn next(&mut self) -> Option<Self::Item> {
+            (!self.0.is_empty()).then(|| self.0.remove(0))
+        }
+    }
+
+    impl Rows for Given {
+        fn schema(&self) -> SchemaRef {
+            numbers().schema()
+        }
+        fn start_over(&mut self, error: &Error) -> Result<bool> {
+            self.0 = std::mem::take(&mut self.1);
+            Ok(error.is_misfit())
+        }
+    }
+
     fn numbers() -> RecordBatch {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         RecordBatch::try_from_iter([("n", column)]).unwrap()
@@ -294,10 +336,24 @@ mod tests {
     fn rows_before_an_error_are_out() {
         let seen = Seen::default();
         let mut run = run_into("csv", &seen);
-        let stopped = run.result(numbers().schema(), [Ok(numbers()), Err(Error::data("bad"))].into_iter());
+        let stopped = run.result(Given(vec![Ok(numbers()), Err(Error::data("bad"))], vec![]));
         assert!(matches!(stopped, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Data));
         assert_eq!(*seen.0.lock().unwrap(), b"n\n1\n2\n");
         assert_eq!(run.rows, 2);
+    }
+
+    #[test]
+    fn a_query_that_starts_over_repeats_no_row() {
+        let misfit = || Err(Error::data("bad").misfit());
+        for (format, text) in [("csv", "n\n1\n2\n1\n2\n"), ("jsonl", "{\"n\":1}\n{\"n\":2}\n{\"n\":1}\n{\"n\":2}\n")] {
+            let seen = Seen::default();
+            let mut run = run_into(format, &seen);
+            let rerun = vec![Ok(numbers()), Ok(numbers())];
+            run.result(Given(vec![Ok(numbers()), misfit()], rerun)).unwrap();
+            assert_eq!((String::from_utf8_lossy(&seen.0.lock().unwrap()).as_ref(), run.rows), (text, 4));
+        }
+        let other = run_into("csv", &Seen::default()).result(Given(vec![Ok(numbers()), misfit()], vec![]));
+        assert!(matches!(other, Err(Stop::Failed(e)) if e.message().contains("print differently")));
     }
 
     #[test]
@@ -305,12 +361,12 @@ mod tests {
         let seen = Seen::default();
         let mut run = run_into("jsonl", &seen);
         for _ in 0..2 {
-            run.result(numbers().schema(), [Ok(numbers())].into_iter()).unwrap();
+            run.result(Given(vec![Ok(numbers())], vec![])).unwrap();
         }
         assert_eq!(*seen.0.lock().unwrap(), b"{\"n\":1}\n{\"n\":2}\n".repeat(2));
         let mut run = run_into("arrow", &seen);
-        run.result(numbers().schema(), [Ok(numbers())].into_iter()).unwrap();
-        let again = run.result(numbers().schema(), [Ok(numbers())].into_iter());
+        run.result(Given(vec![Ok(numbers())], vec![])).unwrap();
+        let again = run.result(Given(vec![Ok(numbers())], vec![]));
         assert!(matches!(again, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Usage));
     }
 }

@@ -10,12 +10,15 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 /// The rows of a running query, in order. Dropping it cancels the query.
 ///
 /// If a value contradicts a type that was guessed from a sample, and no row was given out yet, the query starts over once
-/// with the types of all the data.
+/// with the types of all the data. When rows are out, that is an error, and up to whoever has them:
+/// [`start_over`](Self::start_over).
 pub struct Batches {
     schema: SchemaRef,
     running: Running,
-    /// Starts the query over; `None` when it did, or when rows are out.
+    /// Starts the query over; `None` when it did.
     again: Option<Box<Again>>,
+    /// Whether rows are out.
+    begun: bool,
     ended: bool,
 }
 
@@ -24,7 +27,7 @@ pub(super) type Again = dyn FnOnce(&crate::Error) -> Result<(SchemaRef, Running)
 
 impl Batches {
     pub(super) fn new(schema: SchemaRef, running: Running, again: Option<Box<Again>>) -> Self {
-        Batches { schema, running, again, ended: false }
+        Batches { schema, running, again, begun: false, ended: false }
     }
 
     /// The names and types of the columns. A query that starts over may widen types until the first row is out.
@@ -37,19 +40,42 @@ impl Batches {
         self.running.rejects.rows()
     }
 
+    /// After `error`: starts the query over with the types of all the data, where a value contradicted a type that was
+    /// guessed. The columns may have other types then, and all rows come again. False, where that does not help.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().build()?;
+    /// let mut rows = session.sql("SELECT 1 AS a")?.batches()?;
+    /// assert!(rows.next().is_some_and(|batch| batch.is_ok()));
+    /// assert!(!rows.start_over(&Error::data("something else"))?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What planning meets: a query may not bind with the wider type.
+    pub fn start_over(&mut self, error: &crate::Error) -> Result<bool> {
+        if !error.is_misfit() {
+            return Ok(false);
+        }
+        let Some(again) = self.again.take() else { return Ok(false) };
+        (self.schema, self.running) = again(error)?;
+        (self.begun, self.ended) = (false, false);
+        Ok(true)
+    }
+
     /// The next batch; starts the query over, where that helps.
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             match self.running.next() {
                 Ok(Some(batch)) => {
-                    self.again = None;
+                    self.begun = true;
                     return Ok(Some(crate::frame::execute::renamed(&batch, &self.schema)?));
                 }
-                Err(error) if error.is_misfit() && self.again.is_some() => {
-                    if let Some(again) = self.again.take() {
-                        (self.schema, self.running) = again(&error)?;
-                    }
-                }
+                Err(error) if !self.begun && self.start_over(&error)? => {}
                 other => return other,
             }
         }

@@ -58,6 +58,8 @@ mod recursive_tests;
 #[cfg(test)]
 mod rejects_tests;
 #[cfg(test)]
+mod restart_tests;
+#[cfg(test)]
 mod series_tests;
 #[cfg(test)]
 mod set_ops_tests;

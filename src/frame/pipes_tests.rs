@@ -53,7 +53,7 @@ fn formats_are_told_by_content_and_reruns_read_the_same() {
         ];
         for (name, bytes) in documents {
             let path = fifo(dir.path(), &format!("{name}.pipe"), bytes);
-            let sql = format!("SELECT count(*), count(late), count(*) FILTER (n = 1.5) FROM '{path}'");
+            let sql = format!("SELECT count(*), count(late), count(*) FILTER (WHERE n = 1.5) FROM '{path}'");
             assert_eq!(ask(&session, &sql), ["100000|1|1"], "{name}");
         }
         let path = fifo(dir.path(), "rejects.pipe", b"a\n1\ntwo\n3\n".to_vec());

@@ -11,7 +11,7 @@ use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, samples};
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
-use crate::io::{Spares, Window};
+use crate::io::{Compression, Spares, Window};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +39,12 @@ pub(super) fn is_whole(schema: &Schema) -> bool {
 /// Options that do not exist; files without any record.
 pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
     let options = JsonOptions::of(def)?;
+    for file in files.iter().filter(|_| options.packed.is_some()) {
+        if options.packed != Some(Compression::of_file(file)?) {
+            let place = Place { file: Some(file.path.clone()), ..Place::default() };
+            return Err(Error::query("the file is not compressed as the option compression says").at(place));
+        }
+    }
     let layouts: Vec<Layout> = files.iter().map(|file| Layout::of(file, &options)).collect::<Result<_>>()?;
     let layout = |file: usize| layouts.get(file).copied().unwrap_or(Layout::Lines);
     let mut seen = Seen { options: &options, ..Seen::of(&options) };

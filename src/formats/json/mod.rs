@@ -1,4 +1,4 @@
-//! JSON, one object a line (or one array of objects): our own reader.
+//! JSON: objects one a line, in an array, one after the other, or inside of other objects. Our own reader.
 //!
 //! Life of a split:
 //!
@@ -10,10 +10,11 @@
 //!    is not copied: its views point into the window's buffer.
 //!
 //! A key that the schema does not have, and a value that does not fit its guessed type, are errors that
-//! [`is_misfit`](crate::Error::is_misfit), unless the query does not read them. A file whose first byte is `[`, or whose
-//! first line is not a whole object, is one split.
+//! [`is_misfit`](crate::Error::is_misfit), unless the query does not read them. [`layout`] tells how the records of a
+//! file are separated; a file that has not one a line is one split, a [`document`] that streams. Records that are no
+//! objects are one column, `json`. What cannot be read may be left out ([`faults`](crate::formats::faults)).
 //!
-//! Limits: records of at most 64 MiB, nested at most 64 deep; a key that an object has twice is an error; NaN and comments
+//! Limits: records of at most 64 MiB (an option), nested at most 64 deep; a key that an object has twice is an error; NaN and comments
 //! are no JSON.
 
 mod build;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::formats::faults::{self, OnError};
 use crate::formats::text::Declared;
 use crate::formats::{TableDef, options};
+use crate::io::Compression;
 use std::collections::BTreeMap;
 
 /// The longest record, where nothing else is said.
@@ -77,6 +78,8 @@ pub(super) struct JsonOptions {
     /// The longest record, in bytes.
     pub(super) longest: usize,
     pub(super) on_error: OnError,
+    /// What the files must be packed with, if it is said.
+    pub(super) packed: Option<Compression>,
 }
 
 impl JsonOptions {
@@ -108,6 +111,7 @@ impl JsonOptions {
             depth: number(&def.options, "maximum_depth", 1)?.flatten().map_or(MAX_DEPTH, |n| n as usize),
             longest: number(&def.options, "maximum_object_size", 1)?.flatten().map_or(MAX_RECORD, |n| n as usize),
             on_error: OnError::of(&def.options)?,
+            packed: packed(get("compression"))?,
         })
     }
 }
@@ -134,6 +138,16 @@ fn form(text: Option<&str>) -> Result<Form> {
             return Err(Error::query(format!("option format: there is no {other:?}"))
                 .advise("there are: auto, newline_delimited, array, unstructured"));
         }
+    })
+}
+
+fn packed(text: Option<&str>) -> Result<Option<Compression>> {
+    Ok(match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("auto" | "auto_detect") => None,
+        Some("none" | "uncompressed") => Some(Compression::None),
+        Some("gzip" | "gz") => Some(Compression::Gzip),
+        Some("zstd" | "zst") => Some(Compression::Zstd),
+        Some(other) => return Err(Error::query(format!("option compression: there is no {other:?} for JSON"))),
     })
 }
 

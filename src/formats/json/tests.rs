@@ -294,9 +294,13 @@ fn values_that_are_no_objects_are_one_column() {
 #[test]
 fn words_of_options() {
     let file = TestFile::new("a.json", "[{\"a\":1},{\"a\":\"a text of more than twenty bytes\"}]");
-    for (name, value) in [("format", "xml"), ("sample_size", "x"), ("maximum_depth", "0"), ("recordz", "a")] {
+    for (name, value) in
+        [("format", "xml"), ("sample_size", "x"), ("maximum_depth", "0"), ("compression", "gzip"), ("recordz", "a")]
+    {
         assert_eq!(file.open(&[(name, value)]).err().map(|e| e.kind()), Some(ErrorKind::Query), "{name}");
     }
+    let manual = include_str!("../../../docs/files.md");
+    super::options::OPTIONS.iter().for_each(|(name, _)| assert!(manual.contains(&format!("| `{name}")), "{name}"));
     let one = file.open(&[("sample_size", "1")]).unwrap();
     assert!(read(&one, 100).unwrap_err().is_misfit());
     let short = file.open(&[("maximum_object_size", "30")]).unwrap();

@@ -1,0 +1,107 @@
+//! Guessed types that turn out to be wrong: the query starts over once, wherever the value stands; the session remembers.
+
+use super::Session;
+use super::testing::{ask, file, roomy, small};
+
+/// Bytes of the first piece of a sample (see `formats::sample`): a third of 1 MiB.
+const SAMPLED: usize = (1 << 20) / 3;
+
+/// Rows of eight bytes each, `value` in the `at`-th.
+fn rows(count: usize, at: usize, plain: &str, value: &str) -> String {
+    (0..count).map(|i| if i == at { format!("{value}\n") } else { format!("{plain}\n") }).collect()
+}
+
+/// Before, at and behind the end of what is sampled, in both formats, up every step of the ladder of types.
+#[test]
+fn a_change_at_the_edge_of_the_sample() {
+    let steps = [
+        ("1234567", "1.5", "double"),
+        ("1234567", "12345678901234567890", "decimal(38,0)"),
+        ("1234567", "x", "varchar"),
+        ("1.25000", "x", "varchar"),
+        ("   true", "maybe", "varchar"),
+    ];
+    for (plain, value, wanted) in steps {
+        let plain = plain.trim();
+        let width = plain.len() + 1;
+        for at in [SAMPLED / width - 2, SAMPLED / width - 1, SAMPLED / width, SAMPLED / width + 1, SAMPLED / width + 2]
+        {
+            let count = 4 * SAMPLED / width;
+            let (_file, path) = file(".csv", &format!("a\n{}", rows(count, at, plain, value)));
+            let session = roomy();
+            let sql = format!("SELECT count(*), count(DISTINCT a), any_value(typeof(a)) FROM '{path}'");
+            let got = ask(&session, &sql);
+            assert_eq!(got[0].to_lowercase().replace(' ', ""), format!("{}|2|{wanted}", count), "{value} at {at}");
+            assert!(session.stats().restarts <= 1);
+            // What was learnt is remembered.
+            let restarts = session.stats().restarts;
+            ask(&session, &format!("SELECT max(a) FROM '{path}'"));
+            assert_eq!(session.stats().restarts, restarts);
+        }
+    }
+    let steps = [
+        ("{\"a\":1}", "{\"a\":1.5}", "double"),
+        ("{\"a\":1}", "{\"a\":12345678901234567890}", "decimal(38,0)"),
+        ("{\"a\":\"2024-01-01\"}", "{\"a\":\"2024-01-01T10:00:00\"}", "timestamp"),
+        ("{\"a\":\"2024-01-01T10:00:00Z\"}", "{\"a\":\"2024-01-01T10:00:00+01:00\"}", "timestampwithtimezone"),
+        ("{\"a\":1}", "{\"a\":[true]}", "varchar"),
+    ];
+    for (plain, value, wanted) in steps {
+        let width = plain.len() + 1;
+        for at in [SAMPLED / width - 1, SAMPLED / width, SAMPLED / width + 1] {
+            let count = 4 * SAMPLED / width;
+            let (_file, path) = file(".jsonl", &rows(count, at, plain, value));
+            let session = roomy();
+            let sql = format!("SELECT count(*), count(DISTINCT a), any_value(typeof(a)) FROM '{path}'");
+            let got = ask(&session, &sql);
+            assert_eq!(got[0].to_lowercase().replace(' ', ""), format!("{}|2|{wanted}", count), "{value} at {at}");
+            // A key that appears late is a column all the same.
+            let (_file, path) = file(".jsonl", &rows(count, at, plain, "{\"late\":{\"b\":7}}"));
+            assert_eq!(
+                ask(&session, &format!("SELECT count(late), max(late.b), count(*) FROM (FROM '{path}')")).len(),
+                1
+            );
+        }
+    }
+}
+
+/// When rows are out, who has them decides; a rerun has all rows, of the wider type.
+#[test]
+fn rows_that_are_out_come_again() {
+    let text = format!("a\n{}", rows(400_000, 110_000, "1", "x"));
+    let (_file, path) = file(".csv", &text);
+    let session = Session::builder().memory("16MiB").unwrap().threads(2).inline(true).tuning(small()).build().unwrap();
+    let mut batches = session.sql(&format!("FROM '{path}'")).unwrap().batches().unwrap();
+    let mut before = 0;
+    let error = loop {
+        match batches.next().unwrap() {
+            Ok(batch) => before += batch.num_rows(),
+            Err(error) => break error,
+        }
+    };
+    assert!(before > 0 && error.is_misfit() && error.place().line == Some(110_002), "{before} {error}");
+    assert!(batches.next().is_none());
+    assert!(batches.start_over(&error).unwrap());
+    let all: usize = batches.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!((all, batches.schema().field(0).data_type()), (400_000, &arrow::datatypes::DataType::Utf8View));
+    assert!(!batches.start_over(&error).unwrap());
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error() {
+    for (ending, row) in [(".csv", "1,2\n"), (".jsonl", "{\"a\":1}\n")] {
+        let (_file, path) = file(ending, &row.repeat(2_000_000));
+        let session =
+            Session::builder().memory("16MiB").unwrap().threads(1).inline(true).tuning(small()).build().unwrap();
+        let mut batches = session.sql(&format!("FROM '{path}'")).unwrap().batches().unwrap();
+        assert!(batches.next().unwrap().is_ok());
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map(|mut f| std::io::Write::write_all(&mut f, row.as_bytes()))
+            .unwrap()
+            .unwrap();
+        let error = batches.find_map(|batch| batch.err()).expect("an error");
+        assert!(error.message().contains("changed while it was read"), "{error}");
+    }
+}
