@@ -9,7 +9,6 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::frame::Batches;
 use partita::{Error, ErrorKind, Result};
-use std::hash::{DefaultHasher, Hasher};
 
 /// The rows of a result.
 pub trait Rows: Iterator<Item = Result<RecordBatch>> {
@@ -42,18 +41,39 @@ pub struct Passing {
     again: Option<(Digest, Error)>,
 }
 
-/// How many bytes, and their hash.
+/// How many bytes, and a hash of them that does not depend on the pieces in which they come. Every byte of an output goes
+/// through it, so it takes eight at a time.
 #[derive(Default)]
 struct Digest {
     bytes: u64,
-    hasher: DefaultHasher,
+    hash: u64,
+    /// Bytes that are not eight yet.
+    rest: [u8; 8],
 }
 
 impl Digest {
     fn add(&mut self, bytes: &[u8]) {
+        let pending = (self.bytes % 8) as usize;
         self.bytes += bytes.len() as u64;
-        // One by one: what a hasher makes of a piece may depend on where it is cut.
-        bytes.iter().for_each(|byte| self.hasher.write_u8(*byte));
+        let (first, bytes) = bytes.split_at(bytes.len().min((8 - pending) % 8));
+        self.rest[pending..pending + first.len()].copy_from_slice(first);
+        if pending > 0 && pending + first.len() == 8 {
+            self.mix(u64::from_le_bytes(self.rest));
+        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        self.rest[..rest.len()].copy_from_slice(rest);
+    }
+
+    fn mix(&mut self, word: u64) {
+        self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> (u64, [u8; 8]) {
+        let pending = (self.bytes % 8) as usize;
+        let mut rest = self.rest;
+        rest[pending..].fill(0);
+        (self.hash, rest)
     }
 }
 
@@ -79,7 +99,7 @@ impl Passing {
         if again.bytes < self.out.bytes {
             return Ok(());
         }
-        if again.hasher.finish() != self.out.hasher.finish() {
+        if again.finish() != self.out.finish() {
             return Err(otherwise(error));
         }
         self.again = None;
@@ -114,6 +134,27 @@ mod tests {
         second.as_bytes().chunks(step).try_for_each(|piece| passing.pass(piece, &mut to))?;
         passing.end()?;
         Ok(String::from_utf8(to).unwrap())
+    }
+
+    #[test]
+    fn a_digest_is_that_of_the_bytes_however_they_come() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let of = |pieces: &[&[u8]]| {
+            let mut digest = Digest::default();
+            pieces.iter().for_each(|piece| digest.add(piece));
+            (digest.bytes, digest.finish())
+        };
+        for len in 0..bytes.len() {
+            for cut in 0..=len {
+                assert_eq!(of(&[&bytes[..cut], &bytes[cut..len]]), of(&[&bytes[..len]]), "{cut} of {len}");
+                assert_eq!(of(&bytes[..len].chunks(cut + 1).collect::<Vec<_>>()), of(&[&bytes[..len]]));
+                let mut other = bytes[..len].to_vec();
+                if let Some(byte) = other.get_mut(cut) {
+                    *byte ^= 1;
+                    assert_ne!(of(&[&other]), of(&[&bytes[..len]]));
+                }
+            }
+        }
     }
 
     #[test]

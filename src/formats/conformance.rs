@@ -96,6 +96,7 @@ fn spec(projection: &[usize], filter: Option<RowFilter>) -> ScanSpec {
         batch_bytes: 1 << 20,
         files: None,
         rejects: Default::default(),
+        budget: None,
     }
 }
 

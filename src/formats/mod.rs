@@ -36,11 +36,12 @@ pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 pub use directory::{BeginFile, Directory, Naming};
-pub(crate) use json::{Seen as SeenObjects, objects_of};
+pub(crate) use json::{Seen as SeenObjects, is_json, objects_of};
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 
 use crate::error::Result;
+use crate::memory::Budget;
 use crate::rejects::Rejects;
 use ::arrow::array::BooleanArray;
 use ::arrow::datatypes::SchemaRef;
@@ -181,6 +182,8 @@ pub struct ScanSpec {
     pub files: Option<Arc<[bool]>>,
     /// Who is told of rows and values that are left out, where the table's options ask for that.
     pub rejects: Rejects,
+    /// What records that are longer than a reader's buffers are accounted to.
+    pub budget: Option<Budget>,
 }
 
 impl ScanSpec {

@@ -38,7 +38,15 @@ pub(super) fn open(path: &Path, options: &[(&str, &str)]) -> Result<Arc<Table>> 
 /// What is wanted of a table: everything, in batches of 3 rows.
 pub(super) fn all(table: &Table) -> ScanSpec {
     let projection = (0..table.schema.fields().len()).collect();
-    ScanSpec { projection, filter: None, batch_rows: 3, batch_bytes: 1 << 20, files: None, rejects: Default::default() }
+    ScanSpec {
+        projection,
+        filter: None,
+        batch_rows: 3,
+        batch_bytes: 1 << 20,
+        files: None,
+        rejects: Default::default(),
+        budget: None,
+    }
 }
 
 pub(super) fn with_filter(spec: ScanSpec, filter: RowFilter) -> ScanSpec {

@@ -68,3 +68,14 @@ fn options_that_do_not_fit_are_refused() {
     let said = error(&session, &format!("FROM read_parquet('{path}', on_error => 'reject')"));
     assert!(said.contains("no option"), "{said}");
 }
+
+/// Values of different kinds are text of JSON, and a plan that was run says so.
+#[test]
+fn mixed_values_are_noted() {
+    let (_file, path) = file(".jsonl", "{\"m\":1,\"n\":2}\n{\"m\":\"x\",\"n\":3}\n");
+    let session = roomy();
+    assert_eq!(ask(&session, &format!("SELECT m FROM '{path}'")), ["1", "\"x\""]);
+    let explained = ask(&session, &format!("EXPLAIN ANALYZE SELECT m FROM '{path}'")).join("\n");
+    assert!(explained.contains("m as text of JSON, for values of different kinds"), "{explained}");
+    assert!(!ask(&session, &format!("EXPLAIN ANALYZE SELECT n FROM '{path}'")).join("").contains("text of JSON"));
+}

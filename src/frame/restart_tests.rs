@@ -16,7 +16,7 @@ fn rows(count: usize, at: usize, plain: &str, value: &str) -> String {
 fn a_change_at_the_edge_of_the_sample() {
     let steps = [
         ("1234567", "1.5", "double"),
-        ("1234567", "12345678901234567890", "decimal(38,0)"),
+        ("1234567", "12345678901234567890", "hugeint"),
         ("1234567", "x", "varchar"),
         ("1.25000", "x", "varchar"),
         ("   true", "maybe", "varchar"),
@@ -41,7 +41,7 @@ fn a_change_at_the_edge_of_the_sample() {
     }
     let steps = [
         ("{\"a\":1}", "{\"a\":1.5}", "double"),
-        ("{\"a\":1}", "{\"a\":12345678901234567890}", "decimal(38,0)"),
+        ("{\"a\":1}", "{\"a\":12345678901234567890}", "hugeint"),
         ("{\"a\":\"2024-01-01\"}", "{\"a\":\"2024-01-01T10:00:00\"}", "timestamp"),
         ("{\"a\":\"2024-01-01T10:00:00Z\"}", "{\"a\":\"2024-01-01T10:00:00+01:00\"}", "timestampwithtimezone"),
         ("{\"a\":1}", "{\"a\":[true]}", "varchar"),
@@ -57,10 +57,19 @@ fn a_change_at_the_edge_of_the_sample() {
             assert_eq!(got[0].to_lowercase().replace(' ', ""), format!("{}|2|{wanted}", count), "{value} at {at}");
             // A key that appears late is a column all the same.
             let (_file, path) = file(".jsonl", &rows(count, at, plain, "{\"late\":{\"b\":7}}"));
-            assert_eq!(
-                ask(&session, &format!("SELECT count(late), max(late.b), count(*) FROM (FROM '{path}')")).len(),
-                1
-            );
+            let mut batches = session.sql(&format!("FROM '{path}'")).unwrap().batches().unwrap();
+            let (mut rows, mut late) = (0, 0);
+            while let Some(batch) = batches.next() {
+                match batch {
+                    Ok(batch) => {
+                        rows += batch.num_rows();
+                        late += batch.column_by_name("late").map_or(0, |c| c.len() - c.null_count());
+                    }
+                    Err(error) if batches.start_over(&error).unwrap() => (rows, late) = (0, 0),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert_eq!((rows, late), (count, 1));
         }
     }
 }
@@ -68,7 +77,7 @@ fn a_change_at_the_edge_of_the_sample() {
 /// When rows are out, who has them decides; a rerun has all rows, of the wider type.
 #[test]
 fn rows_that_are_out_come_again() {
-    let text = format!("a\n{}", rows(400_000, 110_000, "1", "x"));
+    let text = format!("a\n{}", rows(400_000, 110_000, "1000000", "x"));
     let (_file, path) = file(".csv", &text);
     let session = Session::builder().memory("16MiB").unwrap().threads(2).inline(true).tuning(small()).build().unwrap();
     let mut batches = session.sql(&format!("FROM '{path}'")).unwrap().batches().unwrap();

@@ -73,6 +73,7 @@ impl Inner {
     pub(super) fn lowering(&self) -> Lowering {
         let mut lowering = Lowering::new(self.limits.clone(), self.front.options());
         lowering.rejects = self.rejects.begin();
+        lowering.budget = Some(self.engine.memory().budget.clone());
         lowering
     }
 

@@ -26,6 +26,9 @@ pub const PADDING: usize = 64;
 /// Bytes read beyond the end of a range at a time, to complete its last record.
 const OVERSHOOT: usize = 16 << 10;
 
+/// The largest buffer that waits for its next use: what one long record needed is given back.
+const SPARE: usize = 4 << 20;
+
 /// Buffers that wait for their next use, shared by the readers of one scan.
 #[derive(Clone, Default)]
 pub struct Spares(Arc<Mutex<Vec<Vec<u8>>>>);
@@ -37,7 +40,7 @@ impl Spares {
 
     fn give(&self, buffer: Vec<u8>) {
         let mut spares = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        if spares.len() < 8 {
+        if spares.len() < 8 && buffer.len() <= SPARE {
             spares.push(buffer);
         }
     }
@@ -183,6 +186,7 @@ impl Window {
         let old = std::mem::replace(&mut self.buffer, Buffer::from_vec(Vec::<u8>::new()));
         let rest = self.pos..self.filled;
         let mut bytes = match old.into_vec::<u8>() {
+            Ok(own) if own.len() > SPARE && own.len() / 8 > need => own.get(rest).unwrap_or_default().to_vec(),
             Ok(mut own) => {
                 own.copy_within(rest, 0);
                 own

@@ -20,6 +20,7 @@ use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::formats::RowFilter;
 use crate::ids::StageId;
+use crate::memory::Budget;
 use crate::ops::expr::{Compiled, Scope, row_filter};
 use crate::rejects::Rejects;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -61,6 +62,8 @@ pub struct Lowering {
     pub limits: Limits,
     /// Who is told of what scans leave out.
     pub rejects: Rejects,
+    /// What long records of scans are accounted to.
+    pub budget: Option<Budget>,
     /// The stages so far.
     pub stages: Stages,
     /// What expressions may refer to besides columns.
@@ -90,6 +93,7 @@ impl Lowering {
         Lowering {
             limits,
             rejects: Rejects::default(),
+            budget: None,
             stages: Stages::default(),
             scope,
             subqueries: Vec::new(),

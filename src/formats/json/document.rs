@@ -202,6 +202,10 @@ impl Skip {
         self.string || self.word
     }
 
+    fn close(&mut self, byte: u8, at: usize) -> Walk<()> {
+        if self.closers.pop() == Some(byte) { Ok(()) } else { Err(Malformed(at)) }
+    }
+
     /// Goes on; answers with the place behind, and whether the value has ended.
     fn over(&mut self, text: Text<'_>, at: usize) -> Walk<(usize, bool)> {
         let (bytes, mut at) = (text.bytes, at);
@@ -232,11 +236,7 @@ impl Skip {
                         self.word = false;
                         return Ok((at, true));
                     }
-                    b'}' | b']' => {
-                        if self.closers.pop() != Some(*byte) {
-                            return Err(Malformed(at));
-                        }
-                    }
+                    b'}' | b']' => self.close(*byte, at)?,
                     _ if self.closers.is_empty() => self.word = true,
                     _ => {}
                 }

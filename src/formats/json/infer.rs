@@ -25,6 +25,9 @@ const MARK: (&str, &str) = ("partita.json.records", "values");
 /// Bytes of records that are sampled of a document, which only its beginning tells of.
 const SAMPLED: u64 = 1 << 20;
 
+/// The longest record that is looked at, where nothing else is said.
+const LONGEST: usize = 64 << 20;
+
 /// Bytes that are brought into memory at a time.
 const WINDOW: usize = 1 << 20;
 
@@ -187,7 +190,7 @@ impl<'a> Seen<'a> {
             let done = self.complete(window.rest(), 0, window.is_last());
             let none = done == 0;
             window.advance_to(window.pos() + done);
-            if none && (window.rest().len() > self.options.longest || !window.overshoot()?) {
+            if none && (window.rest().len() > self.options.longest.unwrap_or(LONGEST) || !window.overshoot()?) {
                 // A line that is too long is left to the reader, too.
                 return Ok(());
             }
@@ -228,7 +231,10 @@ impl<'a> Seen<'a> {
                 }
             };
             window.advance_to(at);
-            if !more || window.rest().len() > self.options.longest || (!window.overshoot()? && window.is_last()) {
+            if !more
+                || window.rest().len() > self.options.longest.unwrap_or(LONGEST)
+                || (!window.overshoot()? && window.is_last())
+            {
                 return Ok(());
             }
         }

@@ -14,7 +14,7 @@
 //! file are separated; a file that has not one a line is one split, a [`document`] that streams. Records that are no
 //! objects are one column, `json`. What cannot be read may be left out ([`faults`](crate::formats::faults)).
 //!
-//! Limits: records of at most 64 MiB (an option), nested at most 64 deep; a key that an object has twice is an error; NaN and comments
+//! Limits: records of at most an eighth of the budget (an option), nested at most 64 deep; a key that an object has twice is an error; NaN and comments
 //! are no JSON.
 
 mod build;
@@ -34,6 +34,7 @@ mod lenient_tests;
 mod tests;
 
 pub use objects::{Seen, objects_of};
+pub use shape::is_json;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;

@@ -8,9 +8,6 @@ use crate::formats::{TableDef, options};
 use crate::io::Compression;
 use std::collections::BTreeMap;
 
-/// The longest record, where nothing else is said.
-const MAX_RECORD: usize = 64 << 20;
-
 /// Every option, and what it does.
 pub(super) const OPTIONS: &[(&str, &str)] = &[
     (
@@ -27,7 +24,7 @@ pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("infer", "`sample`, or `full`: types come from all the data"),
     ("sample_size", "records that types are guessed from, at most; -1 is all of them, as `infer => 'full'`"),
     ("maximum_depth", "values nested deeper are text of JSON; -1 is no limit"),
-    ("maximum_object_size", "the longest record in bytes; 64 MiB if nothing is said"),
+    ("maximum_object_size", "the longest record in bytes; an eighth of the memory limit if nothing is said"),
     ("compression", "`auto`, or what the files must be: `none`, `gzip`, `zstd`"),
     ("on_error", "`fail`, `null` or `reject`"),
     ("ignore_errors", "true is `on_error => 'reject'`"),
@@ -75,8 +72,8 @@ pub(super) struct JsonOptions {
     pub(super) sample: u64,
     /// Levels of values that are columns, lists and structs.
     pub(super) depth: usize,
-    /// The longest record, in bytes.
-    pub(super) longest: usize,
+    /// The longest record in bytes, where that is said.
+    pub(super) longest: Option<usize>,
     pub(super) on_error: OnError,
     /// What the files must be packed with, if it is said.
     pub(super) packed: Option<Compression>,
@@ -109,7 +106,7 @@ impl JsonOptions {
             full,
             sample: sample.flatten().unwrap_or(u64::MAX),
             depth: number(&def.options, "maximum_depth", 1)?.flatten().map_or(MAX_DEPTH, |n| n as usize),
-            longest: number(&def.options, "maximum_object_size", 1)?.flatten().map_or(MAX_RECORD, |n| n as usize),
+            longest: number(&def.options, "maximum_object_size", 1)?.flatten().and_then(|n| usize::try_from(n).ok()),
             on_error: OnError::of(&def.options)?,
             packed: packed(get("compression"))?,
         })

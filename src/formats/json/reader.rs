@@ -8,7 +8,7 @@ use super::layout::{Layout, behind_mark};
 use super::options::JsonOptions;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
-use crate::formats::text::{check_utf8, line_at, shorten, tiles};
+use crate::formats::text::{Growth, check_utf8, line_at, longest_record, shorten, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const WINDOW: usize = 512 << 10;
 
 /// What to do about records that are too long.
-const LONGER: &str = "maximum_object_size => bytes allows longer ones";
+const LONGER: &str = "raise the memory limit, or say maximum_object_size => bytes";
 
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
@@ -41,6 +41,8 @@ struct Shared {
     /// Whether a key that the schema does not have is an error.
     strict: bool,
     options: JsonOptions,
+    /// The longest record, in bytes.
+    longest: usize,
     window: usize,
     spares: Spares,
 }
@@ -76,6 +78,7 @@ impl JsonScan {
             strict: table.def.schema.is_none() && options.columns.is_none() && decoded.len() == all.len(),
             filter_schema: schema(&of_filter)?,
             wanted_schema: schema(&spec.projection)?,
+            longest: options.longest.unwrap_or_else(|| longest_record(spec.budget.as_ref())),
             options,
             window: split_bytes.clamp(64, WINDOW),
             layouts: layouts.into_iter().zip(kinds).collect(),
@@ -113,6 +116,7 @@ struct JsonReader {
     document: Option<Document>,
     /// Who is told of rows and values that are left out, where they are.
     leaving: Option<Leaving>,
+    growth: Growth,
     window: Option<Window>,
     /// The offset at which objects are no longer the split's.
     stop: u64,
@@ -143,8 +147,19 @@ impl JsonReader {
             kind => (Some(Window::stream(&file, kind, scan.spares.clone())?), u64::MAX),
         };
         let document = layout.document(&scan.options);
-        let mut reader =
-            JsonReader { scan: scan.clone(), file, layout, document, leaving: None, window, stop, object, rows: 0 };
+        let growth = Growth::new(scan.spec.budget.as_ref(), 2 * scan.window);
+        let mut reader = JsonReader {
+            scan: scan.clone(),
+            file,
+            layout,
+            document,
+            leaving: None,
+            growth,
+            window,
+            stop,
+            object,
+            rows: 0,
+        };
         reader.skip_mark(split.range.start)?;
         if let Some(window) = reader.window.as_ref().filter(|_| scan.options.on_error.is_lenient()) {
             let start = window.offset(window.pos());
@@ -171,6 +186,7 @@ impl JsonReader {
 
     fn advance_in(&mut self, window: &mut Window) -> Result<Option<usize>> {
         window.refill(self.scan.window)?;
+        self.growth.see(window);
         loop {
             if window.offset(window.pos()) >= self.stop || (window.rest().is_empty() && window.is_last()) {
                 return Ok(None);
@@ -182,11 +198,12 @@ impl JsonReader {
             if let Some(end) = end {
                 return Ok(Some(end));
             }
-            if window.rest().len() > self.scan.options.longest {
+            if window.rest().len() > self.scan.longest {
                 self.too_long(window)?;
                 continue;
             }
             let more = window.overshoot()?;
+            self.growth.see(window);
             if !more && window.is_last() && window.rest().is_empty() {
                 return Ok(None);
             }
@@ -195,7 +212,7 @@ impl JsonReader {
 
     /// A record is longer than is allowed: an error, or a line that is left out.
     fn too_long(&mut self, window: &mut Window) -> Result<()> {
-        let reason = format!("a record is longer than {}", ByteSize(self.scan.options.longest));
+        let reason = format!("a record is longer than {}", ByteSize(self.scan.longest));
         let Some(leaving) = self.leaving.as_mut().filter(|_| self.layout.is_lines()) else {
             return Err(self.error(window, window.pos(), Error::data(reason).advise(LONGER)));
         };
@@ -225,7 +242,7 @@ impl JsonReader {
         let sound = self.leaving.is_none() || is_utf8(text.bytes.get(at..).unwrap_or_default());
         while at < stop && self.rows < self.scan.spec.batch_rows.max(1) {
             at = match self.line(text, at) {
-                Ok(end) if sound && end - at <= self.scan.options.longest => end,
+                Ok(end) if sound && end - at <= self.scan.longest => end,
                 taken => self.judged(taken, text, at, window)?,
             };
         }
@@ -238,7 +255,7 @@ impl JsonReader {
         let next = at + memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1);
         let bad = match taken {
             Err(bad) => bad,
-            Ok(end) if end - at > self.scan.options.longest => {
+            Ok(end) if end - at > self.scan.longest => {
                 self.forget();
                 self.long_record(at, next, window)?;
                 return Ok(next);
@@ -320,7 +337,7 @@ impl JsonReader {
 
     /// A record in `at..end` is longer than is allowed: an error, or it is left out.
     fn long_record(&mut self, at: usize, end: usize, window: &Window) -> Result<()> {
-        let reason = format!("a record is longer than {}", ByteSize(self.scan.options.longest));
+        let reason = format!("a record is longer than {}", ByteSize(self.scan.longest));
         if self.leaving.is_some() {
             self.leave_row(at, end, reason, window);
             return Ok(());
@@ -351,7 +368,7 @@ impl JsonReader {
             match document.next(text, done, window.is_last()) {
                 Ok(Next::Record(from, to)) => {
                     match self.object.take(text, from, 0) {
-                        _ if to - from > self.scan.options.longest => {
+                        _ if to - from > self.scan.longest => {
                             self.object.undo();
                             self.long_record(from, to, window)?;
                         }

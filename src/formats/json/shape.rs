@@ -218,6 +218,6 @@ impl Shape {
 }
 
 /// Whether a text column holds the JSON of its values.
-pub(super) fn is_json(field: &Field) -> bool {
+pub fn is_json(field: &Field) -> bool {
     field.metadata().get(EXTENSION.0).is_some_and(|v| v == EXTENSION.1)
 }

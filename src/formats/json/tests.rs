@@ -335,3 +335,27 @@ proptest::proptest! {
         assert_eq!(of(&inside, &[("records", "d")]).len(), lines.len());
     }
 }
+
+/// A record of any length is read where the budget permits it, and accounted for; a longer one is told with its place.
+#[test]
+fn long_records_are_held_in_the_budget() {
+    let long = "x".repeat(3 << 20);
+    let text = format!("{{\"a\":\"short\"}}\n{{\"a\":\"{long}\"}}\n{{\"a\":\"short\"}}\n");
+    for (name, text) in [("a.jsonl", text.clone()), ("a.json", format!("[{}]", text.trim_end().replace('\n', ",")))] {
+        let file = TestFile::new(name, &text);
+        let table = file.open(&[]).unwrap();
+        let budget = crate::memory::Budget::new(64 << 20);
+        let spec = ScanSpec { budget: Some(budget.clone()), ..all(&table) };
+        let rows: usize = batches(&table, spec, 1 << 20).unwrap().iter().map(RecordBatch::num_rows).sum();
+        assert_eq!((rows, budget.held()), (3, 0));
+        assert!(budget.peak() >= 2 << 20, "{}", budget.peak());
+        let small = crate::memory::Budget::new(8 << 20);
+        let spec = ScanSpec { budget: Some(small), ..all(&table) };
+        let error = batches(&table, spec, 1 << 20).unwrap_err();
+        assert!(error.message().contains("longer than 1.0 MiB"), "{error}");
+        assert!(
+            error.place().file.is_some() && error.place().line.is_some() && error.place().byte.is_some(),
+            "{error}"
+        );
+    }
+}

@@ -83,6 +83,7 @@ pub(in crate::formats) fn all(table: &Table) -> ScanSpec {
         batch_bytes: 1 << 20,
         files: None,
         rejects: Default::default(),
+        budget: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the text formats share beside values: places in files, declared types, the columns of a scan.
 
 mod declared;
+mod growth;
 mod narrow;
 mod place;
 mod stats;
@@ -8,6 +9,7 @@ mod tiles;
 mod write;
 
 pub(super) use declared::{Declared, type_named};
+pub(super) use growth::{Growth, longest_record};
 pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::check_utf8;
 pub(crate) use place::{line_at, shorten};

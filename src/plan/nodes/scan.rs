@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::events::Meter;
-use crate::formats::{ScanSpec, Table};
+use crate::formats::{ScanSpec, Table, is_json};
 use crate::front::{Source, TableRef};
 use crate::graph::Fixed;
 use crate::ops::collect::{Collected, CollectedOp, From};
@@ -42,6 +42,7 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
         batch_bytes: limits.tuning.batch_bytes,
         files: None,
         rejects: lowering.rejects.clone(),
+        budget: lowering.budget.clone(),
     };
     let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
     let tasks = scan.splits().len();
@@ -52,7 +53,14 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
     };
     let schema = batch_schema(&node.projected_schema);
     let name = format!("scan {}", node.table_name);
-    Ok(pipe(name, Arc::new(ScanOp { scan, schema }), detail, in_flight, tasks))
+    let pipe = pipe(name, Arc::new(ScanOp { scan, schema }), detail, in_flight, tasks);
+    let read: Vec<usize> = node.projection.clone().unwrap_or_else(all);
+    let mixed = read.iter().filter_map(|column| table.schema.fields().get(*column)).filter(|field| is_json(field));
+    let mixed: Vec<&str> = mixed.map(|field| field.name().as_str()).collect();
+    if !mixed.is_empty() {
+        pipe.top.meter.note(format!("{} as text of JSON, for values of different kinds", mixed.join(", ")));
+    }
+    Ok(pipe)
 }
 
 fn stored(lowering: &Lowering, node: &TableScan, rows: Option<&Collected>) -> Result<Pipe> {
