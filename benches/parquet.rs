@@ -69,6 +69,7 @@ fn spec(projection: Vec<usize>) -> ScanSpec {
         batch_bytes: 1 << 20,
         files: None,
         rejects: Default::default(),
+        budget: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn main() -> partita::Result<()> {
             batch_bytes: 1 << 20,
             files: None,
             rejects: Default::default(),
+            budget: None,
         };
         let scan = table.scan(spec, 8 << 20)?;
         let next = AtomicUsize::new(0);

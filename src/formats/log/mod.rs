@@ -17,7 +17,7 @@
 //! not depend on which columns a query wants. What is guessed is never left out: a key or a value that contradicts the sample
 //! is an error that [`is_misfit`](crate::Error::is_misfit).
 //!
-//! Limits: records of at most 64 MiB; text must be UTF-8 (or `invalid_utf8 => 'replace'`); compressed files and journal exports
+//! Limits: records of at most an eighth of the budget; text must be UTF-8 (or `invalid_utf8 => 'replace'`); compressed files and journal exports
 //! are one split each; nothing is written in these formats.
 
 mod access;

@@ -10,19 +10,17 @@ use super::journal;
 use super::layout::{Fit, Form, Layout};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving};
-use crate::formats::text::{line_at, narrow, shorten, tiles};
+use crate::formats::text::{Growth, line_at, longest_record, narrow, shorten, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
+use crate::units::ByteSize;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Bytes that a reader brings into the cache at a time.
 const WINDOW: usize = 512 << 10;
-
-/// The longest record.
-const MAX_RECORD: usize = 64 << 20;
 
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
@@ -60,6 +58,8 @@ struct Shared {
     window: usize,
     /// Most records of a batch.
     rows: usize,
+    /// The longest record, in bytes.
+    longest: usize,
     spares: Spares,
 }
 
@@ -82,6 +82,7 @@ impl LogScan {
             filter_schema: Arc::new(table.schema.project(&of_filter)?),
             wanted_schema: Arc::new(table.schema.project(&spec.projection)?),
             strict: all,
+            longest: longest_record(spec.budget.as_ref()),
             layout: Arc::new(layout),
             spares: Spares::default(),
             table: table.clone(),
@@ -125,6 +126,7 @@ struct LogReader {
     state: usize,
     spans: Vec<Span>,
     extents: Vec<Span>,
+    growth: Growth,
     /// Tells of lines that do not match.
     leaving: Option<Leaving>,
 }
@@ -147,6 +149,7 @@ impl LogReader {
             state: 0,
             spans: Vec::new(),
             extents: Vec::new(),
+            growth: Growth::new(scan.spec.budget.as_ref(), 2 * scan.window),
             leaving: None,
         };
         reader.skip_mark(split.range.start)?;
@@ -182,6 +185,7 @@ impl LogReader {
         self.spans.clear();
         self.extents.clear();
         window.refill(self.scan.window)?;
+        self.growth.see(window);
         loop {
             let over = window.offset(window.pos()) >= self.stop && !self.headless;
             if over || (window.rest().is_empty() && window.is_last()) {
@@ -190,10 +194,12 @@ impl LogReader {
             if let Some(end) = self.records(window)? {
                 return Ok(Some(end));
             }
-            if window.rest().len() > MAX_RECORD {
-                return Err(self.error(window, window.pos(), Error::data("a record is longer than 64 MiB")));
+            if window.rest().len() > self.scan.longest {
+                let reason = format!("a record is longer than {}", ByteSize(self.scan.longest));
+                return Err(self.error(window, window.pos(), Error::data(reason)));
             }
             let more = window.overshoot()?;
+            self.growth.see(window);
             if !more && window.is_last() && window.rest().is_empty() {
                 return Ok(None);
             }
