@@ -8,6 +8,7 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("buyers", &["testdata/events.jsonl"], "purchases"),
     ("convert", &["testdata/*.jsonl", "{dir}/events.parquet"], "120 rows"),
     ("distances", &[], "Lima"),
+    ("failing_paths", &["testdata/access.log", "3"], "/shop/"),
     ("group_csv", &["testdata/sales.csv", "region", "quantity"], "4 groups"),
     ("join_files", &["testdata/sales.csv", "{dir}/regions.parquet", "region", "{dir}/joined.parquet"], "360 rows"),
     (

@@ -44,6 +44,7 @@ mod jq;
 mod json;
 mod keyed;
 mod lines;
+mod logs;
 mod node;
 mod order;
 mod reduce;

@@ -16,6 +16,7 @@ mod directory;
 mod faults;
 pub mod hive;
 mod json;
+mod log;
 mod many;
 mod options;
 mod parquet;
@@ -107,6 +108,8 @@ pub enum ByName {
     Read,
     /// Files have types: where they differ, values are cast.
     Cast,
+    /// As `Cast`, and always: each file is inspected and read by itself.
+    Each,
 }
 
 /// A file format: a row of [`FORMATS`].

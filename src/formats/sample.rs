@@ -52,20 +52,30 @@ fn take(window: &Window, file: usize, first: bool, last: bool) -> Sample {
 /// A file cannot be read.
 pub(super) fn samples(files: &[FileRef]) -> Result<Vec<Sample>> {
     let chosen = SAMPLE_FILES.min(files.len());
-    let piece = SAMPLE_BYTES / 3 / chosen.max(1) as u64;
     let mut all = Vec::new();
     for i in 0..chosen {
         let index = if chosen == 1 { 0 } else { i * (files.len() - 1) / (chosen - 1) };
         let Some(file) = files.get(index) else { continue };
-        if Compression::of_file(file)? != Compression::None || file.size <= 3 * piece {
-            all.push(Sample { file: index, ..head(file, 3 * piece as usize)? });
-            continue;
-        }
-        for start in [0, (file.size - piece) / 2, file.size - piece] {
-            let mut window = Window::range(file, start..start + piece, Spares::default())?;
-            window.refill(piece as usize)?;
-            all.push(take(&window, index, start == 0, start + piece == file.size));
-        }
+        let own = pieces(file, SAMPLE_BYTES / chosen.max(1) as u64)?;
+        all.extend(own.into_iter().map(|sample| Sample { file: index, ..sample }));
+    }
+    Ok(all)
+}
+
+/// Pieces of one file, of about so many bytes together, as the first of several.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn pieces(file: &FileRef, bytes: u64) -> Result<Vec<Sample>> {
+    let piece = bytes / 3;
+    if Compression::of_file(file)? != Compression::None || file.size <= 3 * piece {
+        return Ok(vec![head(file, 3 * piece as usize)?]);
+    }
+    let mut all = Vec::new();
+    for start in [0, (file.size - piece) / 2, file.size - piece] {
+        let mut window = Window::range(file, start..start + piece, Spares::default())?;
+        window.refill(piece as usize)?;
+        all.push(take(&window, 0, start == 0, start + piece == file.size));
     }
     Ok(all)
 }

@@ -1,14 +1,14 @@
 //! A table over files: the definition resolved to files, a format and a schema.
 
 use super::many::{self, Many};
-use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json};
+use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json, log};
 use crate::error::{Error, Result};
 use crate::io::{Compression, Pipes, Window, resolve_with};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
-pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW];
+pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW, &log::Log, &log::Lines];
 
 /// Formats whose files are read here and there, so that a pipe cannot hold them.
 const BY_RANGES: [&str; 2] = ["parquet", "arrow"];
@@ -107,6 +107,9 @@ fn choose(def: &TableDef, files: &[FileRef]) -> Result<&'static dyn Format> {
     }
     let Some(first) = files.first() else { return Err(Error::query("no files are named")) };
     let Some(format) = format_by_ending(&first.path) else { return by_content(first) };
+    if format.name() == "log" && files.len() == 1 && log::recognized(first, true)? == Some("json") {
+        return format_named("json");
+    }
     let other = |f: &&FileRef| format_by_ending(&f.path).is_some_and(|o| o.name() != format.name());
     match files.iter().find(other) {
         Some(other) => {
@@ -121,11 +124,12 @@ fn by_content(file: &FileRef) -> Result<&'static dyn Format> {
     let mut window = Window::whole(file, Default::default())?;
     window.refill(4096)?;
     let head = window.rest();
+    let called_log = || file.path.rsplit(['/', '\\']).next().is_some_and(|name| name.contains("log"));
     let name = match head {
         [b'P', b'A', b'R', b'1', ..] => "parquet",
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "arrow",
         _ if matches!(head.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'[')) => "json",
-        _ => "csv",
+        _ => log::recognized(file, called_log())?.unwrap_or("csv"),
     };
     format_named(name)
 }
@@ -152,6 +156,15 @@ mod tests {
         assert_eq!(open(&[("x.jsonl", json)], None).unwrap().format.name(), "json");
         assert_eq!(open(&[("x.log", json)], None).unwrap().format.name(), "json");
         assert_eq!(open(&[("x", csv)], None).unwrap().format.name(), "csv");
+        let access = "::1 - - [26/Dec/2016:16:16:29 +0200] \"GET / HTTP/1.1\" 404 209\n";
+        for name in ["x.log", "access.log.1", "x"] {
+            assert_eq!(open(&[(name, access)], None).unwrap().format.name(), "log", "{name}");
+        }
+        let message = "2024-02-29 12:30:15 INFO ready\n";
+        assert_eq!(open(&[("syslog", message)], None).unwrap().format.name(), "log");
+        assert_eq!(open(&[("x", message)], None).unwrap().format.name(), "csv");
+        assert_eq!(open(&[("x.log", access), ("y.log", json)], None).unwrap().schema.fields().len(), 15);
+        assert_eq!(open(&[("x.log", "just\nsome\ntext\n")], None).err().unwrap().kind(), ErrorKind::Data);
         assert_eq!(open(&[("x.csv", json)], Some("json")).unwrap().format.name(), "json");
         let kind = |r: Result<Arc<Table>>| r.err().map(|e| e.kind());
         assert_eq!(kind(open(&[("x.csv", csv), ("y.json", json)], None)), Some(ErrorKind::Query));

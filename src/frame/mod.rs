@@ -23,6 +23,7 @@ mod execute;
 mod functions;
 mod group_by;
 mod lazy;
+mod logs;
 mod outcome;
 mod over;
 mod pipes;

@@ -71,7 +71,8 @@ pub(super) fn open(def: &TableDef, format: &'static dyn Format, files: &[FileRef
     let mut own = def.clone();
     let options = TableOptions::take(&mut own)?;
     let keys = keys::keys(&options, files)?;
-    let united = options.by_name && format.by_name() != ByName::Always && files.len() > 1;
+    let apart = format.by_name() == ByName::Each;
+    let united = (apart || options.by_name && format.by_name() != ByName::Always) && files.len() > 1;
     let mut members = match united {
         true => unite(&own, format, files)?,
         false => vec![member(&own, format, files, (0..files.len()).collect())?],
@@ -100,9 +101,9 @@ fn member(def: &TableDef, format: &'static dyn Format, all: &[FileRef], files: V
 
 /// A member for each file, or for the files of one schema where the schema says all.
 fn unite(def: &TableDef, format: &'static dyn Format, files: &[FileRef]) -> Result<Vec<Member>> {
-    if format.by_name() == ByName::Read {
+    if matches!(format.by_name(), ByName::Read | ByName::Each) {
         // An empty file has no rows, and names no columns.
-        let filled = |file: &usize| files.get(*file).is_some_and(|f| f.size > 0);
+        let filled = |file: &usize| files.get(*file).is_some_and(|f| !f.is_empty());
         let some = (0..files.len()).any(|file| filled(&file));
         let read = (0..files.len()).filter(|file| !some || filled(file));
         return read.map(|file| member(def, format, files, vec![file])).collect();

@@ -16,6 +16,13 @@ pub(in crate::formats) fn parse_date(bytes: &[u8], at: usize, end: usize) -> Opt
     Some(days(year, month, day))
 }
 
+/// Days since 1970-01-01 of a date of the Gregorian calendar; `None` where there is no such day.
+pub(in crate::formats) fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (year, month) = (i32::try_from(year).ok()?, u32::try_from(month).ok().filter(|m| (1..=12).contains(m))?);
+    let day = u32::try_from(day).ok().filter(|day| (1..=days_in(year, month)).contains(day))?;
+    Some(i64::from(days(year, month, day)))
+}
+
 fn days_in(year: i32, month: u32) -> u32 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {

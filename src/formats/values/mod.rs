@@ -11,7 +11,7 @@ mod kind;
 mod load;
 mod view;
 
-pub(super) use date::{civil, parse_date, parse_timestamp};
+pub(super) use date::{civil, day_number, parse_date, parse_timestamp};
 pub(super) use decimal::parse_decimal;
 pub(super) use float::parse_float;
 pub(super) use int::parse_int;
