@@ -3,7 +3,7 @@
 use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json};
 use crate::error::{Error, Result};
-use crate::io::{Compression, Window, resolve};
+use crate::io::{Coding, Compression, Window, resolve};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -32,7 +32,10 @@ impl Table {
     /// # Errors
     /// No such file, an empty glob, files of different formats or schemas, unknown options, broken content.
     pub fn open(def: TableDef) -> Result<Arc<Table>> {
-        let files = resolve(&def.paths)?;
+        let mut files = resolve(&def.paths)?;
+        let option = |name: &str| def.options.get(name).map(String::as_str);
+        let coding = Coding::of(option("encoding"), option("compression"))?;
+        files.iter_mut().for_each(|file| file.coding = coding);
         let format = choose(&def, &files)?;
         let many::Opened { many, schema, stats } = many::open(&def, format, &files)?;
         Ok(Arc::new(Table { def, format, files, schema, stats, many }))

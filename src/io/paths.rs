@@ -4,6 +4,7 @@
 //! `_`, where other engines keep their markers) are no data, unless they are named. Files come in the order of their
 //! names.
 
+use super::encoding::Coding;
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use std::fs::{self, Metadata};
@@ -19,6 +20,8 @@ pub struct FileRef {
     pub size: u64,
     /// Its time of modification, in nanoseconds since 1970: a file that changes while it is read is an error.
     pub modified: i128,
+    /// How its bytes become text, as far as it was said.
+    pub coding: Coding,
 }
 
 impl FileRef {
@@ -32,7 +35,8 @@ impl FileRef {
             let message = format!("{} is not a regular file", path.display());
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
-        Ok(FileRef { path: path.to_string_lossy().into(), size: meta.len(), modified: modified(&meta) })
+        let (size, modified) = (meta.len(), modified(&meta));
+        Ok(FileRef { path: path.to_string_lossy().into(), size, modified, coding: Coding::default() })
     }
 }
 

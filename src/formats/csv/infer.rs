@@ -1,15 +1,17 @@
 //! The types of the columns and what is known of the rows, from samples or (`infer => 'full'`) from everything.
 
-use super::dialect::{Dialect, behind_skipped};
+use super::dialect::{Dialect, LOOSE, behind_skipped};
+use super::options::Sampled;
 use super::rows::{Rows, unquote};
-use super::structure::{Piece, Structure};
+use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Result};
 use crate::formats::sample::{Sample, samples};
 use crate::formats::text::{Declared, Distinct, base_type};
 use crate::formats::values::Kind;
-use crate::formats::{ColumnStats, FileRef, TableDef, TableStats, options};
+use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bytes of decompressed text for each byte of a compressed file, about.
@@ -20,23 +22,22 @@ const INFLATION: u64 = 5;
 /// # Errors
 /// As [`Dialect::of`]; a type that is declared for no column, or does not exist.
 pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
-    let dialect = Dialect::of(def, files)?;
+    let mut dialect = Dialect::of(def, files)?;
     let declared = Declared::of(def)?;
     declared.check(&dialect.names)?;
-    let mut seen = Seen::new(&dialect);
-    for sample in samples(files)? {
-        seen.sample(&sample)?;
-    }
-    let stats = seen.stats(files);
-    if is_full(def)? {
-        for file in files {
-            seen.whole(file)?;
+    let mut settled = BTreeMap::new();
+    let (kinds, mut stats) = match seen(&dialect, files)? {
+        Some(seen) => seen,
+        None => {
+            dialect.loosen();
+            settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
+            seen(&dialect, files)?.ok_or_else(|| Error::internal("a dialect that takes all quotes refused one"))?
         }
-    }
-    let all_text = options::first(&def.options, &["all_text"]).map(|t| options::boolean("all_text", t)).transpose()?;
+    };
+    stats.settled = settled;
     let field = |(c, name): (usize, &String)| -> Result<Field> {
-        let kind = seen.kinds.get(c).copied().unwrap_or_default();
-        let guessed = if all_text == Some(true) { DataType::Utf8View } else { kind.data_type() };
+        let kind = kinds.get(c).copied().unwrap_or_default();
+        let guessed = if dialect.said.all_text { DataType::Utf8View } else { kind.data_type() };
         let data_type = match declared.get(c, name) {
             Some(DataType::Utf8 | DataType::LargeUtf8) => DataType::Utf8View,
             Some(declared) => declared.clone(),
@@ -49,12 +50,25 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     Ok((Arc::new(Schema::new(fields)), stats))
 }
 
-fn is_full(def: &TableDef) -> Result<bool> {
-    match options::first(&def.options, &["infer"]) {
-        None | Some("sample") => Ok(false),
-        Some("full") => Ok(true),
-        Some(other) => Err(Error::query(format!("option infer: {other:?} is neither 'sample' nor 'full'"))),
+/// The kinds of the columns and what is known of the rows; `None` where everything was read and has quotes where none
+/// should be, which nobody said.
+fn seen(dialect: &Dialect, files: &[FileRef]) -> Result<Option<(Vec<Kind>, TableStats)>> {
+    let mut seen = Seen::new(dialect);
+    match dialect.said.sampled {
+        Sampled::Rows(rows) => seen.first_rows(files, rows)?,
+        _ => {
+            for sample in samples(files)? {
+                seen.sample(&sample)?;
+            }
+        }
     }
+    let stats = seen.stats(files);
+    if dialect.is_full() {
+        for file in files {
+            seen.whole(file)?;
+        }
+    }
+    Ok((!seen.strays).then_some((seen.kinds, stats)))
 }
 
 /// What was seen of the columns.
@@ -65,6 +79,10 @@ struct Seen<'a> {
     rows: u64,
     bytes: u64,
     found: Structure,
+    /// Most rows that are taken.
+    most: usize,
+    /// Whether all is read, and a quote stands where none should.
+    strays: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -72,7 +90,17 @@ impl<'a> Seen<'a> {
         let columns = dialect.names.len();
         let distinct = (0..columns).map(|_| Distinct::default()).collect();
         let kinds = vec![Kind::Null; columns];
-        Seen { dialect, kinds, distinct, rows: 0, bytes: 0, found: Structure::default() }
+        let (found, most) = (Structure::default(), usize::MAX);
+        Seen { dialect, kinds, distinct, rows: 0, bytes: 0, found, most, strays: false }
+    }
+
+    /// Takes the first rows of the first file that has any.
+    fn first_rows(&mut self, files: &[FileRef], rows: usize) -> Result<()> {
+        let Some(file) = files.iter().find(|f| f.size > 0) else { return Ok(()) };
+        self.most = rows;
+        self.whole(file)?;
+        (self.most, self.strays) = (usize::MAX, false);
+        Ok(())
     }
 
     /// Takes a piece of a file. One from the middle may begin inside quotes: it is used only if its rows come out right
@@ -88,7 +116,7 @@ impl<'a> Seen<'a> {
             rows_only: false,
         };
         if sample.first {
-            let start = behind_skipped(sample.bytes(), self.dialect.skip, marks.newline)?;
+            let start = behind_skipped(sample.bytes(), self.dialect.skip, marks.newline);
             self.take(&sample.bytes, piece(start), usize::from(self.dialect.header), true);
             return Ok(());
         }
@@ -110,8 +138,10 @@ impl<'a> Seen<'a> {
         let (mut found, mut spare) = (std::mem::take(&mut self.found), Vec::new());
         let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok();
         let fits = ok
-            && match Rows::new(bytes, &found, &mut spare, self.kinds.len(), self.dialect.trim_cr()) {
-                Ok(rows) => {
+            && match Rows::new(bytes, &found, &mut spare, &self.dialect.shape()) {
+                Ok(mut rows) => {
+                    rows.truncate(self.most.saturating_add(skip));
+                    self.most = self.most.saturating_sub(rows.len().saturating_sub(skip));
                     self.rows(&rows, skip, count);
                     true
                 }
@@ -125,22 +155,19 @@ impl<'a> Seen<'a> {
     }
 
     fn rows(&mut self, rows: &Rows<'_>, skip: usize, count: bool) {
-        let quote = self.dialect.marks.quote;
+        let (marks, lexicon) = (&self.dialect.marks, &self.dialect.lexicon);
         for (c, (kind, distinct)) in self.kinds.iter_mut().zip(&mut self.distinct).enumerate() {
             for r in skip..rows.len() {
                 let text = rows.text(r, c);
                 if count {
                     distinct.add(text);
                 }
-                if *kind == Kind::Text || text.is_empty() || self.dialect.nulls.iter().any(|n| n == text) {
+                if *kind == Kind::Text || text.is_empty() || lexicon.is_null(text) || lexicon.is_marker(text) {
                     continue;
                 }
-                let value = match quote {
-                    Some(q) => unquote(text, q, self.dialect.marks.escape).unwrap_or(text.into()),
-                    None => text.into(),
-                };
-                if !value.is_empty() || text.is_empty() {
-                    *kind = kind.join(Kind::of(&value));
+                let value = unquote(text, marks, true).unwrap_or(text.into());
+                if !value.is_empty() {
+                    *kind = kind.join(lexicon.kind(&value));
                 }
             }
         }
@@ -154,12 +181,18 @@ impl<'a> Seen<'a> {
         let mut window = Window::whole(file, Spares::default())?;
         let mut skip = usize::from(self.dialect.header);
         window.refill(1 << 20)?;
-        window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline)?);
+        window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline));
         loop {
             window.refill(1 << 20)?;
             let (start, end, last) = (window.pos(), window.filled(), window.is_last());
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
+                let scanned = self.found.scan(window.bytes(), &self.dialect.marks, piece);
+                let stray = matches!(scanned, Err(Broken::StrayQuote(_)));
+                self.strays |= stray && self.dialect.is_strict_by_guess();
+                return Ok(());
+            }
+            if self.most == 0 {
                 return Ok(());
             }
             let rows = self.found.row_ends.len();
@@ -188,6 +221,7 @@ impl<'a> Seen<'a> {
             unseen: *kind == Kind::Null,
             ..ColumnStats::default()
         };
-        TableStats { rows, bytes, columns: self.distinct.iter().zip(&self.kinds).map(column).collect() }
+        let columns = self.distinct.iter().zip(&self.kinds).map(column).collect();
+        TableStats { rows, bytes, columns, settled: BTreeMap::new() }
     }
 }

@@ -1,7 +1,8 @@
 //! Reads one split: windows of text to batches.
 
 use super::decode::{Bad, Column, Decoder};
-use super::rows::{Ragged, Rows};
+use super::options::MAX_RECORD;
+use super::rows::{Rows, Uneven};
 use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
@@ -12,9 +13,6 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
-
-/// The longest record.
-const MAX_RECORD: usize = 64 << 20;
 
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
@@ -30,18 +28,28 @@ pub(super) struct CsvReader {
     want: usize,
     /// Rows that are counted but not handed over yet.
     counted: usize,
+    /// Rows that may still come.
+    left: u64,
+    /// Whether the split is not its file's first: what is wrong may be wrong because a quote before it was.
+    later: bool,
 }
 
 impl CsvReader {
     pub(super) fn open(scan: &Arc<Shared>, index: usize) -> Result<Self> {
         let input = scan.window_at(index)?;
-        let file = scan.file(scan.split(index)?)?.clone();
-        Ok(CsvReader { scan: scan.clone(), file, input, found: Structure::default(), want: scan.window, counted: 0 })
+        let split = scan.split(index)?;
+        let file = scan.file(split)?.clone();
+        let (left, later) = (scan.dialect.said.limit.unwrap_or(u64::MAX), split.range.start > 0);
+        let (found, want) = (Structure::default(), scan.window);
+        Ok(CsvReader { scan: scan.clone(), file, input, found, want, counted: 0, left, later })
     }
 
     /// Finds the next rows; false at the end.
     fn advance(&mut self) -> Result<bool> {
         let Some((window, stop)) = &mut self.input else { return Ok(false) };
+        if self.left == 0 {
+            return Ok(false);
+        }
         window.refill(self.want)?;
         loop {
             let (start, end) = (window.pos(), window.filled());
@@ -53,13 +61,14 @@ impl CsvReader {
             let piece = Piece { start, end, stop: window.place(*stop), last: window.is_last(), max_rows, rows_only };
             if start < end {
                 let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
-                scanned.map_err(|b| broken(b, window, &self.scan, &self.file))?;
+                scanned.map_err(|b| doubted(broken(b, window, &self.scan, &self.file), &self.scan, self.later))?;
                 if !self.found.row_ends.is_empty() {
+                    check_lengths(&self.found, window, &self.scan, &self.file)?;
                     return Ok(true);
                 }
             }
-            if end - start > MAX_RECORD {
-                return Err(too_long(window, &self.scan, &self.file));
+            if end - start > self.scan.dialect.said.max_record {
+                return Err(too_long(start, window, &self.scan, &self.file));
             }
             if !window.overshoot()? && window.is_last() && window.rest().is_empty() {
                 return Ok(false);
@@ -74,11 +83,18 @@ impl CsvReader {
                 return Ok(None);
             }
             let Some((window, _)) = &mut self.input else { return Ok(None) };
-            let blank =
-                |r: &usize| super::rows::is_blank(window.bytes(), self.found.row_start(*r), self.found.row_end(*r));
             let rows = self.found.row_ends.len();
-            let blanks = if self.scan.dialect.names.len() > 1 { (0..rows).filter(blank).count() } else { 0 };
-            self.counted = rows - blanks;
+            let shape = self.scan.dialect.shape();
+            let mut none = 0;
+            for r in 0..rows {
+                let (at, end) = (self.found.row_start(r), self.found.row_end(r));
+                let blank = shape.columns > 1 && super::rows::is_blank(window.bytes(), at, end);
+                let comment = shape.is_comment(window.bytes(), at, end);
+                none += usize::from(blank || comment.map_err(|u| uneven(u, window, &self.scan, &self.file))?);
+            }
+            let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+            self.counted = (rows - none).min(left);
+            self.left -= self.counted as u64;
             window.advance_to(self.found.row_end(rows - 1) + 1);
         }
         let rows = self.counted.min(self.scan.spec.batch_rows.max(1));
@@ -87,13 +103,14 @@ impl CsvReader {
     }
 
     /// Decodes the rows found, those that the filter keeps.
-    fn decode(&self) -> Result<Option<RecordBatch>> {
+    fn decode(&mut self) -> Result<Option<RecordBatch>> {
         let Some((window, _)) = &self.input else { return Ok(None) };
         let scan = &*self.scan;
-        let columns = scan.dialect.names.len();
         let mut spare = Vec::new();
-        let rows = Rows::new(window.bytes(), &self.found, &mut spare, columns, scan.dialect.trim_cr())
-            .map_err(|r| ragged(r, window, scan, &self.file))?;
+        let mut rows = Rows::new(window.bytes(), &self.found, &mut spare, &scan.dialect.shape())
+            .map_err(|u| doubted(uneven(u, window, scan, &self.file), scan, self.later))?;
+        rows.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= rows.len() as u64;
         if rows.len() == 0 {
             return Ok(None);
         }
@@ -196,7 +213,9 @@ impl Job<'_> {
 
     fn column(&self, column: &Column, pick: Option<&[u32]>) -> Result<ArrayRef> {
         let (dialect, reader) = (&self.reader.scan.dialect, self.reader);
-        let decoder = Decoder { rows: self.rows, buffer: self.buffer, marks: &dialect.marks, nulls: &dialect.nulls };
+        let loose = dialect.joins_behind_quotes();
+        let (rows, buffer, marks, lexicon) = (self.rows, self.buffer, &dialect.marks, &dialect.lexicon);
+        let decoder = Decoder { rows, buffer, marks, lexicon, loose };
         let array = decoder.column(column, pick).map_err(|bad| self.bad(bad, column))?;
         narrow(array, &column.wanted)
             .map_err(|e| e.at(Place { file: Some(reader.file.path.clone()), ..self.named(column) }))
@@ -257,27 +276,54 @@ fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Place {
 }
 
 fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let stray = || Error::data("a quote stands in the middle of a field that is not quoted");
     let (at, error) = match broken {
-        Broken::StrayQuote(at) => (at, Error::data("a quote stands in the middle of a field that is not quoted")),
+        Broken::StrayQuote(at) if scan.dialect.is_strict_by_guess() => (at, stray().misfit()),
+        Broken::StrayQuote(at) => (at, stray()),
         Broken::OpenQuote(at) => (at, Error::data("a quoted field is not closed before the file ends")),
     };
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();
     error.advise(NO_QUOTES).at(place(file, window.offset(at), scan, text.get(..80).unwrap_or(text)))
 }
 
-fn ragged(r: Ragged, window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let message = format!("the row has {} fields, but there are {} columns", r.fields, scan.dialect.names.len());
-    let text = window.bytes().get(r.at..r.end).unwrap_or_default();
-    Error::data(message).at(place(file, window.offset(r.at), scan, text))
+/// Where quotes are not said to stand only where they should, an error behind one that does not is perhaps none: a new start
+/// that reads everything first will tell.
+fn doubted(error: Error, scan: &Shared, later: bool) -> Error {
+    match later && scan.dialect.is_strict_by_guess() && !scan.dialect.is_full() {
+        true => error.misfit(),
+        false => error,
+    }
 }
 
-fn too_long(window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let at = window.offset(window.pos());
-    let text = window.rest();
-    Error::data("a record is longer than 64 MiB").advise(NO_QUOTES).at(place(
-        file,
-        at,
-        scan,
-        text.get(..80).unwrap_or(text),
-    ))
+fn uneven(row: Uneven, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let columns = scan.dialect.names.len();
+    let error = match row.fields {
+        Some(fields) => Error::data(format!("the row has {fields} fields, but there are {columns} columns"))
+            .advise("ragged => 'pad' fills short rows with nulls, 'truncate' cuts long ones, too"),
+        None => Error::data("a line begins as the comments of the file do, but has as many fields as a row")
+            .advise("if it is a comment, say comment => '#'; if not, comment => ''"),
+    };
+    let text = window.bytes().get(row.at..row.end).unwrap_or_default();
+    error.at(place(file, window.offset(row.at), scan, text))
+}
+
+/// Where a longest record was given, all are measured.
+fn check_lengths(found: &Structure, window: &Window, scan: &Shared, file: &FileRef) -> Result<()> {
+    let most = scan.dialect.said.max_record;
+    if most == MAX_RECORD {
+        return Ok(());
+    }
+    let length = |r: &usize| found.row_end(*r) - found.row_start(*r);
+    match (0..found.row_ends.len()).find(|r| length(r) > most) {
+        Some(r) => Err(too_long(found.row_start(r), window, scan, file)),
+        None => Ok(()),
+    }
+}
+
+fn too_long(at: usize, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let text = window.bytes().get(at..window.filled()).unwrap_or_default();
+    let text = text.get(..80).unwrap_or(text);
+    Error::data(format!("a record is longer than {} bytes", scan.dialect.said.max_record))
+        .advise("max_line_size => .. allows up to 64 MiB; if quotes have no meaning in this file, set quote => ''")
+        .at(place(file, window.offset(at), scan, text))
 }

@@ -34,7 +34,7 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     }
     let schema = schema(def, seen.shape, files)?;
     let columns = vec![ColumnStats::default(); schema.fields().len()];
-    Ok((schema, TableStats { rows, bytes, columns }))
+    Ok((schema, TableStats { rows, bytes, columns, ..TableStats::default() }))
 }
 
 fn schema(def: &TableDef, shape: Shape, files: &[FileRef]) -> Result<SchemaRef> {

@@ -66,7 +66,7 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         .map(|path| {
             let meta = std::fs::metadata(path).unwrap();
             let path = path.to_string_lossy().into_owned().into();
-            FileRef { path, size: meta.len(), modified: modified(&meta).unwrap() }
+            FileRef { path, size: meta.len(), modified: modified(&meta).unwrap(), coding: Default::default() }
         })
         .collect();
     let def = TableDef::default();
