@@ -128,12 +128,15 @@ fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) ->
 fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &TableDef) -> Result<Vec<String>> {
     let given = said.names.as_deref().unwrap_or_default();
     let columns = match (first, &def.schema) {
-        (Some(_), _) if said.ragged == Ragged::Error => found,
+        (Some(_), _) if said.ragged == Ragged::Error || header => found,
         (Some(_), _) => found.max(given.len()),
         (None, _) if said.names.is_some() => given.len(),
         (None, Some(schema)) => schema.fields().len(),
         _ => return Err(Error::data("the file is empty, so its columns are not known").advise("give their names")),
     };
+    if let Some(twice) = given.iter().enumerate().find(|(i, name)| given.iter().take(*i).any(|n| n == *name)) {
+        return Err(Error::query(format!("the name {:?} is given twice", twice.1)));
+    }
     if given.len() > columns {
         let error = Error::query(format!("{} names are given for {columns} columns", given.len()));
         return Err(error.advise("or are rows shorter? Then say ragged => 'pad'"));
@@ -219,7 +222,8 @@ mod tests {
         assert_eq!(names("ann,1\nbob,2\n", &[("names", "[\"who\",\"n\"]")]), (false, "who n".into()));
         assert_eq!(names("ann,1\nbob,2\n", &[("names", "who")]), (false, "who column1".into()));
         assert_eq!(names("a,b\n1,2\n", &[("names", "[\"x\",\"y\"]"), ("header", "true")]), (true, "x y".into()));
-        assert_eq!(names("a,b\n1,2,3\n", &[("null_padding", "true")]), (true, "a b column2".into()));
+        assert_eq!(names("1,2\n1,2,3\n", &[("null_padding", "true")]), (false, "column0 column1 column2".into()));
+        assert_eq!(names("a,b\n1\n1,2\n", &[("null_padding", "true")]), (true, "a b".into()));
         let normal = [("normalize_names", "true")];
         assert_eq!(names("A b,É,2x, c-d \n1,2,3,4\n", &normal), (true, "a_b column1 _2x c_d".into()));
         assert_eq!(names("\u{feff}a,b\n1,2\n", &[]), (true, "a b".into()));

@@ -103,8 +103,8 @@ pub(in crate::formats) static READING: &[Row] = &[
     row(
         &["ragged"],
         "`error`, `pad`, `truncate`",
-        "Rows of another length. `pad`: what a short row lacks is null; a long one is an error. `truncate`: that, and what a \
-         long row has too much is dropped.",
+        "Rows of another length. `pad`: what a short row lacks is null; one that is longer than the header (without one: \
+         than the longest in the head of the file) is an error. `truncate`: that, and what a long row has too much is dropped.",
     ),
     row(&["null_padding"], "`true`, `false`", "As `ragged => 'pad'`."),
     row(&["truncate_ragged_lines"], "`true`, `false`", "As `ragged => 'truncate'`."),

@@ -54,9 +54,12 @@ fn options(given: &Map<String, Value>, text: &str) -> Option<(BTreeMap<String, S
             ("lineterminator", v) => set("new_line", v.as_str()?.into()),
             ("header", Value::Null) => set("header", "false".into()),
             ("header", Value::Number(n)) if n.as_i64() == Some(0) => None,
-            ("header", Value::Number(n)) => set("skip", n.to_string()),
+            ("header", Value::Number(_)) => None,
             ("header", v) if v.as_str() == Some("infer") => None,
-            ("skiprows", Value::Number(n)) => set("skip", n.to_string()),
+            ("skiprows", Value::Number(_)) => None,
+            ("nrows", Value::Number(n)) if n.as_f64().is_some_and(|n| n.fract() == 0.0) => {
+                set("limit", format!("{:.0}", n.as_f64()?))
+            }
             ("nrows", v) => set("limit", v.as_str().map_or(v.to_string(), str::to_string)),
             ("skip_blank_lines", Value::Bool(true)) | ("keep_default_na", _) => None,
             ("on_bad_lines", v) if v.as_str() == Some("error") => None,
@@ -87,6 +90,8 @@ fn options(given: &Map<String, Value>, text: &str) -> Option<(BTreeMap<String, S
             _ => return None,
         };
     }
+    let lines = |name: &str| given.get(name).map_or(Some(0), |v| if v.is_null() { Some(0) } else { v.as_i64() });
+    set("skip", (lines("header").unwrap_or(0) + lines("skiprows").unwrap_or(0)).to_string());
     set("nullstr", Value::from(nulls).to_string());
     // pandas reads lines of another length: short ones are filled.
     set("ragged", "pad".into());
@@ -148,8 +153,17 @@ fn same_cell(ours: Option<&str>, theirs: Option<&str>) -> bool {
     };
     let number = |t: &str| t.parse::<f64>().ok();
     match (number(ours), number(theirs)) {
-        (Some(a), Some(b)) => a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
-        _ => ours == theirs || ours.eq_ignore_ascii_case(theirs) && matches!(ours, "true" | "false"),
+        (Some(a), Some(b)) => ours == theirs || a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
+        _ if ours == theirs => true,
+        _ => ours.eq_ignore_ascii_case(theirs) && matches!(ours, "true" | "false"),
+    }
+}
+
+/// The place of a column that is wanted by name or by place.
+fn place(table: &Table, wanted: &Value) -> Option<usize> {
+    match wanted.as_u64() {
+        Some(n) => Some(n as usize).filter(|n| *n < table.schema.fields().len()),
+        None => table.schema.index_of(wanted.as_str()?).ok(),
     }
 }
 
@@ -158,19 +172,17 @@ fn difference(case: &Value, options: BTreeMap<String, String>, wanted: Option<Ve
     let (table, rows) = match (read_case(case, options), case.get("error")) {
         (Err(_), Some(_)) => return None,
         (Err(e), None) => return Some(format!("we say {e}")),
+        // A column that is not there cannot be selected.
+        (Ok((table, _)), Some(_)) if wanted.iter().flatten().any(|w| place(&table, w).is_none()) => return None,
         (Ok((_, rows)), Some(theirs)) => return Some(format!("they say {theirs}, we {rows:?}")),
         (Ok(read), None) => read,
     };
     let names: Vec<String> = table.schema.fields().iter().map(|f| f.name().clone()).collect();
     let frame = &case["frame"];
     let columns = frame["columns"].as_array().unwrap();
-    let place = |v: &Value| match v.as_u64() {
-        Some(n) => Some(n as usize),
-        None => names.iter().position(|n| Some(n.as_str()) == v.as_str()),
-    };
     let places: Vec<Option<usize>> = match &wanted {
         Some(wanted) => {
-            let mut places: Vec<_> = wanted.iter().map(place).collect();
+            let mut places: Vec<_> = wanted.iter().map(|w| place(&table, w)).collect();
             places.sort();
             places
         }

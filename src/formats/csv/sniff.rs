@@ -62,7 +62,7 @@ pub(super) fn sniff(text: &[u8], last: bool, said: &Said, usual: u8) -> Found {
     let header = said.header.unwrap_or_else(|| is_header(&rows, said.names.as_deref(), &lexicon));
     let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
     let columns = match said.ragged {
-        Ragged::Pad => widest,
+        Ragged::Pad if !header => widest,
         _ => rows.first().map_or(0, Vec::len),
     };
     marks.loose = false;

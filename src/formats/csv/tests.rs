@@ -51,6 +51,33 @@ fn every_split_gives_the_same_rows() {
 }
 
 #[test]
+fn splits_may_be_opened_by_many_threads_in_any_order() {
+    let text: String = (0..400).map(|i| format!("{i},\"a\n{}\"\n", "\"\"".repeat(i % 4))).collect();
+    let file = TestFile::new("a.csv", format!("a,b\n{text}"));
+    let table = file.open(&[]).unwrap();
+    let want = read(&table, 1 << 20).unwrap();
+    for threads in [1, 2, 7] {
+        let scan = table.scan(all(&table), 61).unwrap();
+        let count = scan.splits().len();
+        let part = |thread: usize| {
+            let mine = (0..count).rev().filter(|i| i % threads == thread);
+            let of = |index: usize| {
+                let mut reader = scan.open(index).unwrap();
+                (index, cells(&std::iter::from_fn(|| reader.next().unwrap()).collect::<Vec<_>>()))
+            };
+            mine.map(of).collect::<Vec<_>>()
+        };
+        let mut parts: Vec<_> = std::thread::scope(|scope| {
+            let part = &part;
+            let all: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
+            all.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        parts.sort_by_key(|(index, _)| *index);
+        assert_eq!(parts.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>(), want, "{threads}");
+    }
+}
+
+#[test]
 fn types_nulls_and_quotes() {
     let text = "i,f,b,d,t,z,n,s\n\
         1,1.5,true,2024-02-29,2024-01-01 10:00:00,2024-01-01T10:00:00+02:00,12345678901234567890,x\n\
@@ -213,7 +240,9 @@ fn options_override_one_by_one() {
     assert!(long.message().contains("longer than 20 bytes"), "{long}");
     for (text, options, message) in [
         ("a,b\n1,2\n3\n", [("ragged", "error")], "1 fields"),
+        ("a,b\n1,2\n3,4,5\n", [("ragged", "pad")], "3 fields"),
         ("a,b\n1,2\n3,4,5\n", [("ragged", "reject")], "reject"),
+        ("a,b\n1,2\n", [("names", "[\"x\", \"x\"]")], "twice"),
         ("a,b\n1,2\n3,4,5\n", [("force_not_null", "z")], "no column"),
         ("a,b\n1,x\nNA,y\n", [("types", "{\"a\": \"int\"}")], "not of type"),
     ] {
@@ -428,6 +457,40 @@ proptest::proptest! {
         let mut want = oracle(text.as_bytes(), b',');
         want.remove(0);
         assert_eq!(plain(read(&table, split_bytes).unwrap()), want, "{text:?}");
+    }
+
+    #[test]
+    fn reads_quotes_anywhere_as_the_csv_crate_does(
+        text in "[ab1,\"\n]{0,80}",
+        split_bytes in 1usize..60,
+        rows in 1usize..5,
+    ) {
+        let text = format!("x,y,z\n{text}");
+        let file = TestFile::new("a.csv", &text);
+        let options =
+            [("all_text", "true"), ("header", "true"), ("delimiter", ","), ("ragged", "truncate"), ("quote", "\"")];
+        let mut want = oracle(text.as_bytes(), b',');
+        want.remove(0);
+        want.iter_mut().for_each(|row| row.resize(3, String::new()));
+        let read = |more: &[(&str, &str)]| {
+            let options = [&options[..], more].concat();
+            let table = file.open(&options)?;
+            batches(&table, ScanSpec { batch_rows: rows, ..all(&table) }, split_bytes).map(|b| plain(cells(&b)))
+        };
+        let guessed = match read(&[]) {
+            Err(e) if e.is_misfit() => read(&[("infer", "full")]),
+            read => read,
+        };
+        for answer in [guessed, read(&[("strict_mode", "false")])] {
+            match answer {
+                Ok(answer) => assert_eq!(answer, want, "{text:?}"),
+                // The crate takes what follows an open quote for its field.
+                Err(e) => assert!(e.message().contains("not closed"), "{text:?}: {e}"),
+            }
+        }
+        if let Ok(answer) = read(&[("strict_mode", "true")]) {
+            assert_eq!(answer, want, "{text:?}");
+        }
     }
 
     #[test]
