@@ -214,7 +214,7 @@ enum Packer {
     Bzip2(bzip2::write::BzEncoder<Box<dyn Output>>),
     Xz(liblzma::write::XzEncoder<Box<dyn Output>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<Box<dyn Output>>>),
-    Snappy(snap::write::FrameEncoder<Box<dyn Output>>),
+    Snappy(Box<snap::write::FrameEncoder<Box<dyn Output>>>),
 }
 
 impl Compressed {
@@ -230,7 +230,7 @@ impl Compressed {
             Compression::Bzip2 => Packer::Bzip2(bzip2::write::BzEncoder::new(to, bzip2::Compression::default())),
             Compression::Xz => Packer::Xz(liblzma::write::XzEncoder::new(to, 6)),
             Compression::Lz4 => Packer::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(to))),
-            Compression::Snappy => Packer::Snappy(snap::write::FrameEncoder::new(to)),
+            Compression::Snappy => Packer::Snappy(Box::new(snap::write::FrameEncoder::new(to))),
         };
         Ok(Box::new(Compressed(packer)))
     }

@@ -46,7 +46,8 @@ pub struct Sniffed {
 /// As [`Table::open`].
 pub fn sniff_csv(def: &TableDef) -> Result<Sniffed> {
     let def = TableDef { format: Some("csv".into()), ..def.clone() };
-    sniffed(&*Table::open(def)?)
+    let table = Table::open(def)?;
+    sniffed(&table)
 }
 
 fn sniffed(table: &Table) -> Result<Sniffed> {

@@ -2,7 +2,7 @@
 //!
 //! 1. Every combination of delimiter, quote, escape and comment that the bytes make possible cuts the sample into rows
 //!    ([`Cut`]). What the user said is not varied.
-//! 2. [`Cut::score`] is the share of rows that have as many fields as the first one, plus a little for many fields, minus
+//! 2. Its score ([`Sample::score`]) is the share of rows that have as many fields as the first one, plus a little for many fields, minus
 //!    a little for what is unusual. Lines above a header, where all rows below are alike, are a preamble.
 //! 3. The best cut's rows tell the header (text above other types; or all text, and nothing that says otherwise), the
 //!    decimal comma, and whether quotes stand where none should ([`Marks::loose`]).
@@ -229,7 +229,7 @@ impl Sample {
     fn score(&self, cut: &Cut, said: &Said) -> f64 {
         let Some((_, first)) = cut.rows.first().copied().filter(|(_, n)| *n > 1) else { return self.single(cut) };
         let alike = cut.rows.iter().filter(|(_, n)| *n == first).count() as f64 / cut.rows.len() as f64;
-        if alike < 0.5 || cut.comments.contains(&first) || (self.is_swallowed(cut) && said.quote.is_none()) {
+        if alike < 0.5 || (self.is_swallowed(cut) && said.quote.is_none()) {
             return 0.0;
         }
         if said.delimiter.is_none() && RARE.contains(&cut.marks.delimiter) && !(alike == 1.0 && self.is_rare(cut)) {
@@ -251,7 +251,12 @@ impl Sample {
         let loosely = if cut.loosely > 0 { 0.05 } else { 0.0 };
         let skipped = if cut.skip > 0 { 0.01 } else { 0.0 };
         let escaped = if cut.marks.escape.is_some() { 0.001 } else { 0.0 };
-        let commented = if cut.marks.comment.is_some() { 0.001 } else { 0.0 };
+        // A comment that could be a row is worse than anything but one column: the reader asks about it.
+        let commented = match cut.marks.comment {
+            None => 0.0,
+            Some(_) if cut.comments.contains(&first) && said.comment.is_none() => 0.45,
+            Some(_) => 0.001,
+        };
         let penalty = rare + loosely + skipped + escaped + commented;
         (alike + first.min(1000) as f64 * 1e-5 + unusual - penalty).max(0.0)
     }
@@ -504,6 +509,7 @@ mod tests {
         assert_eq!(comment("# made today\na,b\n1,2\n# more\n3,4\n"), Some(b'#'));
         assert_eq!(comment("#a,b\n1,2\n"), None, "a header");
         assert_eq!(comment("a,b\n#1,x\n#2,y\n"), None, "rows");
+        assert_eq!(comment("# made\na;b\n# x\n1;3\n# 20;7\n6;7\n"), Some(b'#'), "the reader asks about the last one");
         assert_eq!(told("Report\nof 2024\n\na,b\n1,2\n3,4\n"), (',', 2, true, 3));
         assert_eq!(told("Report, made by me\n\na;b;c\n1;2;x\n3;4;y\n"), (';', 3, true, 2));
         assert_eq!(told("% x\n% y\na,b,c\nx,y,z\n"), (',', 3, true, 2));
