@@ -46,7 +46,9 @@ pub mod wake;
 
 pub use bag::Bag;
 pub use error::{Error, ErrorKind, Place, Result};
-pub use frame::{Batches, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all};
+pub use frame::{
+    Batches, Files, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all,
+};
 pub use units::parse_size;
 
 /// What functions of a program are made of; see [`Session::register_fn`] and its neighbours.

@@ -17,6 +17,7 @@ mod faults;
 pub mod hive;
 mod json;
 mod log;
+mod manual;
 mod many;
 mod options;
 mod parquet;
@@ -35,8 +36,10 @@ pub use self::arrow::{ARROW, Arrow};
 pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
+pub use csv::{Sniffed, sniff_csv};
 pub use directory::{BeginFile, Directory, Naming};
 pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
+pub use manual::options_manual;
 pub use table::{FORMATS, Table, format_by_ending, format_named};
 pub(crate) use text::{line_at, shorten, tiles};
 
@@ -82,6 +85,8 @@ pub struct TableStats {
     pub bytes: u64,
     /// By column of the schema: what is known of its values.
     pub columns: Vec<ColumnStats>,
+    /// Options that only all the data tells, for those who scan it: by name, as a user would give them.
+    pub settled: BTreeMap<String, String>,
 }
 
 /// What is known of a column's values.
@@ -133,6 +138,14 @@ pub trait Format: Send + Sync {
     /// How it reads files of different columns as one table.
     fn by_name(&self) -> ByName {
         ByName::Cast
+    }
+
+    /// What was found of how the files are written, in words, where there is something to find.
+    ///
+    /// # Errors
+    /// The files cannot be read any more.
+    fn notes(&self, _table: &Table) -> Result<Option<String>> {
+        Ok(None)
     }
 
     /// Prepares one scan of a table: cuts it into splits of about `split_bytes`.

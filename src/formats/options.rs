@@ -1,7 +1,95 @@
 //! Options of a format, by name: what a user wrote, checked against the names that exist.
+//!
+//! A format has a table of [`Row`]s: its parser asks for the values by the rows' names ([`Given`]), and docs/formats.md
+//! prints the same table, so that neither knows an option that the other does not.
 
 use crate::error::{Error, Result};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
+
+/// One option of a format.
+pub(super) struct Row {
+    /// Its name, then what others call it.
+    pub(super) names: &'static [&'static str],
+    /// What it takes.
+    pub(super) takes: &'static str,
+    /// What it does, and what happens without it.
+    pub(super) does: &'static str,
+}
+
+/// Options of all files of text: how bytes become text. [`Table::open`](super::Table::open) asks them.
+pub(super) static TEXT: &[Row] = &[
+    Row {
+        names: &["encoding"],
+        takes: "a name, `auto`",
+        does: "The encoding of the text: `utf-8`, `utf-16`, `latin1`, `windows-1252`, `shift_jis` and every other one that \
+               browsers know. Found: UTF-8, and UTF-16 with or without a mark. Bytes that are no text are an error.",
+    },
+    Row {
+        names: &["compression"],
+        takes: "`none`, `gzip`, `zstd`, `bzip2`, `xz`, `lz4`, `snappy`, `auto`",
+        does: "How files are packed. Found by their first bytes, whatever their names.",
+    },
+];
+
+/// The options that were given, each of them known and given once.
+pub(super) struct Given<'a> {
+    options: &'a BTreeMap<String, String>,
+    rows: &'static [Row],
+}
+
+impl<'a> Given<'a> {
+    /// Checks the options of a table over files.
+    ///
+    /// # Errors
+    /// An option that does not exist, with the nearest name that does; one that is given under two names.
+    pub(super) fn reading(options: &'a BTreeMap<String, String>, format: &str, rows: &'static [Row]) -> Result<Self> {
+        let names: Vec<&str> = rows.iter().flat_map(|row| row.names).copied().collect();
+        known_for_reading(options, format, &names)?;
+        for row in rows {
+            let mut given = row.names.iter().filter(|name| options.contains_key(**name));
+            if let (Some(a), Some(b)) = (given.next(), given.next()) {
+                return Err(Error::query(format!("the options {a} and {b} are the same one")));
+            }
+        }
+        Ok(Given { options, rows })
+    }
+
+    /// The value of the option `name`, under whichever of its names.
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        let row = self.rows.iter().find(|row| row.names.first() == Some(&name));
+        debug_assert!(row.is_some(), "{name} is in no row");
+        first(self.options, row?.names)
+    }
+
+    /// A yes or no.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.get(name).map(|text| boolean(name, text)).transpose()
+    }
+
+    /// A whole number from `least` on.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(super) fn number(&self, name: &str, least: i64) -> Result<Option<i64>> {
+        let parse = |text: &str| match text.parse() {
+            Ok(number) if number >= least => Ok(number),
+            _ => Err(Error::query(format!("option {name}: {text:?} is not a number from {least} on"))),
+        };
+        self.get(name).map(parse).transpose()
+    }
+
+    /// A list of texts, or one.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<String>>> {
+        self.get(name).map(|text| list(name, text)).transpose()
+    }
+}
 
 /// Checks that every option has a name that the format knows.
 ///
@@ -18,12 +106,13 @@ pub(super) fn known(options: &BTreeMap<String, String>, format: &str, names: &[&
     Ok(())
 }
 
-/// As [`known`], for reading: there are those of any table over files too.
+/// As [`known`], for reading text: there are those of any file of text, and of any table over files, too.
 ///
 /// # Errors
 /// As `known`.
 pub(super) fn known_for_reading(options: &BTreeMap<String, String>, format: &str, names: &[&str]) -> Result<()> {
-    let all: Vec<&str> = names.iter().chain(&super::many::options::NAMES).copied().collect();
+    let text = TEXT.iter().flat_map(|row| row.names);
+    let all: Vec<&str> = names.iter().chain(&super::many::options::NAMES).chain(text).copied().collect();
     known(options, format, &all)
 }
 
@@ -50,18 +139,45 @@ pub(super) fn list(name: &str, text: &str) -> Result<Vec<String>> {
     if !text.trim_start().starts_with('[') {
         return Ok(vec![text.to_string()]);
     }
-    serde_json::from_str(text).map_err(|e| Error::query(format!("option {name}: not a list of texts")).because(e))
+    let values: Vec<serde_json::Value> = serde_json::from_str(text)
+        .map_err(|e| Error::query(format!("option {name}: not a list of texts")).because(e))?;
+    let text = |v: serde_json::Value| match v {
+        serde_json::Value::String(text) => Ok(text),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        other => Err(Error::query(format!("option {name}: {other} is no text"))),
+    };
+    values.into_iter().map(text).collect()
 }
 
-/// A map of texts written as JSON.
+/// A map of texts written as JSON, in its order.
 ///
 /// # Errors
 /// It is none.
 pub(super) fn map(name: &str, text: &str) -> Result<Vec<(String, String)>> {
-    let map: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)
-        .map_err(|e| Error::query(format!("option {name}: not a map of texts")).because(e))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let pairs = json.deserialize_map(Pairs).and_then(|pairs| json.end().map(|()| pairs));
+    let pairs = pairs.map_err(|e| Error::query(format!("option {name}: not a map of texts")).because(e))?;
     let text = |v: serde_json::Value| v.as_str().map(str::to_string).unwrap_or_else(|| v.to_string());
-    Ok(map.into_iter().map(|(k, v)| (k, text(v))).collect())
+    Ok(pairs.into_iter().map(|(k, v)| (k, text(v))).collect())
+}
+
+/// The pairs of a JSON object, in their order.
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Vec<(String, serde_json::Value)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
 }
 
 /// One byte: a character, `\t` or `tab`.
@@ -111,10 +227,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_know_all_names_and_one_value() {
+        static ROWS: &[Row] = &[Row { names: &["delimiter", "sep"], takes: "", does: "" }];
+        let given = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+        };
+        let options = given(&[("sep", ";"), ("filename", "true")]);
+        assert_eq!(Given::reading(&options, "csv", ROWS).unwrap().get("delimiter"), Some(";"));
+        let twice = given(&[("sep", ";"), ("delimiter", ";")]);
+        assert!(Given::reading(&twice, "csv", ROWS).err().unwrap().message().contains("the same"));
+        assert!(
+            Given::reading(&given(&[("sepp", ";")]), "csv", ROWS).err().unwrap().advice().unwrap().contains("\"sep\"")
+        );
+    }
+
+    #[test]
     fn lists_maps_and_bytes() {
         assert_eq!(list("nulls", "NA").unwrap(), ["NA"]);
         assert_eq!(list("nulls", "[\"NA\", \"\"]").unwrap(), ["NA", ""]);
-        assert_eq!(map("types", "{\"a\": \"text\"}").unwrap(), [("a".into(), "text".into())]);
+        let pairs = [("b".to_string(), "text".to_string()), ("a".into(), "1".into())];
+        assert_eq!(map("types", "{\"b\": \"text\", \"a\": 1}").unwrap(), pairs);
+        assert!(map("types", "{\"b\": 1} x").is_err() && map("types", "[1]").is_err());
         assert_eq!(byte("delimiter", "tab").unwrap(), b'\t');
         assert!(byte("delimiter", "||").is_err() && byte("delimiter", "\n").is_err() && list("x", "[1").is_err());
         assert!(boolean("header", "maybe").is_err());

@@ -3,7 +3,7 @@
 use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json, log};
 use crate::error::{Error, Result};
-use crate::io::{Compression, Pipes, Window, resolve_with};
+use crate::io::{Coding, Compression, Pipes, Window, resolve_with};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -43,7 +43,10 @@ impl Table {
     /// # Errors
     /// As `open`.
     pub fn open_with(def: TableDef, pipes: &Pipes) -> Result<Arc<Table>> {
-        let files = resolve_with(&def.paths, pipes)?;
+        let mut files = resolve_with(&def.paths, pipes)?;
+        let option = |name: &str| def.options.get(name).map(String::as_str);
+        let coding = Coding::of(option("encoding"), option("compression"))?;
+        files.iter_mut().for_each(|file| file.coding = coding);
         let format = choose(&def, &files)?;
         let pipe = files.iter().find(|file| file.pipe.is_some());
         if let Some(pipe) = pipe.filter(|_| BY_RANGES.contains(&format.name())) {

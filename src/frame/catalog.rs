@@ -1,7 +1,7 @@
 //! What a session says about its tables, as rows.
 
 use crate::error::Result;
-use crate::front::{Front, TableRef, type_name};
+use crate::front::{Front, READ_AS, TableRef, type_name};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
@@ -13,11 +13,16 @@ pub(super) fn text_columns(columns: &[(&str, Vec<Option<String>>)]) -> Result<Re
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())?)
 }
 
-/// DESCRIBE: one row a column.
+/// DESCRIBE: one row a column; the first one says how files are read, where that was found.
 pub(super) fn described(schema: &SchemaRef) -> Result<RecordBatch> {
     let names = schema.fields().iter().map(|f| Some(f.name().clone())).collect();
     let types = schema.fields().iter().map(|f| Some(type_name(f.data_type()))).collect();
-    text_columns(&[("column_name", names), ("column_type", types)])
+    let mut columns = vec![("column_name", names), ("column_type", types)];
+    if let Some(notes) = schema.metadata().get(READ_AS) {
+        let notes = std::iter::once(Some(notes.clone())).chain(std::iter::repeat(None));
+        columns.push(("read_as", notes.take(schema.fields().len()).collect()));
+    }
+    text_columns(&columns)
 }
 
 /// SHOW TABLES: one row a table; with `all`, what it is and its columns.

@@ -1,6 +1,8 @@
 //! Tables over many files, as SQL sees them: hive columns, paths, numbers of rows, files of different columns.
 
+use super::Outcome;
 use super::testing::{ask, ask_sorted, error, roomy, sessions};
+use arrow::array::{Array, AsArray};
 use std::path::Path;
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
@@ -85,4 +87,47 @@ fn columns_are_united_by_name() {
     let sql =
         format!("SELECT a, b FROM read_json('{json}', union_by_name => true, filename => true) ORDER BY filename");
     assert_eq!(ask(&session, &sql), ["1|-", "-|x"]);
+}
+
+/// What was found is told, can be said, and is overridden.
+#[test]
+fn dialects_are_found_told_and_overridden() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("a.csv", "made by me\n\na;b;'c'\r\n1,5;x;'p;q'\r\nNA;y;'r'\r\n")]);
+    let path = dir.path().join("a.csv").display().to_string();
+    let session = roomy();
+    assert_eq!(ask(&session, &format!("FROM '{path}'")), ["1.5|x|p;q", "-|y|r"]);
+    let told = "SELECT Delimiter, Quote, Escape, NewLineDelimiter, Comment, SkipRows, HasHeader, DateFormat, \
+        DecimalSeparator, StrictMode, Columns[1].name, Columns[1].type, UserArguments FROM sniff_csv";
+    let row = ask(&session, &format!("{told}('{path}', dateformat => '%d.%m.%Y')"));
+    assert_eq!(row, [";|'|'|\\n|(empty)|2|true|%d.%m.%Y|,|true|a|double|dateformat='%d.%m.%Y'"]);
+    let prompt = ask(&session, &format!("SELECT Prompt FROM sniff_csv('{path}')")).remove(0);
+    assert!(prompt.contains("delim=';', quote='''', ") && prompt.contains("columns={'a': 'double', 'b': "), "{prompt}");
+    let again = error(&session, prompt.trim_end_matches(';'));
+    assert!(again.contains("not a number"), "NA is no number of a declared column: {again}");
+    let describe = session.statements(&format!("DESCRIBE '{path}'")).unwrap().remove(0);
+    let Outcome::Rows(rows) = session.run(&describe).unwrap() else { panic!("rows, please") };
+    let batch = rows.into_iter().next().unwrap().unwrap();
+    let notes = batch.column_by_name("read_as").unwrap().as_string_view();
+    assert_eq!(notes.value(0), "delimiter ';', quote ''', header, 2 lines skipped, decimal ','");
+    assert!(notes.is_null(1));
+    let over = "decimal => '.', header => false, skip => 2, names => ['k'], nullstr => 'NA'";
+    assert_eq!(ask(&session, &format!("SELECT k FROM read_csv('{path}', {over})")), ["a", "1,5", "-"]);
+    let wrong = error(&session, &format!("FROM read_csv('{path}', delimiter => ';', sep => ';')"));
+    assert!(wrong.contains("the same one"), "{wrong}");
+}
+
+/// A quote behind the sample that stands where none should: the query starts over, and is exact.
+#[test]
+fn quotes_that_come_late_start_a_query_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = |n: usize| "1,\"a\nb\"\n".repeat(n);
+    write(dir.path(), &[("a.csv", &format!("k,v\n{}2,12\" pipe\n{}", rows(200_000), rows(200_000)))]);
+    let path = dir.path().join("a.csv").display().to_string();
+    for session in sessions() {
+        let sums = ask(&session, &format!("SELECT count(*), sum(k), count(DISTINCT v), min(v) FROM '{path}'"));
+        assert_eq!(sums, ["400001|400002|2|12\" pipe"]);
+        let strict = error(&session, &format!("SELECT sum(k) FROM read_csv('{path}', strict_mode => true)"));
+        assert!(strict.contains("middle of a field") || strict.contains("fields"), "{strict}");
+    }
 }

@@ -20,6 +20,7 @@ mod builder;
 mod catalog;
 mod database;
 mod execute;
+mod files;
 mod functions;
 mod group_by;
 mod lazy;
@@ -86,6 +87,7 @@ mod window_tests;
 
 pub use batches::{Batches, Reader};
 pub use builder::SessionBuilder;
+pub use files::Files;
 pub use functions::Function;
 pub use group_by::GroupBy;
 pub use lazy::{Frame, IntoExprs};

@@ -76,11 +76,7 @@ impl SinkOptions {
 
     fn naming(&self, format: &'static dyn Format, packed: Compression) -> Naming {
         let usual = if self.existing == Existing::Added { "data_{uuid}" } else { "data_{i}" };
-        let packing = match packed {
-            Compression::None => "",
-            Compression::Gzip => ".gz",
-            Compression::Zstd => ".zst",
-        };
+        let packing = packed.ending();
         Naming {
             pattern: self.pattern.clone().unwrap_or_else(|| usual.to_string()),
             ending: self.ending.clone().unwrap_or_else(|| format!("{}{packing}", format.name())),
@@ -139,11 +135,7 @@ pub(super) fn packing(
     }
     match options.remove("compression").map(|text| text.to_ascii_lowercase()).as_deref() {
         None | Some("auto" | "auto_detect") => Ok(by_name),
-        Some("none" | "uncompressed") => Ok(Compression::None),
-        Some("gzip" | "gz") => Ok(Compression::Gzip),
-        Some("zstd" | "zst") => Ok(Compression::Zstd),
-        Some(other) => Err(Error::query(format!("{other:?} is no compression of {} files", format.name()))
-            .advise("one of gzip, zstd, none")),
+        Some(name) => Compression::named(name),
     }
 }
 

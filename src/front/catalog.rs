@@ -83,14 +83,17 @@ impl TableRef {
                 rows: rows.map(|n| n as u64),
                 bytes: 0,
                 columns: vec![ColumnStats::default(); schema.fields().len()],
+                ..TableStats::default()
             },
             TableRef::Series(series, _) => {
-                TableStats { rows: series.rows(), bytes: 0, columns: vec![ColumnStats::default()] }
+                let columns = vec![ColumnStats::default()];
+                TableStats { rows: series.rows(), columns, ..TableStats::default() }
             }
             TableRef::Supplied(supply) => TableStats {
                 rows: supply.rows().map(|n| n as u64),
                 bytes: 0,
                 columns: vec![ColumnStats::default(); supply.schema().fields().len()],
+                ..TableStats::default()
             },
             TableRef::View(_) => TableStats::default(),
         }

@@ -14,7 +14,7 @@ use super::context::external;
 use super::custom::{Custom, TableFunction};
 use super::extra::{Extra, Kind};
 use super::nearest::nearest;
-use super::{asof, series, share};
+use super::{asof, series, share, sniffed};
 use crate::error::{Error, Result};
 use crate::formats::{FORMATS, TableDef};
 use datafusion_common::TableReference;
@@ -35,14 +35,19 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("parquet", "parquet"),
 ];
 
+/// The function that tells how a file would be read.
+const SNIFF: &str = "sniff_csv";
+
 /// Whether a quoted name is a path rather than a table's name.
 pub(super) fn is_path(name: &str) -> bool {
     name == "-" || name.contains(['/', '\\', '*', '?']) || has_ending(name)
 }
 
 fn has_ending(name: &str) -> bool {
-    const MORE: [&str; 12] =
-        ["csv", "tsv", "txt", "log", "json", "jsonl", "ndjson", "parquet", "gz", "zst", "bz2", "xz"];
+    const MORE: [&str; 16] = [
+        "csv", "tsv", "txt", "log", "json", "jsonl", "ndjson", "parquet", "gz", "gzip", "zst", "zstd", "bz2", "xz",
+        "lz4", "sz",
+    ];
     let Some((stem, ending)) = name.rsplit_once('.') else { return false };
     let ending = ending.to_lowercase();
     let known = FORMATS.iter().flat_map(|f| f.endings()).any(|e| *e == ending);
@@ -53,7 +58,7 @@ fn has_ending(name: &str) -> bool {
 pub(super) fn function_names() -> Vec<String> {
     let mut names: Vec<String> = FORMATS.iter().map(|f| format!("read_{}", f.name())).collect();
     names.extend(SPELLINGS.iter().map(|(s, _)| format!("read_{s}")));
-    names.extend(["generate_series".into(), "range".into()]);
+    names.extend(["generate_series".into(), "range".into(), SNIFF.into()]);
     names.sort();
     names.dedup();
     names
@@ -89,6 +94,16 @@ impl FilesPlanner {
     }
 }
 
+impl FilesPlanner {
+    /// A scan of one row: what was found of a file.
+    fn sniff(&self, args: &[FunctionArg], alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
+        let made = definition(SNIFF, "csv".into(), args).and_then(|def| sniffed::supply(&def)).map_err(external)?;
+        let source = Source::new(TableRef::Supplied(Arc::new(made)));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(SNIFF), source, None)?.build()?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+}
+
 impl RelationPlanner for FilesPlanner {
     fn plan_relation(
         &self,
@@ -100,6 +115,7 @@ impl RelationPlanner for FilesPlanner {
             TableFactor::Table { name, alias, args: Some(args), .. } if is_known(&name) => {
                 let function = function(&name).unwrap_or_default();
                 match reads(&function) {
+                    _ if function == SNIFF => self.sniff(&args.args, alias),
                     Some(format) => self.scan(definition(&function, format, &args.args).map_err(external)?, alias),
                     None => series::plan(&function, args.args, alias, context),
                 }
@@ -179,7 +195,7 @@ fn refuse(relation: &TableFactor) -> Result<()> {
 
 /// Whether a called table function is one of this file's.
 fn is_known(name: &ast::ObjectName) -> bool {
-    function(name).is_some_and(|f| reads(&f).is_some() || series::is_series(&f))
+    function(name).is_some_and(|f| f == SNIFF || reads(&f).is_some() || series::is_series(&f))
 }
 
 /// The name of a called function, if it has one part.
@@ -250,7 +266,7 @@ fn definition(function: &str, format: String, args: &[FunctionArg]) -> Result<Ta
 
 fn option(def: &mut TableDef, name: &str, value: &Expr) -> Result<()> {
     let name = name.to_lowercase();
-    let text = text_of(constant(value)?);
+    let text = option_text(value)?;
     match def.options.insert(name.clone(), text) {
         Some(_) => Err(Error::query(format!("the option {name} is given twice"))),
         None => Ok(()),
@@ -287,6 +303,21 @@ pub(super) fn text_of(value: Json) -> String {
         Json::String(s) => s,
         other => other.to_string(),
     }
+}
+
+/// The text of an option: as [`text_of`] a [`constant`], but maps keep the order of their keys.
+fn option_text(value: &Expr) -> Result<String> {
+    let pairs: Vec<(String, &Expr)> = match value {
+        Expr::Dictionary(fields) => fields.iter().map(|f| (f.key.value.clone(), &*f.value)).collect(),
+        Expr::Map(map) => {
+            let entries = map.entries.iter().map(|e| Ok((text_of(constant(&e.key)?), &*e.value)));
+            entries.collect::<Result<_>>()?
+        }
+        Expr::Nested(inner) => return option_text(inner),
+        other => return Ok(text_of(constant(other)?)),
+    };
+    let pair = |(key, value): &(String, &Expr)| Ok(format!("{}:{}", Json::String(key.clone()), constant(value)?));
+    Ok(format!("{{{}}}", pairs.iter().map(pair).collect::<Result<Vec<_>>>()?.join(",")))
 }
 
 fn paths(function: &str, value: &Json) -> Result<Vec<String>> {
@@ -353,7 +384,7 @@ mod tests {
     #[test]
     fn arguments_become_options() {
         let def = of("read_csv('x', delimiter => ';', header = false, skip := -2, names => ['a','b'], \
-             types => {'a': 'int'}, more => map {'b': 1.5}, Quote => null)")
+             types => {'b': 'int', 'a': 'text'}, more => map {'b': 1.5}, Quote => null)")
         .unwrap();
         assert_eq!((def.format.as_deref(), def.paths.as_slice()), (Some("csv"), &["x".to_string()][..]));
         let wanted = [
@@ -363,7 +394,7 @@ mod tests {
             ("names", r#"["a","b"]"#),
             ("quote", "null"),
             ("skip", "-2"),
-            ("types", r#"{"a":"int"}"#),
+            ("types", r#"{"b":"int","a":"text"}"#),
         ];
         assert_eq!(def.options, wanted.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
         assert_eq!(of("read_ndjson(['a', 'b'])").unwrap().paths, ["a", "b"]);

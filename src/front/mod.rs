@@ -56,6 +56,7 @@ mod set_ops;
 mod settings;
 mod share;
 mod shorthand;
+mod sniffed;
 mod spelling;
 mod star_keys;
 mod statement;
@@ -74,7 +75,7 @@ pub use average::avg;
 pub use call::{hash, time_bucket};
 pub use catalog::{Shape, Source, TableRef, View, WorkTable};
 pub use exclude::excluded;
-pub use statement::{Ask, Bound, Planned, Statement};
+pub use statement::{Ask, Bound, Planned, READ_AS, Statement};
 
 use crate::error::{Error, Result};
 use crate::formats::{Table, TableDef};

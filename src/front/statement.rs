@@ -1,6 +1,6 @@
 //! What a statement asks for: bound, planned, ready to be done by somebody else.
 
-use super::catalog::Shape;
+use super::catalog::{Shape, Source, TableRef};
 use super::rewrite::{Rewriter, aliases, fields, macros, params};
 use super::{Front, View, names, spelling};
 use crate::error::{Error, Result};
@@ -535,10 +535,26 @@ fn refused(statement: &ast::Statement) -> Error {
     }
 }
 
+/// The key of a described schema's metadata that says how files are read.
+pub const READ_AS: &str = "read as";
+
 fn schema_of(planned: &Planned) -> SchemaRef {
     let fields = planned.bound.schema().fields();
     let named = fields.iter().zip(&planned.names).map(|(f, n)| f.as_ref().clone().with_name(n));
-    Arc::new(arrow::datatypes::Schema::new(named.collect::<Vec<_>>()))
+    let notes = notes_of(&planned.bound).map(|notes| (READ_AS.to_string(), notes));
+    Arc::new(arrow::datatypes::Schema::new_with_metadata(named.collect::<Vec<_>>(), notes.into_iter().collect()))
+}
+
+/// How the files are read that a plan scans, if it scans one table, and there was something to find.
+fn notes_of(plan: &LogicalPlan) -> Option<String> {
+    match (plan, plan.inputs().as_slice()) {
+        (LogicalPlan::TableScan(scan), _) => match &Source::of(scan.source.as_ref())?.table {
+            TableRef::Files(table) => table.format.notes(table).ok().flatten(),
+            _ => None,
+        },
+        (_, [one]) => notes_of(one),
+        _ => None,
+    }
 }
 
 /// `SELECT columns FROM name`.

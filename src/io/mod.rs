@@ -1,13 +1,16 @@
 //! Files below the formats: paths and globs, byte ranges, compression, outputs that appear when complete, io threads.
 //!
 //! Life of an input: [`resolve`] turns what the user wrote into [`FileRef`]s; [`InputFile`] opens one, refusing a file
-//! that has changed since (pipes have a story of their own); a [`Window`] slides over its bytes (a range of the file, or all of it decompressed).
+//! that has changed since (pipes have a story of their own); a [`Window`] slides over its bytes (a range of the file, or all
+//! of it decompressed and decoded).
 //!
 //! Life of an output: [`AtomicFile`] takes the bytes under no name, [`Compressed`] packs them on the way, and `complete`
 //! gives the file its name. A [`Staging`] does so for a directory of files.
 
+mod ahead;
 mod atomic;
 mod compress;
+mod encoding;
 mod paths;
 mod pipe;
 mod read;
@@ -15,8 +18,10 @@ mod staging;
 pub mod threads;
 mod window;
 
+pub(crate) use ahead::AHEAD;
 pub use atomic::{AtomicFile, Output, StreamOutput};
 pub use compress::{Compressed, Compression, open_stream};
+pub use encoding::Coding;
 pub use paths::{FileRef, resolve, resolve_with};
 pub use pipe::{Keep, KeptBlock, Pipe, Pipes};
 pub use read::InputFile;

@@ -4,6 +4,7 @@
 //! `_`, where other engines keep their markers) are no data, unless they are named. Files come in the order of their
 //! names.
 
+use super::encoding::Coding;
 use super::pipe::{Pipe, Pipes};
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
@@ -22,6 +23,8 @@ pub struct FileRef {
     pub modified: i128,
     /// The pipe, where it is one: then size and time are 0, and it can only be read in order.
     pub pipe: Option<Arc<Pipe>>,
+    /// How its bytes become text, as far as it was said.
+    pub coding: Coding,
 }
 
 impl FileRef {
@@ -35,7 +38,9 @@ impl FileRef {
             let message = format!("{} is not a regular file", path.display());
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
-        Ok(FileRef { path: path.to_string_lossy().into(), size: meta.len(), modified: modified(&meta), pipe: None })
+        let (size, modified) = (meta.len(), modified(&meta));
+        let path = path.to_string_lossy().into();
+        Ok(FileRef { path, size, modified, pipe: None, coding: Coding::default() })
     }
 
     /// Whether it surely holds nothing.

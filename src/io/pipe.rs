@@ -8,6 +8,7 @@
 //!
 //! A reader waits for the pipe on its thread. Of a pipe, at most two blocks are in memory, and one of each reader.
 
+use super::encoding::Coding;
 use super::paths::FileRef;
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
@@ -77,7 +78,7 @@ impl Pipes {
             let from = if is_input { Origin::Input } else { Origin::Path(Path::new(path).into()) };
             Arc::new(Pipe::new(path, from, keep.clone()))
         });
-        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe.clone()) })
+        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe.clone()), coding: Coding::default() })
     }
 }
 

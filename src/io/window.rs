@@ -81,7 +81,7 @@ impl Window {
         Ok(Self::new(source, range, spares))
     }
 
-    /// A window over all decompressed bytes of a file.
+    /// A window over all decompressed bytes of a file, in UTF-8.
     ///
     /// # Errors
     /// The file cannot be opened, or has changed.
@@ -242,6 +242,11 @@ pub(super) fn fill(from: &mut dyn Read, into: &mut [u8], name: &Arc<str>, at: u6
             Ok(0) => break,
             Ok(n) => done += n,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            // What others of us said already, with its place.
+            Err(e) if e.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+                let said = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+                return Err(said.cloned().unwrap_or_else(|| Error::io(name, e)));
+            }
             Err(e) => {
                 let place = Place { file: Some(name.clone()), byte: Some(at + done as u64), ..Place::default() };
                 // What went through the decompressor is not its own.

@@ -1,5 +1,6 @@
 //! Fields of one column to an array: straight into the array's buffer, one loop for each type.
 
+use super::lexicon::Lexicon;
 use super::rows::{Rows, unquote};
 use super::structure::Marks;
 use crate::formats::text::base_type;
@@ -36,11 +37,13 @@ pub(super) struct Column {
     pub(super) wanted: DataType,
     /// Whether the type was guessed.
     pub(super) guessed: bool,
+    /// Whether an empty field is an empty text.
+    pub(super) keeps_empty: bool,
 }
 
 impl Column {
     pub(super) fn new(index: usize, wanted: &DataType, guessed: bool) -> crate::error::Result<Self> {
-        Ok(Column { index, data_type: base_type(wanted)?, wanted: wanted.clone(), guessed })
+        Ok(Column { index, data_type: base_type(wanted)?, wanted: wanted.clone(), guessed, keeps_empty: false })
     }
 
     /// Whether its values are text.
@@ -55,7 +58,9 @@ pub(super) struct Decoder<'a> {
     /// The buffer that the rows are in, for views.
     pub(super) buffer: &'a Buffer,
     pub(super) marks: &'a Marks,
-    pub(super) nulls: &'a [Vec<u8>],
+    pub(super) lexicon: &'a Lexicon,
+    /// Whether text behind a closing quote is part of the field.
+    pub(super) loose: bool,
     /// Where values that cannot be read are noted, and made null; `None`: the first one is an error.
     pub(super) met: Option<&'a RefCell<Vec<Bad>>>,
     /// Rows whose text is not to be read: it is no UTF-8.
@@ -72,35 +77,65 @@ impl Decoder<'_> {
     }
 
     fn typed(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
-        let c = column.index;
+        let plain = self.lexicon.is_plain();
         match &column.data_type {
-            DataType::Int64 => Ok(Arc::new(self.primitive::<Int64Type>(c, rows, parse_int)?)),
-            DataType::Float64 => Ok(Arc::new(self.primitive::<Float64Type>(c, rows, parse_float)?)),
-            DataType::Date32 => Ok(Arc::new(self.primitive::<Date32Type>(c, rows, parse_date)?)),
+            DataType::Int64 if plain => Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse_int)?)),
+            DataType::Int64 => {
+                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| parse_int(n, 0, n.len()));
+                Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse)?))
+            }
+            DataType::Float64 if plain => Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse_float)?)),
+            DataType::Float64 => {
+                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| parse_float(n, 0, n.len()));
+                Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse)?))
+            }
+            DataType::Date32 => match &self.lexicon.dates {
+                None => Ok(Arc::new(self.primitive::<Date32Type>(column, rows, parse_date)?)),
+                Some(dates) => {
+                    let parse = |b: &[u8], at, end| dates.date(b.get(at..end)?);
+                    Ok(Arc::new(self.primitive::<Date32Type>(column, rows, parse)?))
+                }
+            },
             DataType::Timestamp(_, zone) => {
                 let with_offset = zone.is_some();
-                let parse = |b: &[u8], at, end| timestamp(b, at, end, with_offset);
-                let array = self.primitive::<TimestampMicrosecondType>(c, rows, parse)?;
+                let array = match &self.lexicon.timestamps {
+                    None => {
+                        let parse = |b: &[u8], at, end| timestamp(b, at, end, with_offset);
+                        self.primitive::<TimestampMicrosecondType>(column, rows, parse)?
+                    }
+                    Some(pattern) => {
+                        let own = |b: &[u8], at, end| pattern.timestamp(b.get(at..end)?).filter(|t| t.1 == with_offset);
+                        let parse = |b: &[u8], at, end| Some(own(b, at, end)?.0);
+                        self.primitive::<TimestampMicrosecondType>(column, rows, parse)?
+                    }
+                };
                 Ok(Arc::new(array.with_timezone_opt(zone.clone())))
             }
             DataType::Decimal128(precision, scale) => {
                 let (limit, digits) = (10i128.pow(u32::from(*precision).min(38)), *scale as usize);
-                let parse = |b: &[u8], at: usize, end: usize| {
-                    parse_decimal(b.get(at..end)?, digits).filter(|v| v.abs() < limit)
+                let fits = |b: &[u8]| parse_decimal(b, digits).filter(|v| v.abs() < limit);
+                let parse = |b: &[u8], at: usize, end: usize| match plain {
+                    true => fits(b.get(at..end)?),
+                    false => self.number(b, at, end, fits),
                 };
-                let array = self.primitive::<Decimal128Type>(c, rows, parse)?;
+                let array = self.primitive::<Decimal128Type>(column, rows, parse)?;
                 let array = array.with_precision_and_scale(*precision, *scale);
                 Ok(Arc::new(array.map_err(|e| Bad::Other(e.into()))?))
             }
-            DataType::Boolean => self.boolean(c, rows),
-            _ => self.text(c, rows),
+            DataType::Boolean => self.boolean(column, rows),
+            _ => self.text(column, rows),
         }
+    }
+
+    /// A number that is not written as programs write them.
+    fn number<V>(&self, bytes: &[u8], at: usize, end: usize, parse: impl Fn(&[u8]) -> Option<V>) -> Option<V> {
+        parse(self.lexicon.number(bytes.get(at..end)?)?.text())
     }
 
     #[inline(always)]
     fn primitive<T: ArrowPrimitiveType>(
         &self,
-        column: usize,
+        column: &Column,
         rows: impl ExactSizeIterator<Item = usize>,
         parse: impl Fn(&[u8], usize, usize) -> Option<T::Native>,
     ) -> Result<PrimitiveArray<T>, Bad> {
@@ -108,8 +143,8 @@ impl Decoder<'_> {
         let mut values = vec![T::Native::default(); rows.len()];
         let mut nulls = Vec::new();
         for (i, (row, slot)) in rows.zip(values.iter_mut()).enumerate() {
-            let (at, end) = self.rows.field(row, column);
-            let plain = if self.nulls.is_empty() && at < end { parse(bytes, at, end) } else { None };
+            let (at, end) = self.rows.field(row, column.index);
+            let plain = if self.lexicon.nulls.is_empty() && at < end { parse(bytes, at, end) } else { None };
             match plain {
                 Some(value) => *slot = value,
                 None => match self.unusual(row, column, &parse)? {
@@ -127,24 +162,21 @@ impl Decoder<'_> {
     fn unusual<V>(
         &self,
         row: usize,
-        column: usize,
+        column: &Column,
         parse: &impl Fn(&[u8], usize, usize) -> Option<V>,
     ) -> Result<Option<V>, Bad> {
-        let text = self.rows.text(row, column);
-        if text.is_empty() || self.is_null(text) {
+        let text = self.rows.text(row, column.index);
+        if text.is_empty() || self.lexicon.is_null(text) {
             return Ok(None);
         }
-        let value = match self.marks.quote {
-            Some(quote) => match unquote(text, quote, self.marks.escape) {
-                Some(value) => value,
-                None => return self.meet(Bad::Quote(row)).map(|()| None),
-            },
-            None => text.into(),
+        let Some(value) = unquote(text, self.marks, self.loose) else {
+            return self.meet(Bad::Quote(row)).map(|()| None);
         };
         if value.is_empty() {
             return Ok(None);
         }
         match parse(&value, 0, value.len()) {
+            None if column.guessed && self.lexicon.is_marker(text) => Ok(None),
             Some(value) => Ok(Some(value)),
             None => self.meet(Bad::Misfit(row)).map(|()| None),
         }
@@ -161,11 +193,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn is_null(&self, text: &[u8]) -> bool {
-        self.nulls.iter().any(|n| n == text)
-    }
-
-    fn boolean(&self, column: usize, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+    fn boolean(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
         let parse = |bytes: &[u8], at: usize, end: usize| parse_bool(bytes.get(at..end)?);
         let mut values = BooleanBufferBuilder::new(rows.len());
         let mut nulls = Vec::new();
@@ -180,14 +208,19 @@ impl Decoder<'_> {
         Ok(Arc::new(BooleanArray::new(values.finish(), nulls)))
     }
 
-    fn text(&self, column: usize, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+    fn text(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
         let bytes = self.rows.bytes;
+        let nulls = !self.lexicon.nulls.is_empty() && !column.keeps_empty;
         let mut values = TextBuilder::with_capacity(rows.len());
         for row in rows {
-            let (at, end) = self.rows.field(row, column);
+            let (at, end) = self.rows.field(row, column.index);
             let first = bytes.get(at).copied();
             let unread = !self.unread.is_empty() && self.unread.binary_search(&row).is_ok();
-            if unread || at >= end || (!self.nulls.is_empty() && self.is_null(self.rows.text(row, column))) {
+            if unread {
+                values.null();
+            } else if at >= end {
+                if column.keeps_empty { values.view(bytes, at, at) } else { values.null() }
+            } else if nulls && self.lexicon.is_null(self.rows.text(row, column.index)) {
                 values.null();
             } else if first == self.marks.quote || self.marks.escape.is_some() {
                 self.quoted(&mut values, row, at, end)?;
@@ -200,11 +233,7 @@ impl Decoder<'_> {
 
     fn quoted(&self, values: &mut TextBuilder, row: usize, at: usize, end: usize) -> Result<(), Bad> {
         let text = self.rows.bytes.get(at..end).unwrap_or_default();
-        let Some(quote) = self.marks.quote else {
-            values.view(self.rows.bytes, at, end);
-            return Ok(());
-        };
-        let Some(value) = unquote(text, quote, self.marks.escape) else {
+        let Some(value) = unquote(text, self.marks, self.loose) else {
             values.null();
             return self.meet(Bad::Quote(row));
         };

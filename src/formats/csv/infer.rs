@@ -1,16 +1,18 @@
 //! The types of the columns and what is known of the rows, from samples or (`infer => 'full'`) from everything.
 
-use super::dialect::{Dialect, behind_skipped};
+use super::dialect::{Dialect, LOOSE, behind_skipped};
+use super::options::Sampled;
 use super::rows::{Rows, unquote};
-use super::structure::{Piece, Structure};
+use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Result};
 use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
 use crate::formats::text::{Declared, Distinct, base_type};
 use crate::formats::values::Kind;
-use crate::formats::{ColumnStats, FileRef, TableDef, TableStats, options};
+use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bytes of decompressed text for each byte of a compressed file, about.
@@ -21,25 +23,24 @@ const INFLATION: u64 = 5;
 /// # Errors
 /// As [`Dialect::of`]; a type that is declared for no column, or does not exist.
 pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
-    let dialect = Dialect::of(def, files)?;
+    let mut dialect = Dialect::of(def, files)?;
     let declared = Declared::of(def)?;
     declared.check(&dialect.names)?;
-    let mut seen = Seen::new(&dialect);
-    seen.lenient = OnError::of(&def.options)?.is_lenient();
-    for sample in samples(files)? {
-        seen.sample(&sample)?;
-    }
-    let stats = seen.stats(files);
-    if is_full(def)? {
-        seen.settled = seen.lenient;
-        for file in files {
-            seen.whole(file)?;
+    let mut settled = BTreeMap::new();
+    let lenient = OnError::of(&def.options)?.is_lenient();
+    let (kinds, mut stats) = match seen(&dialect, files, lenient)? {
+        Some(seen) => seen,
+        None => {
+            dialect.loosen();
+            settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
+            seen(&dialect, files, lenient)?
+                .ok_or_else(|| Error::internal("a dialect that takes all quotes refused one"))?
         }
-    }
-    let all_text = options::first(&def.options, &["all_text"]).map(|t| options::boolean("all_text", t)).transpose()?;
+    };
+    stats.settled = settled;
     let field = |(c, name): (usize, &String)| -> Result<Field> {
-        let kind = seen.kinds.get(c).copied().unwrap_or_default();
-        let guessed = if all_text == Some(true) { DataType::Utf8View } else { kind.data_type() };
+        let kind = kinds.get(c).copied().unwrap_or_default();
+        let guessed = if dialect.said.all_text { DataType::Utf8View } else { kind.data_type() };
         let data_type = match declared.get(c, name) {
             Some(DataType::Utf8 | DataType::LargeUtf8) => DataType::Utf8View,
             Some(declared) => declared.clone(),
@@ -52,12 +53,27 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     Ok((Arc::new(Schema::new(fields)), stats))
 }
 
-fn is_full(def: &TableDef) -> Result<bool> {
-    match options::first(&def.options, &["infer"]) {
-        None | Some("sample") => Ok(false),
-        Some("full") => Ok(true),
-        Some(other) => Err(Error::query(format!("option infer: {other:?} is neither 'sample' nor 'full'"))),
+/// The kinds of the columns and what is known of the rows; `None` where everything was read and has quotes where none
+/// should be, which nobody said.
+fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Option<(Vec<Kind>, TableStats)>> {
+    let mut seen = Seen::new(dialect);
+    seen.lenient = lenient;
+    match dialect.said.sampled {
+        Sampled::Rows(rows) => seen.first_rows(files, rows)?,
+        _ => {
+            for sample in samples(files)? {
+                seen.sample(&sample)?;
+            }
+        }
     }
+    let stats = seen.stats(files);
+    if dialect.is_full() {
+        seen.settled = lenient;
+        for file in files {
+            seen.whole(file)?;
+        }
+    }
+    Ok((!seen.strays).then_some((seen.kinds, stats)))
 }
 
 /// What was seen of the columns.
@@ -72,6 +88,10 @@ struct Seen<'a> {
     lenient: bool,
     /// Whether a value that would make a column text is left out.
     settled: bool,
+    /// Most rows that are taken.
+    most: usize,
+    /// Whether all is read, and a quote stands where none should.
+    strays: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -88,7 +108,18 @@ impl<'a> Seen<'a> {
             found: Structure::default(),
             lenient: false,
             settled: false,
+            most: usize::MAX,
+            strays: false,
         }
+    }
+
+    /// Takes the first rows of the first file that has any.
+    fn first_rows(&mut self, files: &[FileRef], rows: usize) -> Result<()> {
+        let Some(file) = files.iter().find(|f| !f.is_empty()) else { return Ok(()) };
+        self.most = rows;
+        self.whole(file)?;
+        (self.most, self.strays) = (usize::MAX, false);
+        Ok(())
     }
 
     /// Takes a piece of a file. One from the middle may begin inside quotes: it is used only if its rows come out right
@@ -104,7 +135,7 @@ impl<'a> Seen<'a> {
             rows_only: false,
         };
         if sample.first {
-            let start = behind_skipped(sample.bytes(), self.dialect.skip, marks.newline)?;
+            let start = behind_skipped(sample.bytes(), self.dialect.skip, marks.newline);
             self.take(&sample.bytes, piece(start), usize::from(self.dialect.header), true);
             return Ok(());
         }
@@ -125,13 +156,15 @@ impl<'a> Seen<'a> {
     fn take(&mut self, bytes: &[u8], piece: Piece, skip: usize, count: bool) -> bool {
         let (mut found, mut spare) = (std::mem::take(&mut self.found), Vec::new());
         let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok() || (self.lenient && !found.row_ends.is_empty());
-        let (columns, trim_cr) = (self.kinds.len(), self.dialect.trim_cr());
+        let shape = self.dialect.shape();
         let rows = match self.lenient {
-            true => Ok(Rows::regular(bytes, &found, &mut spare, columns, trim_cr, &mut |_| ())),
-            false => Rows::new(bytes, &found, &mut spare, columns, trim_cr),
+            true => Ok(Rows::regular(bytes, &found, &mut spare, &shape, &mut |_| ())),
+            false => Rows::new(bytes, &found, &mut spare, &shape),
         };
         let fits = ok && rows.is_ok();
-        if let (true, Ok(rows)) = (ok, rows) {
+        if let (true, Ok(mut rows)) = (ok, rows) {
+            rows.truncate(self.most.saturating_add(skip));
+            self.most = self.most.saturating_sub(rows.len().saturating_sub(skip));
             self.rows(&rows, skip, count);
         }
         if fits && count && !found.row_ends.is_empty() {
@@ -142,22 +175,19 @@ impl<'a> Seen<'a> {
     }
 
     fn rows(&mut self, rows: &Rows<'_>, skip: usize, count: bool) {
-        let quote = self.dialect.marks.quote;
+        let (marks, lexicon) = (&self.dialect.marks, &self.dialect.lexicon);
         for (c, (kind, distinct)) in self.kinds.iter_mut().zip(&mut self.distinct).enumerate() {
             for r in skip..rows.len() {
                 let text = rows.text(r, c);
                 if count {
                     distinct.add(text);
                 }
-                if *kind == Kind::Text || text.is_empty() || self.dialect.nulls.iter().any(|n| n == text) {
+                if *kind == Kind::Text || text.is_empty() || lexicon.is_null(text) || lexicon.is_marker(text) {
                     continue;
                 }
-                let value = match quote {
-                    Some(q) => unquote(text, q, self.dialect.marks.escape).unwrap_or(text.into()),
-                    None => text.into(),
-                };
-                if !value.is_empty() || text.is_empty() {
-                    let joined = kind.join(Kind::of(&value));
+                let value = unquote(text, marks, true).unwrap_or(text.into());
+                if !value.is_empty() {
+                    let joined = kind.join(lexicon.kind(&value));
                     if !self.settled || joined != Kind::Text || *kind == Kind::Null {
                         *kind = joined;
                     }
@@ -174,16 +204,24 @@ impl<'a> Seen<'a> {
         let mut window = Window::whole(file, Spares::default())?;
         let mut skip = usize::from(self.dialect.header);
         window.refill(1 << 20)?;
-        window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline)?);
+        window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline));
         loop {
             window.refill(1 << 20)?;
             let (start, end, last) = (window.pos(), window.filled(), window.is_last());
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
                 let line = memchr::memchr(self.dialect.marks.newline, window.rest());
-                let Some(n) = line.filter(|_| self.lenient) else { return Ok(()) };
-                window.advance_to(start + n + 1);
-                continue;
+                if let Some(n) = line.filter(|_| self.lenient) {
+                    window.advance_to(start + n + 1);
+                    continue;
+                }
+                let scanned = self.found.scan(window.bytes(), &self.dialect.marks, piece);
+                let stray = matches!(scanned, Err(Broken::StrayQuote(_)));
+                self.strays |= stray && self.dialect.is_strict_by_guess() && !self.lenient;
+                return Ok(());
+            }
+            if self.most == 0 {
+                return Ok(());
             }
             let rows = self.found.row_ends.len();
             if rows == 0 {
@@ -211,6 +249,7 @@ impl<'a> Seen<'a> {
             unseen: *kind == Kind::Null,
             ..ColumnStats::default()
         };
-        TableStats { rows, bytes, columns: self.distinct.iter().zip(&self.kinds).map(column).collect() }
+        let columns = self.distinct.iter().zip(&self.kinds).map(column).collect();
+        TableStats { rows, bytes, columns, settled: BTreeMap::new() }
     }
 }

@@ -10,7 +10,7 @@
 
 use super::decode::{Bad, Column, Decoder};
 use super::reader::{CsvReader, batch, kept, place, type_name};
-use super::rows::{Ragged, Rows};
+use super::rows::{Rows, Uneven, unquote};
 use super::scan::Shared;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
@@ -46,12 +46,11 @@ impl CsvReader {
         let scan = &*self.scan;
         let (mut spare, mut faults) = (Vec::new(), Vec::new());
         let columns = scan.dialect.names.len();
-        let mut ragged = |row: Ragged| {
+        let mut uneven = |row: Uneven| {
             let (at, end, reason) = (row.at, row.end, row.reason(columns));
             faults.push(Fault { left: Left::Row, at, end, column: None, reason });
         };
-        let trim_cr = scan.dialect.trim_cr();
-        let rows = Rows::regular(window.bytes(), &self.found, &mut spare, columns, trim_cr, &mut ragged);
+        let rows = Rows::regular(window.bytes(), &self.found, &mut spare, &scan.dialect.shape(), &mut uneven);
         let decoding = Decoding { reader: self, scan, window, rows: &rows };
         let decoded = decoding.run(&mut faults)?;
         faults.sort_by_key(|fault| fault.at);
@@ -114,7 +113,8 @@ impl Decoding<'_> {
             rows: self.rows,
             buffer: &buffer,
             marks: &dialect.marks,
-            nulls: &dialect.nulls,
+            lexicon: &dialect.lexicon,
+            loose: dialect.joins_behind_quotes(),
             met: Some(&met),
             unread: &unread,
         };
@@ -163,9 +163,9 @@ impl Decoding<'_> {
     /// Whether a wider type, but for text, holds the value and what is in its column.
     fn would_widen(&self, column: &Column, row: usize) -> bool {
         let text = self.rows.text(row, column.index);
-        let quote = self.scan.dialect.marks.quote;
-        let value = quote.and_then(|q| super::rows::unquote(text, q, self.scan.dialect.marks.escape));
-        let seen = Kind::of(&value.unwrap_or(text.into()));
+        let dialect = &self.scan.dialect;
+        let value = unquote(text, &dialect.marks, true).unwrap_or(text.into());
+        let seen = dialect.lexicon.kind(&value);
         Kind::of_type(&column.data_type).is_some_and(|kind| kind.join(seen) != Kind::Text)
     }
 

@@ -2,7 +2,8 @@
 
 use super::decode::{Bad, Column, Decoder};
 use super::lenient;
-use super::rows::{Ragged, Rows};
+use super::options::MAX_RECORD;
+use super::rows::{Rows, Uneven};
 use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
@@ -14,12 +15,6 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
-
-/// The longest record.
-const MAX_RECORD: usize = 64 << 20;
-
-/// What is wrong with a longer one.
-const TOO_LONG: &str = "a record is longer than 64 MiB";
 
 /// Input after which a batch is handed over although no row was kept.
 const PATIENCE: usize = 4 << 20;
@@ -37,30 +32,32 @@ pub(super) struct CsvReader {
     want: usize,
     /// Rows that are counted but not handed over yet.
     counted: usize,
+    /// Rows that may still come.
+    left: u64,
+    /// Whether the split is not its file's first: what is wrong may be wrong because a quote before it was.
+    later: bool,
 }
 
 impl CsvReader {
     pub(super) fn open(scan: &Arc<Shared>, index: usize) -> Result<Self> {
         let input = scan.window_at(index)?;
-        let file = scan.file(scan.split(index)?)?.clone();
+        let split = scan.split(index)?;
+        let file = scan.file(split)?.clone();
         let newline = scan.dialect.marks.newline;
         let leave =
             |(window, _): &(Window, u64)| Leaving::new(&scan.spec.rejects, &file, window.offset(window.pos()), newline);
         let leaving = input.as_ref().filter(|_| scan.on_error.is_lenient()).map(leave);
-        Ok(CsvReader {
-            scan: scan.clone(),
-            file,
-            leaving,
-            input,
-            found: Structure::default(),
-            want: scan.window,
-            counted: 0,
-        })
+        let (left, later) = (scan.dialect.said.limit.unwrap_or(u64::MAX), split.range.start > 0);
+        let (found, want) = (Structure::default(), scan.window);
+        Ok(CsvReader { scan: scan.clone(), file, leaving, input, found, want, counted: 0, left, later })
     }
 
     /// Finds the next rows; false at the end.
     fn advance(&mut self) -> Result<bool> {
         let Some((window, stop)) = &mut self.input else { return Ok(false) };
+        if self.left == 0 {
+            return Ok(false);
+        }
         window.refill(self.want)?;
         loop {
             let (start, end) = (window.pos(), window.filled());
@@ -74,22 +71,29 @@ impl CsvReader {
                 let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
                 let found = !self.found.row_ends.is_empty();
                 match (scanned, &mut self.leaving) {
-                    (Ok(()), _) if found => return Ok(true),
+                    (Ok(()), None) if found => {
+                        check_lengths(&self.found, window, &self.scan, &self.file)?;
+                        return Ok(true);
+                    }
+                    (_, Some(_)) if found => return Ok(true),
                     (Ok(()), _) => {}
-                    (Err(_), Some(_)) if found => return Ok(true),
                     (Err(b), Some(leaving)) => {
                         lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, b.reason())?;
                         continue;
                     }
-                    (Err(b), None) => return Err(broken(b, window, &self.scan, &self.file)),
+                    (Err(b), None) => {
+                        return Err(doubted(broken(b, window, &self.scan, &self.file), &self.scan, self.later));
+                    }
                 }
             }
-            if end - start > MAX_RECORD {
+            let most = self.scan.dialect.said.max_record;
+            if end - start > most {
                 if let Some(leaving) = &mut self.leaving {
-                    lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, TOO_LONG)?;
+                    let reason = format!("a record is longer than {most} bytes");
+                    lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, &reason)?;
                     continue;
                 }
-                return Err(too_long(window, &self.scan, &self.file));
+                return Err(too_long(start, window, &self.scan, &self.file));
             }
             if !window.overshoot()? && window.is_last() && window.rest().is_empty() {
                 return Ok(false);
@@ -104,11 +108,18 @@ impl CsvReader {
                 return Ok(None);
             }
             let Some((window, _)) = &mut self.input else { return Ok(None) };
-            let blank =
-                |r: &usize| super::rows::is_blank(window.bytes(), self.found.row_start(*r), self.found.row_end(*r));
             let rows = self.found.row_ends.len();
-            let blanks = if self.scan.dialect.names.len() > 1 { (0..rows).filter(blank).count() } else { 0 };
-            self.counted = rows - blanks;
+            let shape = self.scan.dialect.shape();
+            let mut none = 0;
+            for r in 0..rows {
+                let (at, end) = (self.found.row_start(r), self.found.row_end(r));
+                let blank = shape.columns > 1 && super::rows::is_blank(window.bytes(), at, end);
+                let comment = shape.is_comment(window.bytes(), at, end);
+                none += usize::from(blank || comment.map_err(|u| uneven(u, window, &self.scan, &self.file))?);
+            }
+            let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+            self.counted = (rows - none).min(left);
+            self.left -= self.counted as u64;
             window.advance_to(self.found.row_end(rows - 1) + 1);
         }
         let rows = self.counted.min(self.scan.spec.batch_rows.max(1));
@@ -117,13 +128,14 @@ impl CsvReader {
     }
 
     /// Decodes the rows found, those that the filter keeps.
-    fn decode(&self) -> Result<Option<RecordBatch>> {
+    fn decode(&mut self) -> Result<Option<RecordBatch>> {
         let Some((window, _)) = &self.input else { return Ok(None) };
         let scan = &*self.scan;
-        let columns = scan.dialect.names.len();
         let mut spare = Vec::new();
-        let rows = Rows::new(window.bytes(), &self.found, &mut spare, columns, scan.dialect.trim_cr())
-            .map_err(|r| ragged(r, window, scan, &self.file))?;
+        let mut rows = Rows::new(window.bytes(), &self.found, &mut spare, &scan.dialect.shape())
+            .map_err(|u| doubted(uneven(u, window, scan, &self.file), scan, self.later))?;
+        rows.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= rows.len() as u64;
         if rows.len() == 0 {
             return Ok(None);
         }
@@ -229,14 +241,9 @@ impl Job<'_> {
 
     fn column(&self, column: &Column, pick: Option<&[u32]>) -> Result<ArrayRef> {
         let (dialect, reader) = (&self.reader.scan.dialect, self.reader);
-        let decoder = Decoder {
-            rows: self.rows,
-            buffer: self.buffer,
-            marks: &dialect.marks,
-            nulls: &dialect.nulls,
-            met: None,
-            unread: &[],
-        };
+        let (rows, buffer, marks, lexicon) = (self.rows, self.buffer, &dialect.marks, &dialect.lexicon);
+        let loose = dialect.joins_behind_quotes();
+        let decoder = Decoder { rows, buffer, marks, lexicon, loose, met: None, unread: &[] };
         let array = decoder.column(column, pick).map_err(|bad| self.bad(bad, column))?;
         narrow(array, &column.wanted)
             .map_err(|e| e.at(Place { file: Some(reader.file.path.clone()), ..self.named(column) }))
@@ -298,19 +305,46 @@ pub(super) fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Plac
 
 fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
     let (Broken::StrayQuote(at) | Broken::OpenQuote(at)) = broken;
-    let error = Error::data(broken.reason());
+    let error = match broken {
+        Broken::StrayQuote(_) if scan.dialect.is_strict_by_guess() => Error::data(broken.reason()).misfit(),
+        _ => Error::data(broken.reason()),
+    };
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();
     error.advise(NO_QUOTES).at(place(file, window.offset(at), scan, text.get(..80).unwrap_or(text)))
 }
 
-fn ragged(r: Ragged, window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let message = r.reason(scan.dialect.names.len());
-    let text = window.bytes().get(r.at..r.end).unwrap_or_default();
-    Error::data(message).at(place(file, window.offset(r.at), scan, text))
+/// Where quotes are not said to stand only where they should, an error behind one that does not is perhaps none: a new start
+/// that reads everything first will tell.
+fn doubted(error: Error, scan: &Shared, later: bool) -> Error {
+    match later && scan.dialect.is_strict_by_guess() && !scan.dialect.is_full() {
+        true => error.misfit(),
+        false => error,
+    }
 }
 
-fn too_long(window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let at = window.offset(window.pos());
-    let text = window.rest();
-    Error::data(TOO_LONG).advise(NO_QUOTES).at(place(file, at, scan, text.get(..80).unwrap_or(text)))
+fn uneven(row: Uneven, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let text = window.bytes().get(row.at..row.end).unwrap_or_default();
+    let error = Error::data(row.reason(scan.dialect.names.len())).advise(row.advice());
+    error.at(place(file, window.offset(row.at), scan, text))
+}
+
+/// Where a longest record was given, all are measured.
+fn check_lengths(found: &Structure, window: &Window, scan: &Shared, file: &FileRef) -> Result<()> {
+    let most = scan.dialect.said.max_record;
+    if most == MAX_RECORD {
+        return Ok(());
+    }
+    let length = |r: &usize| found.row_end(*r) - found.row_start(*r);
+    match (0..found.row_ends.len()).find(|r| length(r) > most) {
+        Some(r) => Err(too_long(found.row_start(r), window, scan, file)),
+        None => Ok(()),
+    }
+}
+
+fn too_long(at: usize, window: &Window, scan: &Shared, file: &FileRef) -> Error {
+    let text = window.bytes().get(at..window.filled()).unwrap_or_default();
+    let text = text.get(..80).unwrap_or(text);
+    Error::data(format!("a record is longer than {} bytes", scan.dialect.said.max_record))
+        .advise("max_line_size => .. allows up to 64 MiB; if quotes have no meaning in this file, set quote => ''")
+        .at(place(file, window.offset(at), scan, text))
 }

@@ -1,6 +1,7 @@
 //! Rows with the right number of fields, addressed by row and column.
 
-use super::structure::Structure;
+use super::options::Ragged;
+use super::structure::{Marks, Structure};
 use std::borrow::Cow;
 
 /// Complete rows of one piece of text.
@@ -15,38 +16,62 @@ pub(super) struct Rows<'a> {
     trim_cr: bool,
 }
 
+/// What every row should look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) columns: usize,
+    /// Whether a `\r` before the newline belongs to it.
+    pub(super) trim_cr: bool,
+    /// What becomes of rows that do not.
+    pub(super) ragged: Ragged,
+    pub(super) marks: Marks,
+}
+
 /// A row with another number of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ragged {
+pub(super) struct Uneven {
     /// Where it begins.
     pub(super) at: usize,
     /// Where it ends.
     pub(super) end: usize,
-    /// How many fields it has.
-    pub(super) fields: usize,
+    /// How many fields it has; none for a comment that may be a row.
+    pub(super) fields: Option<usize>,
 }
 
-impl Ragged {
+impl Uneven {
     /// What is wrong, for people.
     pub(super) fn reason(self, columns: usize) -> String {
-        format!("the row has {} fields, but there are {columns} columns", self.fields)
+        match self.fields {
+            Some(fields) => format!("the row has {fields} fields, but there are {columns} columns"),
+            None => "a line begins as the comments of the file do, but has as many fields as a row".to_string(),
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self.fields {
+            Some(_) => "ragged => 'pad' fills short rows with nulls, 'truncate' cuts long ones, too",
+            None => "if it is a comment, say comment => '#'; if not, comment => ''",
+        }
     }
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of a scan. Blank lines are left out, but for tables of one column; then the places go to `spare`.
+    /// The rows of a scan. Comments and blank lines are left out, but blank lines of tables of one column are not; then
+    /// the places go to `spare`.
     ///
     /// # Errors
-    /// The first row that has not `columns` fields.
+    /// The first row that has not as many fields as there are columns, where that is an error; a comment that nobody said
+    /// there are, with as many fields.
     pub(super) fn new(
         bytes: &'a [u8],
         found: &'a Structure,
         spare: &'a mut Vec<u32>,
-        columns: usize,
-        trim_cr: bool,
-    ) -> Result<Self, Ragged> {
+        shape: &Shape,
+    ) -> Result<Self, Uneven> {
+        let (columns, trim_cr) = (shape.columns, shape.trim_cr);
         let mut before = 0;
-        let mut regular = true;
+        let mut regular = shape.marks.comment.is_none();
         for end in &found.row_ends {
             regular &= (*end - before) as usize == columns;
             before = *end;
@@ -55,25 +80,29 @@ impl<'a> Rows<'a> {
             let rows = found.row_ends.len();
             return Ok(Rows { bytes, spans: &found.spans, stride: columns, columns, rows, trim_cr });
         }
-        let rows = without_blanks(bytes, found, columns, spare, &mut Err)?;
+        let rows = evened(bytes, found, shape, spare, &mut Err)?;
         Ok(Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr })
     }
 
-    /// The same, without the rows that have another number of fields: those go to `ragged`.
+    /// The same, without the rows that have another number of fields: those go to `uneven`.
     pub(super) fn regular(
         bytes: &'a [u8],
         found: &'a Structure,
         spare: &'a mut Vec<u32>,
-        columns: usize,
-        trim_cr: bool,
-        ragged: &mut dyn FnMut(Ragged),
+        shape: &Shape,
+        uneven: &mut dyn FnMut(Uneven),
     ) -> Self {
         let mut leave = |row| {
-            ragged(row);
+            uneven(row);
             Ok(())
         };
-        let rows = without_blanks(bytes, found, columns, spare, &mut leave).unwrap_or_default();
-        Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr }
+        let rows = evened(bytes, found, shape, spare, &mut leave).unwrap_or_default();
+        Rows { bytes, spans: spare, stride: shape.columns + 1, columns: shape.columns, rows, trim_cr: shape.trim_cr }
+    }
+
+    /// Keeps the first `rows`.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
     }
 
     /// How many rows.
@@ -108,29 +137,87 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Copies the places of the rows that are not blank, each with its beginning; answers with their number. What `ragged`
-/// lets pass is left out.
-fn without_blanks(
+/// Copies the places of the rows, each with its beginning and as many fields as there are columns; answers with their
+/// number. What `uneven` lets pass is left out.
+fn evened(
     bytes: &[u8],
     found: &Structure,
-    columns: usize,
+    shape: &Shape,
     spans: &mut Vec<u32>,
-    ragged: &mut dyn FnMut(Ragged) -> Result<(), Ragged>,
-) -> Result<usize, Ragged> {
+    uneven: &mut dyn FnMut(Uneven) -> Result<(), Uneven>,
+) -> Result<usize, Uneven> {
     let (mut rows, mut before) = (0, 0);
     for r in 0..found.row_ends.len() {
-        let end = found.row_ends.get(r).copied().unwrap_or(before);
-        let fields = (end - before) as usize;
-        let of_row = found.spans.get(before as usize..=end as usize).unwrap_or_default();
-        before = end;
-        if fields == columns {
-            spans.extend_from_slice(of_row);
-            rows += 1;
-        } else if !is_blank(bytes, found.row_start(r), found.row_end(r)) {
-            ragged(Ragged { at: found.row_start(r), end: found.row_end(r), fields })?;
+        let next = found.row_ends.get(r).copied().unwrap_or(before);
+        let of_row = found.spans.get(before as usize..=next as usize).unwrap_or_default();
+        before = next;
+        let (at, end) = (found.row_start(r), found.row_end(r));
+        match shape.is_comment(bytes, at, end) {
+            Ok(false) => {}
+            Ok(true) => continue,
+            Err(row) => {
+                uneven(row)?;
+                continue;
+            }
         }
+        let of_row = shape.without_comment(bytes, of_row);
+        let fields = of_row.len().saturating_sub(1);
+        if fields == shape.columns {
+            spans.extend_from_slice(of_row);
+        } else if is_blank(bytes, at, end) {
+            continue;
+        } else if fields < shape.columns && shape.ragged != Ragged::Error {
+            shape.pad(bytes, of_row, spans);
+        } else if fields > shape.columns && shape.ragged == Ragged::Truncate {
+            spans.extend_from_slice(of_row.get(..=shape.columns).unwrap_or_default());
+        } else {
+            uneven(Uneven { at, end, fields: Some(fields) })?;
+            continue;
+        }
+        rows += 1;
     }
     Ok(rows)
+}
+
+impl Shape {
+    /// Whether a line is a comment.
+    ///
+    /// # Errors
+    /// Comments were found, not said, and this one could be a row.
+    pub(super) fn is_comment(&self, bytes: &[u8], at: usize, end: usize) -> Result<bool, Uneven> {
+        if self.marks.comment.is_none() || bytes.get(at).copied() != self.marks.comment || at >= end {
+            return Ok(false);
+        }
+        let line = bytes.get(at..end).unwrap_or_default();
+        let fields = memchr::memchr_iter(self.marks.delimiter, line).count() + 1;
+        match self.marks.inline || fields != self.columns {
+            true => Ok(true),
+            false => Err(Uneven { at, end, fields: None }),
+        }
+    }
+
+    /// The fields of a row without the comment behind them.
+    fn without_comment<'s>(&self, bytes: &[u8], of_row: &'s [u32]) -> &'s [u32] {
+        let (Some(mark), true, [_, .., last, _]) = (self.marks.comment, self.marks.inline, of_row) else {
+            return of_row;
+        };
+        match (*last as usize).checked_sub(1).and_then(|at| bytes.get(at)) {
+            Some(b) if *b == mark => of_row.split_last().map_or(of_row, |(_, rest)| rest),
+            _ => of_row,
+        }
+    }
+
+    /// Adds fields without text to a row.
+    fn pad(&self, bytes: &[u8], of_row: &[u32], spans: &mut Vec<u32>) {
+        spans.extend_from_slice(of_row);
+        let Some(end) = spans.last_mut() else { return };
+        let last = (*end as usize).checked_sub(2).and_then(|at| bytes.get(at));
+        if self.trim_cr && last == Some(&b'\r') {
+            *end -= 1;
+        }
+        let end = *end;
+        spans.extend(std::iter::repeat_n(end, self.columns + 1 - of_row.len()));
+    }
 }
 
 /// Whether a line has no bytes but for a `\r`.
@@ -138,31 +225,80 @@ pub(super) fn is_blank(bytes: &[u8], start: usize, end: usize) -> bool {
     matches!(bytes.get(start..end), Some([] | [b'\r']))
 }
 
-/// The value of a field: without its quotes, doubled (or escaped) ones made single. `None` where text follows the closing
-/// quote.
-pub(super) fn unquote(text: &[u8], quote: u8, escape: Option<u8>) -> Option<Cow<'_, [u8]>> {
-    let inner = match text {
-        [first, inner @ .., last] if *first == quote && *last == quote => inner,
-        [first, ..] if *first == quote => return None,
-        _ => return Some(Cow::Borrowed(text)),
+/// The value of a field: without its quotes, doubled (or escaped) ones made single. Text behind the closing quote belongs
+/// to it, or is `None` where that is not allowed.
+pub(super) fn unquote<'t>(text: &'t [u8], marks: &Marks, loose: bool) -> Option<Cow<'t, [u8]>> {
+    let Some(quote) = marks.quote else {
+        return Some(match marks.escape {
+            Some(escape) if text.contains(&escape) => Cow::Owned(unescaped(text, escape)),
+            _ => Cow::Borrowed(text),
+        });
     };
-    let special = escape.unwrap_or(quote);
-    if memchr::memchr2(quote, special, inner).is_none() {
+    let Some((_, rest)) = text.split_first().filter(|(first, _)| **first == quote) else {
+        return Some(Cow::Borrowed(text));
+    };
+    if let Some((last, inner)) = rest.split_last()
+        && *last == quote
+        && memchr::memchr2(quote, marks.escape.unwrap_or(quote), inner).is_none()
+    {
         return Some(Cow::Borrowed(inner));
     }
-    let mut value = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
+    let mut value = Vec::with_capacity(rest.len());
+    let mut bytes = rest.iter();
     while let Some(b) = bytes.next() {
-        if *b == special {
-            match bytes.next() {
-                Some(next) if escape.is_some() || *next == quote => value.push(*next),
-                _ => return None,
-            }
-        } else if *b == quote {
-            return None;
-        } else {
+        if Some(*b) == marks.escape {
+            value.extend(bytes.next());
+        } else if *b != quote {
             value.push(*b);
+        } else if bytes.as_slice().first() == Some(&quote) {
+            bytes.next();
+            value.push(quote);
+        } else {
+            let behind = bytes.as_slice();
+            value.extend_from_slice(behind);
+            return (behind.is_empty() || loose).then_some(Cow::Owned(value));
         }
     }
-    Some(Cow::Owned(value))
+    loose.then_some(Cow::Owned(value))
+}
+
+fn unescaped(text: &[u8], escape: u8) -> Vec<u8> {
+    let mut value = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(b) = bytes.next() {
+        value.extend(if *b == escape { bytes.next() } else { Some(b) });
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_fields() {
+        let marks = Marks::new(b',', Some(b'"'), b'\n');
+        let value = |text: &str, marks: &Marks, loose| {
+            unquote(text.as_bytes(), marks, loose).map(|v| String::from_utf8(v.into_owned()).unwrap())
+        };
+        for (text, strict, loose) in [
+            ("a", Some("a"), "a"),
+            ("\"a\"", Some("a"), "a"),
+            ("\"\"", Some(""), ""),
+            ("\"a\"\"b\"", Some("a\"b"), "a\"b"),
+            ("12\" x", Some("12\" x"), "12\" x"),
+            ("\"a\"b", None, "ab"),
+            ("\"a\"b\"c\"", None, "ab\"c\""),
+            ("\"a\" ", None, "a "),
+            ("\"", None, ""),
+        ] {
+            assert_eq!(value(text, &marks, false).as_deref(), strict, "{text}");
+            assert_eq!(value(text, &marks, true).as_deref(), Some(loose), "{text}");
+        }
+        let escapes = Marks { escape: Some(b'\\'), ..marks };
+        assert_eq!(value("\"a\\\"\\\\\"", &escapes, false).as_deref(), Some("a\"\\"));
+        assert_eq!(value("\"a\"\"b\"", &escapes, false).as_deref(), Some("a\"b"));
+        let bare = Marks { quote: None, ..escapes };
+        assert_eq!(value("a\\,\"b\"", &bare, false).as_deref(), Some("a,\"b\""));
+    }
 }

@@ -5,14 +5,14 @@
 //! in hand.
 
 use super::decode::Column;
-use super::dialect::{Dialect, behind_skipped, first_record, header_names};
+use super::dialect::{Dialect, LOOSE, behind_skipped, first_record};
 use super::reader::CsvReader;
 use super::structure::{Piece, Structure, odd};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::OnError;
 use crate::formats::text::{Declared, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
-use crate::io::{Compression, InputFile, Spares, Window};
+use crate::io::{AHEAD, Compression, InputFile, Spares, Window};
 use arrow::datatypes::{Schema, SchemaRef};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -64,16 +64,25 @@ const UNKNOWN: u8 = 2;
 
 impl CsvScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
-        let dialect = Dialect::of(&table.def, &table.files)?;
+        let mut dialect = Dialect::of(&table.def, &table.files)?;
+        if table.stats.settled.get(LOOSE.0).is_some_and(|text| text == LOOSE.1) {
+            dialect.loosen();
+        }
         let declared = Declared::of(&table.def)?;
         let on_error = OnError::of(&table.def.options)?;
         // Whether a split begins inside quotes is not to be told by counting them, where some of them are wrong.
-        let uncut = dialect.marks.escape.is_some() || (on_error.is_lenient() && dialect.marks.quote.is_some());
-        let (splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, uncut)?;
+        let doubtful = on_error.is_lenient() && dialect.marks.quote.is_some();
+        let whole = doubtful || !dialect.marks.is_plain() || dialect.said.limit.is_some();
+        let (splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, whole)?;
         let column = |index: &usize| -> Result<Column> {
             let field = table.schema.fields().get(*index).ok_or_else(|| Error::internal("no such column"))?;
-            Column::new(*index, field.data_type(), declared.get(*index, field.name()).is_none())
+            let mut column = Column::new(*index, field.data_type(), declared.get(*index, field.name()).is_none())?;
+            column.keeps_empty = dialect.said.keep_empty.contains(field.name());
+            Ok(column)
         };
+        if let Some(name) = dialect.said.keep_empty.iter().find(|n| table.schema.index_of(n).is_err()) {
+            return Err(Error::query(format!("option force_not_null: there is no column {name:?}")));
+        }
         let columns = |list: &[usize]| -> Result<Vec<Column>> { list.iter().map(column).collect() };
         let of_filter = spec.filter.as_ref().map(|f| f.columns.clone()).unwrap_or_default();
         let schema = |list: &[usize]| -> Result<SchemaRef> {
@@ -123,7 +132,8 @@ impl Scan for CsvScan {
 
     fn floor(&self) -> usize {
         // The window and the one that views may hold back, places of fields (4 bytes for each 4 bytes, at most).
-        3 * self.0.window
+        let packed = self.0.files.iter().any(|f| f.compression != Compression::None);
+        3 * self.0.window + if packed { AHEAD } else { 0 }
     }
 }
 
@@ -259,7 +269,7 @@ impl Shared {
     fn body_in(&self, window: &Window) -> Result<Option<u64>> {
         let marks = &self.dialect.marks;
         let text = window.rest();
-        let start = behind_skipped(text, self.dialect.skip, marks.newline)?;
+        let start = behind_skipped(text, self.dialect.skip, marks.newline);
         if start == text.len() && !window.is_last() && self.dialect.skip > 0 {
             return Ok(None);
         }
@@ -278,7 +288,8 @@ impl Shared {
                 return Ok(last.then_some(end as u64));
             }
             let next = found.row_end(0) + 1;
-            if !super::rows::is_blank(window.bytes(), start, next - 1) {
+            let comment = marks.comment.is_some() && window.bytes().get(start).copied() == marks.comment;
+            if !comment && !super::rows::is_blank(window.bytes(), start, next - 1) {
                 self.check_header(window.bytes().get(start..next.min(end)).unwrap_or_default())?;
                 return Ok(Some(next.min(end) as u64));
             }
@@ -287,7 +298,7 @@ impl Shared {
     }
 
     fn check_header(&self, record: &[u8]) -> Result<()> {
-        let names = header_names(&first_record(record, true, &self.dialect.marks)?);
+        let names = self.dialect.named(&first_record(record, &self.dialect.marks));
         let same = if self.dialect.named_by_header {
             names == self.dialect.names
         } else {

@@ -14,6 +14,8 @@
 //! This is exact as long as quotes open only at the beginning of a field. Where one opens elsewhere, it must close before
 //! the field ends (then it is text as any other); else the scan reports it.
 //!
+//! Dialects with more than that (escapes, comments, quotes anywhere) go byte by byte: see [`walk`](super::walk).
+//!
 //! The masks come from AVX2 where the machine has it, else from plain arithmetic; both are compiled from one body, and
 //! must give the same masks.
 
@@ -28,6 +30,24 @@ pub(super) struct Marks {
     pub(super) delimiter: u8,
     /// What ends rows: `\n`, or `\r` in files that have no `\n`.
     pub(super) newline: u8,
+    /// What begins comments, if anything does.
+    pub(super) comment: Option<u8>,
+    /// Whether comments may stand behind fields, too.
+    pub(super) inline: bool,
+    /// Whether quotes may stand anywhere, as spreadsheets read them.
+    pub(super) loose: bool,
+}
+
+impl Marks {
+    /// Fields that `delimiter` separates and `quote` quotes, in lines.
+    pub(super) fn new(delimiter: u8, quote: Option<u8>, newline: u8) -> Marks {
+        Marks { quote, escape: None, delimiter, newline, comment: None, inline: false, loose: false }
+    }
+
+    /// Whether masks tell the structure, so that a file can be cut anywhere.
+    pub(super) fn is_plain(&self) -> bool {
+        self.escape.is_none() && self.comment.is_none() && !(self.loose && self.quote.is_some())
+    }
 }
 
 /// Why a scan could not go on.
@@ -71,6 +91,8 @@ pub(super) struct Piece {
 pub(super) struct Structure {
     pub(super) spans: Vec<u32>,
     pub(super) row_ends: Vec<u32>,
+    /// How many quotes stood where none should, in a dialect that takes them.
+    pub(super) loosely: u32,
 }
 
 impl Structure {
@@ -92,6 +114,7 @@ impl Structure {
     /// A quote in the wrong place, or one that the file does not close. The rows before it are found.
     pub(super) fn scan(&mut self, bytes: &[u8], marks: &Marks, piece: Piece) -> Result<(), Broken> {
         self.row_ends.clear();
+        self.loosely = 0;
         if self.spans.len() < 1024 {
             self.spans.resize(1024, 0);
         }
@@ -99,9 +122,9 @@ impl Structure {
         if let Some(first) = scan.out.spans.first_mut() {
             *first = piece.start as u32;
         }
-        let scanned = match marks.escape {
-            Some(escape) => scan.by_byte(escape),
-            None => dispatch(&mut scan),
+        let scanned = match marks.is_plain() {
+            true => dispatch(&mut scan),
+            false => scan.walk(),
         };
         self.cut(piece);
         scanned
@@ -117,11 +140,11 @@ impl Structure {
 }
 
 /// One scan under way.
-struct Scan<'a> {
-    out: &'a mut Structure,
-    bytes: &'a [u8],
-    marks: &'a Marks,
-    piece: Piece,
+pub(super) struct Scan<'a> {
+    pub(super) out: &'a mut Structure,
+    pub(super) bytes: &'a [u8],
+    pub(super) marks: &'a Marks,
+    pub(super) piece: Piece,
     /// How many spans there are.
     n: usize,
 }
@@ -175,7 +198,7 @@ impl Scan<'_> {
 
     /// Appends the places behind `ends`, and the indexes of those that are `newlines`.
     #[inline(always)]
-    fn flatten(&mut self, at: usize, mut ends: u64, mut newlines: u64) {
+    pub(super) fn flatten(&mut self, at: usize, mut ends: u64, mut newlines: u64) {
         let base = at as u32 + 1;
         if self.out.spans.len() < self.n + 64 {
             self.out.spans.resize(2 * self.out.spans.len() + 64, 0);
@@ -211,13 +234,7 @@ impl Scan<'_> {
         let Some(quote) = self.marks.quote else { return Ok(()) };
         while openings != 0 {
             let place = at + openings.trailing_zeros() as usize;
-            let rest = self.bytes.get(place + 1..self.piece.end).unwrap_or_default();
-            let next = memchr::memchr3(quote, self.marks.delimiter, self.marks.newline, rest);
-            let closes = match next.and_then(|n| rest.get(n)) {
-                Some(b) => *b == quote,
-                None => !self.piece.last, // more bytes will tell: then the row is not complete
-            };
-            if !closes {
+            if !self.closes(place, quote) {
                 return Err(Broken::StrayQuote(place));
             }
             openings &= openings - 1;
@@ -225,8 +242,22 @@ impl Scan<'_> {
         Ok(())
     }
 
+    /// Whether the quote at `place` and those that follow it come in pairs within their field.
+    fn closes(&self, mut place: usize, quote: u8) -> bool {
+        loop {
+            let rest = self.bytes.get(place + 1..self.piece.end).unwrap_or_default();
+            let next = memchr::memchr3(quote, self.marks.delimiter, self.marks.newline, rest);
+            match next.and_then(|n| rest.get(n..)) {
+                // Right behind the second one, a third one opens again: to the masks, it is a doubled quote.
+                Some([a, b, ..]) if *a == quote && *b == quote => place += next.unwrap_or(0) + 2,
+                Some([a, ..]) => return *a == quote,
+                _ => return !self.piece.last, // more bytes will tell: then the row is not complete
+            }
+        }
+    }
+
     /// The rest behind the last newline is a row when the file ends there.
-    fn finish(&mut self, at: usize, inside: bool) -> Result<(), Broken> {
+    pub(super) fn finish(&mut self, at: usize, inside: bool) -> Result<(), Broken> {
         let Piece { start, end, last, max_rows, .. } = self.piece;
         if at < end || !last || self.out.row_ends.len() >= max_rows {
             return Ok(());
@@ -240,33 +271,6 @@ impl Scan<'_> {
         }
         self.flatten(end, 1, 1);
         Ok(())
-    }
-
-    /// Dialects with an escape character, byte by byte.
-    fn by_byte(&mut self, escape: u8) -> Result<(), Broken> {
-        let Piece { start, end, max_rows, .. } = self.piece;
-        let mut at = start;
-        let mut inside = false;
-        let mut field_start = true;
-        while at < end && self.out.row_ends.len() < max_rows {
-            let byte = self.bytes.get(at).copied().unwrap_or(0);
-            let opens = !inside && field_start && Some(byte) == self.marks.quote;
-            field_start = false;
-            if byte == escape && (inside || self.marks.quote.is_none()) {
-                at += 2;
-                continue;
-            } else if opens {
-                inside = true;
-            } else if inside {
-                inside = Some(byte) != self.marks.quote;
-            } else if byte == self.marks.newline || byte == self.marks.delimiter {
-                let newline = u64::from(byte == self.marks.newline);
-                self.flatten(at, if self.piece.rows_only { newline } else { 1 }, newline);
-                field_start = true;
-            }
-            at += 1;
-        }
-        self.finish(at, inside)
     }
 }
 
@@ -386,7 +390,7 @@ mod tests {
     use super::*;
 
     fn marks() -> Marks {
-        Marks { quote: Some(b'"'), escape: None, delimiter: b',', newline: b'\n' }
+        Marks::new(b',', Some(b'"'), b'\n')
     }
 
     fn whole(text: &str) -> (Vec<u8>, Piece) {
@@ -405,6 +409,17 @@ mod tests {
         } else {
             s.scan(&bytes, &marks(), piece)?;
         }
+        Ok(texts(&s, &bytes))
+    }
+
+    fn walked(text: &str, marks: Marks) -> Result<Vec<Vec<String>>, Broken> {
+        let (bytes, piece) = whole(text);
+        let mut s = Structure::default();
+        s.scan(&bytes, &marks, piece)?;
+        Ok(texts(&s, &bytes))
+    }
+
+    fn texts(s: &Structure, bytes: &[u8]) -> Vec<Vec<String>> {
         let mut first = 0;
         let mut rows = Vec::new();
         for end in &s.row_ends {
@@ -413,7 +428,7 @@ mod tests {
             rows.push(spans.windows(2).map(text).collect());
             first = *end as usize;
         }
-        Ok(rows)
+        rows
     }
 
     #[test]
@@ -428,9 +443,41 @@ mod tests {
         assert_eq!(scanned("12\" pipe,x\n", false), Err(Broken::StrayQuote(2)));
         assert_eq!(scanned("6\"2\" tall,x\n", false).unwrap()[0], ["6\"2\" tall", "x"]);
         assert_eq!(scanned("a\n\"b", false), Err(Broken::OpenQuote(2)));
+        assert_eq!(
+            scanned("a\"\"\",\nb", false),
+            Err(Broken::StrayQuote(1)),
+            "the third quote is not in a quoted field"
+        );
+    }
+
+    #[test]
+    fn quotes_anywhere_escapes_and_comments() {
+        let loose = Marks { loose: true, ..marks() };
+        assert_eq!(walked("12\" pipe,x\n\"a,\"b\"c,d\n", loose).unwrap(), [["12\" pipe", "x"], ["\"a,\"b\"c", "d"]]);
+        assert_eq!(walked("a\n\"b", loose), Err(Broken::OpenQuote(2)));
+        let escapes = Marks { escape: Some(b'\\'), ..loose };
+        assert_eq!(
+            walked("\"a\\\",\",b\\\n\"c\"\"\",d", escapes).unwrap(),
+            [["\"a\\\",\"", "b\\"], ["\"c\"\"\"", "d"]]
+        );
+        let bare = Marks { quote: None, escape: Some(b'\\'), ..marks() };
+        assert_eq!(walked("a\\,b,c\\\nd\n", bare).unwrap(), [["a\\,b", "c\\\nd"]]);
+        let comments = Marks { comment: Some(b'#'), inline: true, ..loose };
+        let rows = walked("# a,\"b\n1,2#x,y\n\"#\",3", comments).unwrap();
+        let want: [&[&str]; 3] = [&["# a,\"b"], &["1", "2", "x,y"], &["\"#\"", "3"]];
+        assert_eq!(rows, want);
+        let strict = Marks { comment: Some(b'#'), ..marks() };
+        assert_eq!(walked("a,\"b\"c\n", strict), Err(Broken::StrayQuote(5)));
     }
 
     proptest::proptest! {
+        #[test]
+        fn masks_and_the_walk_agree(text in "[ab\",\n]{0,200}") {
+            if let Ok(rows) = scanned(&text, false) {
+                assert_eq!(walked(&text, Marks { loose: true, ..marks() }).unwrap(), rows);
+            }
+        }
+
         #[test]
         fn both_kinds_of_masks_agree(text in "[ab\",\n\r]{0,300}") {
             assert_eq!(scanned(&text, false), scanned(&text, true));
@@ -444,7 +491,7 @@ mod tests {
             all[..32].copy_from_slice(&block);
             all[32..].copy_from_slice(&block);
             all[40] = byte;
-            let marks = Marks { quote: Some(byte), escape: None, delimiter: byte ^ 1, newline: byte ^ 0x80 };
+            let marks = Marks::new(byte ^ 1, Some(byte), byte ^ 0x80);
             let m = portable::masks(&all, &marks);
             for (i, b) in all.iter().enumerate() {
                 let bits = (m.quotes >> i & 1 == 1, m.delimiters >> i & 1 == 1, m.newlines >> i & 1 == 1);

@@ -51,6 +51,33 @@ fn every_split_gives_the_same_rows() {
 }
 
 #[test]
+fn splits_may_be_opened_by_many_threads_in_any_order() {
+    let text: String = (0..400).map(|i| format!("{i},\"a\n{}\"\n", "\"\"".repeat(i % 4))).collect();
+    let file = TestFile::new("a.csv", format!("a,b\n{text}"));
+    let table = file.open(&[]).unwrap();
+    let want = read(&table, 1 << 20).unwrap();
+    for threads in [1, 2, 7] {
+        let scan = table.scan(all(&table), 61).unwrap();
+        let count = scan.splits().len();
+        let part = |thread: usize| {
+            let mine = (0..count).rev().filter(|i| i % threads == thread);
+            let of = |index: usize| {
+                let mut reader = scan.open(index).unwrap();
+                (index, cells(&std::iter::from_fn(|| reader.next().unwrap()).collect::<Vec<_>>()))
+            };
+            mine.map(of).collect::<Vec<_>>()
+        };
+        let mut parts: Vec<_> = std::thread::scope(|scope| {
+            let part = &part;
+            let all: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
+            all.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        parts.sort_by_key(|(index, _)| *index);
+        assert_eq!(parts.into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>(), want, "{threads}");
+    }
+}
+
+#[test]
 fn types_nulls_and_quotes() {
     let text = "i,f,b,d,t,z,n,s\n\
         1,1.5,true,2024-02-29,2024-01-01 10:00:00,2024-01-01T10:00:00+02:00,12345678901234567890,x\n\
@@ -124,17 +151,170 @@ fn errors_have_a_place() {
     assert_eq!(e.place().text.as_deref(), Some("x4"));
     let e = error("a,b\n1,2\n1,2,3\n", &[]);
     assert!(e.message().contains("3 fields") && place(&e).0 == Some(3), "{e}");
-    let e = error("a,b\n1,2\nx,12\" pipe\n3,\"4\"\n", &[("all_text", "true")]);
+    let strict = [("all_text", "true"), ("strict_mode", "true")];
+    let e = error("a,b\n1,2\nx,12\" pipe\n3,\"4\"\n", &strict);
     assert!(e.message().contains("middle") && place(&e).0 == Some(3), "{e}");
     let e = error("a,b\n1,\"2\n", &[("all_text", "true"), ("header", "true"), ("delimiter", ",")]);
     assert!(e.message().contains("not closed") && place(&e).0 == Some(2), "{e}");
-    let e = error("a,b\nx,\"y\"z\n", &[("header", "true")]);
+    let e = error("a,b\nx,\"y\"z\n", &[("header", "true"), ("strict_mode", "true")]);
     assert!(e.message().contains("closing quote") && place(&e).0 == Some(2), "{e}");
     assert!(error("a,b\n1,2\n", &[("delimeter", ",")]).advice().unwrap().contains("delimiter"));
     assert!(error("a,b\n1,2\n", &[("types", "{\"x\": \"text\"}")]).message().contains("no such column"));
     let file = TestFile::new("a.csv", b"a,b\n1,x\n2,\xff\n");
     let e = read(&file.open(&[]).unwrap(), 100).unwrap_err();
     assert_eq!((e.message(), place(&e)), ("the text is not UTF-8", (Some(3), Some(10), Some("b".into()))));
+}
+
+/// The rows, the same wherever the file is cut; an empty text is `""`, a null `-`.
+fn rows(text: impl AsRef<[u8]>, options: &[(&str, &str)]) -> String {
+    let file = TestFile::new("a.csv", text);
+    let table = file.open(options).unwrap_or_else(|e| panic!("{e}"));
+    let cell = |c: &Option<String>| match c.as_deref() {
+        None => "-".to_string(),
+        Some("") => "\"\"".to_string(),
+        Some(text) => text.replace('\n', "\\n"),
+    };
+    let line = |row: &Vec<Option<String>>| row.iter().map(cell).collect::<Vec<_>>().join("|");
+    let show = |cells: &Cells| cells.iter().map(line).collect::<Vec<_>>().join(" / ");
+    let whole = show(&read(&table, 1 << 20).unwrap_or_else(|e| panic!("{e}")));
+    for split_bytes in [1, 3, 7, 20] {
+        assert_eq!(show(&read(&table, split_bytes).unwrap()), whole, "splits of {split_bytes} bytes");
+        let count = ScanSpec { projection: vec![], ..all(&table) };
+        let counted: usize = batches(&table, count, split_bytes).unwrap().iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(counted, whole.split(" / ").filter(|row| !row.is_empty()).count(), "{whole}");
+    }
+    whole
+}
+
+#[test]
+fn dialects_that_are_found() {
+    for (text, wanted) in [
+        ("a;b\n1,5;x\n-2,25;y\n", "1.5|x / -2.25|y"),
+        ("Report of 2024\nmade by me\n\nid,name\n1,ann\n2,bob\n", "1|ann / 2|bob"),
+        ("# made today\n# \"really\na,b\n1,x\n#c\n2,y\n", "1|x / 2|y"),
+        ("a,b\n'x,1',2\n'y',3\n", "x,1|2 / y|3"),
+        ("a,b\n\"x \\\"y\\\", z\",1\n\"\\\\\",2\n", "x \"y\", z|1 / \\|2"),
+        ("a,b\n12\" pipe,1\n\"6\"\"\",2\n\"q\" rest,3\n\"l\n\",4\n", "12\" pipe|1 / 6\"|2 / q rest|3 / l\\n|4"),
+        ("a b c\nx 1 y\nz 2 w\n", "x|1|y / z|2|w"),
+        ("a,b\r1,2\r3,4", "1|2 / 3|4"),
+        ("n,v,t\n1,NA,NA\nNULL,2.5,x\n\\N,n/a,NULL\n", "1|-|NA / -|2.5|x / -|-|NULL"),
+        ("d,b\n2024-01-01,true\nNA,NULL\n", "2024-01-01|true / -|-"),
+    ] {
+        assert_eq!(rows(text, &[]), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn options_override_one_by_one() {
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("a;b\n1,5;x\n", &[("decimal", ".")], "1,5|x"),
+        ("a,b\n1,x#y\n", &[("comment", "#")], "1|x"),
+        ("a,b\n#1,x\n 2,y # z,w\n", &[("comment", "#"), ("all_text", "true")], " 2|y "),
+        ("a,b\n1,x#y\n", &[("comment", "")], "1|x#y"),
+        ("a|b\n1,5|2\n", &[("sep", "|"), ("decimal_separator", ",")], "1.5|2"),
+        ("a;b\n1.234,5;1.000\n", &[("thousands", "."), ("decimal", ",")], "1234.5|1000"),
+        ("a,b\n\"1,234\",x\n\"12,34\",y\n", &[("thousands", ",")], "1,234|x / 12,34|y"),
+        ("a,b\n01/02/2024,1\n31/12/1999,2\n", &[("dateformat", "%d/%m/%Y")], "2024-02-01|1 / 1999-12-31|2"),
+        ("a\n1.2.2024 10:30\n", &[("timestampformat", "%d.%m.%Y %H:%M"), ("delim", ",")], "2024-02-01T10:30:00"),
+        ("a,b\n1,-\n-,x\n", &[("nullstr", "-")], "1|- / -|x"),
+        ("a,b\n1,NA\n?,x\n", &[("nulls", "[\"NA\", \"?\"]")], "1|- / -|x"),
+        ("a,b\n1,x\nNA,y\n", &[("nulls", "[]")], "1|x / NA|y"),
+        ("a,b\n1,\n2,\"\"\n", &[], "1|- / 2|\"\""),
+        ("a,b\n,\n,NA\n", &[("force_not_null", "b"), ("nulls", "NA")], "-|\"\" / -|NA"),
+        ("a,b\n1,2\n3,4\n5,6\n7,8\n", &[("limit", "3")], "1|2 / 3|4 / 5|6"),
+        ("a,b\n1\n\n1,2\r\n3\r\n", &[("null_padding", "true")], "1|- / 1|2 / 3|-"),
+        ("a,b\n1,2,3\n4\n5,6\n", &[("ragged", "truncate")], "1|2 / 4|- / 5|6"),
+        ("1\n2,3\n4,5,6\n", &[("ragged", "pad")], "1|-|- / 2|3|- / 4|5|6"),
+        ("1,2\n3,4\n", &[("columns", "{\"b\": \"double\", \"a\": \"varchar\"}")], "1.0|2 / 3.0|4"),
+        ("a,b\n1,2\n", &[("auto_detect", "false")], "a|b / 1|2"),
+        ("x\\,y,1\nz,2\n", &[("quote", ""), ("escape", "\\")], "x,y|1 / z|2"),
+        ("a,b\n1,2\n", &[("dtypes", "[\"text\", \"double\"]")], "1|2.0"),
+        ("x\ny\na,b\n1,2\n", &[("skip", "2")], "1|2"),
+        ("a,b\n1,2\n", &[("new_line", "\\n"), ("parallel", "false"), ("header", "auto")], "1|2"),
+    ];
+    for (text, options, wanted) in cases {
+        assert_eq!(rows(text, options), *wanted, "{text:?} {options:?}");
+    }
+    let long =
+        error("a,b\n1,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", &[("max_line_size", "20")]);
+    assert!(long.message().contains("longer than 20 bytes"), "{long}");
+    for (text, options, message) in [
+        ("a,b\n1,2\n3\n", [("ragged", "error")], "1 fields"),
+        ("a,b\n1,2\n3,4,5\n", [("ragged", "pad")], "3 fields"),
+        ("a,b\n1,2\n3,4,5\n", [("ragged", "reject")], "reject"),
+        ("a,b\n1,2\n", [("names", "[\"x\", \"x\"]")], "twice"),
+        ("a,b\n1,2\n3,4,5\n", [("force_not_null", "z")], "no column"),
+        ("a,b\n1,x\nNA,y\n", [("types", "{\"a\": \"int\"}")], "not of type"),
+    ] {
+        let e = error(text, &options);
+        assert!(e.message().contains(message), "{options:?}: {e}");
+    }
+}
+
+/// `rows` rows, of which the one at `place` (from 0) is `other`.
+fn with_other(rows: usize, place: usize, usual: &str, other: &str) -> String {
+    let line = |i| if i == place { other } else { usual };
+    format!("k,v\n{}\n", (0..rows).map(line).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn what_changes_at_the_samples_end_is_noticed() {
+    let sample: usize = 5;
+    for place in [sample - 1, sample, sample + 1, 30] {
+        for (other, wanted) in
+            [("2.5,x", "2.5|x"), ("x,y", "x|y"), ("NA,y", "-|y"), ("6\",y", "6\"|y"), ("\"1\"2,y", "12|y")]
+        {
+            let file = TestFile::new("a.csv", with_other(40, place, "1,x", other));
+            for split_bytes in [1, 13, 1 << 20] {
+                let table = file.open(&[("sample_size", "5")]).unwrap();
+                let answer = match read(&table, split_bytes) {
+                    Err(e) if e.is_misfit() => {
+                        read(&file.open(&[("sample_size", "5"), ("infer", "full")]).unwrap(), split_bytes)
+                    }
+                    answer => answer,
+                };
+                let answer = answer.unwrap_or_else(|e| panic!("{place} {other:?}: {e}"));
+                let row: Vec<&str> = answer[place].iter().map(|c| c.as_deref().unwrap_or("-")).collect();
+                assert_eq!((answer.len(), row.join("|").as_str()), (40, wanted), "{place} {other:?} {split_bytes}");
+            }
+        }
+        for other in ["1", "1,2,3"] {
+            let file = TestFile::new("a.csv", with_other(40, place, "1,x", other));
+            let table = file.open(&[("sample_size", "5")]).unwrap();
+            let e = read(&table, 1 << 20).unwrap_err();
+            assert_eq!((e.kind(), e.place().line), (ErrorKind::Data, Some(place as u64 + 2)), "{e}");
+        }
+    }
+}
+
+#[test]
+fn a_comment_that_could_be_a_row_is_asked_about() {
+    let text = "# made today\na,b\n1,x\n2,y\n".to_string() + &"3,z\n".repeat(2000) + "#4,w\n";
+    let e = error(&text, &[]);
+    assert!(e.message().contains("as many fields as a row") && e.place().line == Some(2005), "{e}");
+    let file = TestFile::new("a.csv", &text);
+    assert_eq!(read(&file.open(&[("comment", "#")]).unwrap(), 100).unwrap().len(), 2002);
+}
+
+#[test]
+fn quotes_that_come_late_start_over_and_are_exact() {
+    // Far behind the head, an odd quote; then a field with a newline, which the parity of quotes would get wrong.
+    let head = "1,\"a\nb\"\n".repeat(40_000);
+    let text = format!("k,v\n{head}2,12\" pipe\n{}3,\"c\nd\"\n", "1,x\n".repeat(200));
+    let file = TestFile::new("a.csv", &text);
+    let table = file.open(&[]).unwrap();
+    let spec = ScanSpec { batch_rows: 8192, ..all(&table) };
+    let scan = table.scan(spec.clone(), 1 << 14).unwrap();
+    let failed = |index: usize| {
+        let mut reader = scan.open(index).unwrap();
+        std::iter::from_fn(|| reader.next().transpose()).find_map(|batch| batch.err())
+    };
+    let errors: Vec<Error> = (0..scan.splits().len()).filter_map(failed).collect();
+    assert!(!errors.is_empty() && errors.iter().all(Error::is_misfit), "{errors:?}");
+    let table = file.open(&[("infer", "full")]).unwrap();
+    let got = cells(&batches(&table, ScanSpec { batch_rows: 8192, ..all(&table) }, 1 << 14).unwrap());
+    assert_eq!(got.len(), 40_202);
+    assert_eq!((got[40_000][1].as_deref(), got[40_201][1].as_deref()), (Some("12\" pipe"), Some("c\nd")));
 }
 
 #[test]
@@ -161,13 +341,66 @@ fn compressed_files_read_as_plain_ones() {
     let want = read(&plain.open(&[]).unwrap(), 1 << 20).unwrap();
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(text.as_bytes()).unwrap();
-    let packed = [("a.csv.gz", gz.finish().unwrap()), ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())];
+    let mut packed =
+        vec![("a.csv.gz", gz.finish().unwrap()), ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())];
+    for name in ["a.csv.bz2", "a.csv.xz", "a.csv.lz4", "a.csv.sz"] {
+        let path = plain.path().with_file_name(name);
+        let kind = crate::io::Compression::of_name(name).0;
+        let mut out = crate::io::Compressed::wrap(crate::io::AtomicFile::create(&path).unwrap(), kind).unwrap();
+        out.write_all(text.as_bytes()).unwrap();
+        out.complete().unwrap();
+        packed.push((name, std::fs::read(&path).unwrap()));
+    }
+    packed.push(("no name tells.csv", packed[2].1.clone()));
     for (name, bytes) in packed {
         let file = TestFile::new(name, bytes);
         for split_bytes in [64, 1000, 1 << 20] {
             assert_eq!(read(&file.open(&[]).unwrap(), split_bytes).unwrap(), want, "{name}");
         }
     }
+}
+
+#[test]
+fn texts_in_other_encodings_read_as_those_in_utf_8() {
+    let text: String = (0..3000).map(|i| format!("{i},\"n\u{e9}\u{20ac} {i}\n\u{fc}\"\n")).collect();
+    let text = format!("a,b\u{e4}\n{text}");
+    let want = read(&TestFile::new("a.csv", &text).open(&[]).unwrap(), 1 << 20).unwrap();
+    let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let latin = encoding_rs::WINDOWS_1252.encode(&text).0.into_owned();
+    let gz = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let cases: [(&str, Vec<u8>, &[(&str, &str)]); 9] = [
+        ("UTF-16LE, marked", [&[0xFF, 0xFE][..], &le].concat(), &[]),
+        ("UTF-16BE, marked", [&[0xFE, 0xFF][..], &be].concat(), &[]),
+        ("UTF-16LE, said", le.clone(), &[("encoding", "utf-16")]),
+        ("UTF-16LE", le.clone(), &[]),
+        ("UTF-16BE", be.clone(), &[]),
+        ("UTF-16BE, packed", gz(&be), &[]),
+        ("UTF-8, marked", [&[0xEF, 0xBB, 0xBF][..], text.as_bytes()].concat(), &[]),
+        ("windows-1252", latin.clone(), &[("encoding", "latin1")]),
+        ("windows-1252, packed", gz(&latin), &[("encoding", "CP1252"), ("compression", "gzip")]),
+    ];
+    for (name, bytes, options) in cases {
+        let file = TestFile::new("a.csv", bytes);
+        let table = file.open(options).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(table.schema.field(1).name(), "b\u{e4}", "{name}");
+        for split_bytes in [64, 5000, 1 << 20] {
+            assert_eq!(read(&table, split_bytes).unwrap(), want, "{name}");
+        }
+    }
+    let e = error(std::str::from_utf8(b"a,b\n1,x\n").unwrap(), &[("encoding", "utf-32")]);
+    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    let file = TestFile::new("a.csv", &latin);
+    let e = read(&file.open(&[("header", "true")]).unwrap(), 1 << 20).unwrap_err();
+    assert_eq!((e.message(), e.place().line), ("the text is not UTF-8", Some(2)));
+    assert!(e.advice().unwrap().contains("encoding =>"));
+    let json: Vec<u8> = "{\"a\": \"\u{e9}\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let file = TestFile::new("a.jsonl", json);
+    assert_eq!(read(&file.open(&[]).unwrap(), 100).unwrap(), [[Some("\u{e9}".to_string())]]);
 }
 
 #[test]
@@ -224,6 +457,40 @@ proptest::proptest! {
         let mut want = oracle(text.as_bytes(), b',');
         want.remove(0);
         assert_eq!(plain(read(&table, split_bytes).unwrap()), want, "{text:?}");
+    }
+
+    #[test]
+    fn reads_quotes_anywhere_as_the_csv_crate_does(
+        text in "[ab1,\"\n]{0,80}",
+        split_bytes in 1usize..60,
+        rows in 1usize..5,
+    ) {
+        let text = format!("x,y,z\n{text}");
+        let file = TestFile::new("a.csv", &text);
+        let options =
+            [("all_text", "true"), ("header", "true"), ("delimiter", ","), ("ragged", "truncate"), ("quote", "\"")];
+        let mut want = oracle(text.as_bytes(), b',');
+        want.remove(0);
+        want.iter_mut().for_each(|row| row.resize(3, String::new()));
+        let read = |more: &[(&str, &str)]| {
+            let options = [&options[..], more].concat();
+            let table = file.open(&options)?;
+            batches(&table, ScanSpec { batch_rows: rows, ..all(&table) }, split_bytes).map(|b| plain(cells(&b)))
+        };
+        let guessed = match read(&[]) {
+            Err(e) if e.is_misfit() => read(&[("infer", "full")]),
+            read => read,
+        };
+        for answer in [guessed, read(&[("strict_mode", "false")])] {
+            match answer {
+                Ok(answer) => assert_eq!(answer, want, "{text:?}"),
+                // The crate takes what follows an open quote for its field.
+                Err(e) => assert!(e.message().contains("not closed"), "{text:?}: {e}"),
+            }
+        }
+        if let Ok(answer) = read(&[("strict_mode", "true")]) {
+            assert_eq!(answer, want, "{text:?}");
+        }
     }
 
     #[test]

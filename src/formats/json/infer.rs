@@ -72,7 +72,7 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     }
     let schema = schema(def, &options, seen, files)?;
     let columns = vec![ColumnStats::default(); schema.fields().len()];
-    Ok((schema, TableStats { rows, bytes, columns }))
+    Ok((schema, TableStats { rows, bytes, columns, ..TableStats::default() }))
 }
 
 fn schema(def: &TableDef, options: &JsonOptions, seen: Seen<'_>, files: &[FileRef]) -> Result<SchemaRef> {

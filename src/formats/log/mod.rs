@@ -82,7 +82,12 @@ fn schema_of(layout: &Layout) -> SchemaRef {
 
 fn stats(files: &[FileRef], columns: usize, record: u64) -> TableStats {
     let bytes: u64 = files.iter().map(|f| f.size).sum();
-    TableStats { rows: Some(bytes / record.max(1)), bytes, columns: vec![ColumnStats::default(); columns] }
+    TableStats {
+        rows: Some(bytes / record.max(1)),
+        bytes,
+        columns: vec![ColumnStats::default(); columns],
+        ..TableStats::default()
+    }
 }
 
 /// The definition as JSON's reader wants it.

@@ -204,7 +204,7 @@ impl Columns {
     fn stats(&mut self, members: &[Member]) -> TableStats {
         let rows = members.iter().map(|m| m.table.stats.rows).sum();
         let bytes = members.iter().map(|m| m.table.stats.bytes).sum();
-        TableStats { rows, bytes, columns: std::mem::take(&mut self.stats) }
+        TableStats { rows, bytes, columns: std::mem::take(&mut self.stats), ..TableStats::default() }
     }
 }
 

@@ -66,7 +66,13 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         .map(|path| {
             let meta = std::fs::metadata(path).unwrap();
             let path = path.to_string_lossy().into_owned().into();
-            FileRef { path, size: meta.len(), modified: modified(&meta).unwrap(), pipe: None }
+            FileRef {
+                path,
+                size: meta.len(),
+                modified: modified(&meta).unwrap(),
+                pipe: None,
+                coding: Default::default(),
+            }
         })
         .collect();
     let def = TableDef::default();

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use crate::formats::{TableDef, options};
 use arrow::datatypes::{DataType, TimeUnit};
 
+/// What people call the option that declares types.
+const TYPES: &[&str] = &["types", "dtypes", "dtype", "column_types", "schema_overrides"];
+
 /// What was declared: a type for some columns, by name or by place.
 #[derive(Clone, Debug, Default)]
 pub(in crate::formats) struct Declared {
@@ -12,7 +15,7 @@ pub(in crate::formats) struct Declared {
 }
 
 impl Declared {
-    /// Reads the options `types` and `columns` (maps or lists), and the declared schema.
+    /// Reads the options `types` (a map or a list) and `columns` (a map), and the declared schema.
     ///
     /// # Errors
     /// A type that does not exist.
@@ -21,15 +24,18 @@ impl Declared {
         if let Some(schema) = &def.schema {
             declared.by_name.extend(schema.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())));
         }
-        for option in ["columns", "types"] {
-            let Some(text) = def.options.get(option) else { continue };
-            if text.trim_start().starts_with('[') {
-                let types = options::list(option, text)?;
-                declared.by_place = types.iter().map(|t| type_named(t)).collect::<Result<_>>()?;
-            } else {
-                for (name, t) in options::map(option, text)? {
-                    declared.by_name.push((name, type_named(&t)?));
-                }
+        if let Some(text) = options::first(&def.options, &["columns", "schema"]) {
+            for (name, t) in options::map("columns", text)? {
+                declared.by_name.push((name, type_named(&t)?));
+            }
+        }
+        let Some(text) = options::first(&def.options, TYPES) else { return Ok(declared) };
+        if text.trim_start().starts_with('[') {
+            let types = options::list("types", text)?;
+            declared.by_place = types.iter().map(|t| type_named(t)).collect::<Result<_>>()?;
+        } else {
+            for (name, t) in options::map("types", text)? {
+                declared.by_name.push((name, type_named(&t)?));
             }
         }
         Ok(declared)

@@ -47,5 +47,7 @@ pub(in crate::formats) fn check_utf8(bytes: &[u8], file: &FileRef, offset: u64, 
         text: Some(shorten(around.get(..60).unwrap_or(around))),
         ..Place::default()
     };
-    Err(Error::data("the text is not UTF-8").at(place).advise("convert the file with iconv first"))
+    Err(Error::data("the text is not UTF-8")
+        .at(place)
+        .advise("say its encoding: encoding => 'windows-1252', 'utf-16', 'shift_jis', .."))
 }

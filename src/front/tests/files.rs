@@ -45,7 +45,8 @@ fn table(rows: u64, columns: &[(&str, i64, i64)]) -> TableRef {
     };
     let columns = columns.iter().map(|(_, min, max)| known(*min, *max)).collect();
     let def = TableDef { paths: vec!["x.blank".into()], ..TableDef::default() };
-    let (schema, stats) = (Arc::new(Schema::new(fields)), TableStats { rows: Some(rows), bytes: 0, columns });
+    let stats = TableStats { rows: Some(rows), columns, ..TableStats::default() };
+    let schema = Arc::new(Schema::new(fields));
     TableRef::Files(Arc::new(Table::of_files(def, &BLANK, vec![], schema, stats)))
 }
 
