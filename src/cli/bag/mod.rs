@@ -144,7 +144,7 @@ fn style(last: Option<&Verb>, chosen: bool) -> Style {
 
 fn print_rows(run: &mut Run, rows: &Frame) -> Result<(), Stop> {
     let batches = rows.batches()?;
-    run.result(batches.schema(), batches)
+    run.result(batches)
 }
 
 fn print_items(run: &mut Run, items: &Bag<Json>, style: Style) -> Result<(), Stop> {

@@ -24,8 +24,11 @@ const NULLS: [&str; 18] = [
     "NaN", "None", "n/a", "nan", "null",
 ];
 
+/// Options of ours, and the columns that are asked for.
+type Asked = (BTreeMap<String, String>, Option<Vec<Value>>);
+
 /// Our options for pandas', and the columns that are wanted; `None` for what we do not have.
-fn options(given: &Map<String, Value>, text: &str) -> Option<(BTreeMap<String, String>, Option<Vec<Value>>)> {
+fn options(given: &Map<String, Value>, text: &str) -> Option<Asked> {
     let mut ours = BTreeMap::from([("delimiter".to_string(), ",".to_string())]);
     let mut nulls: Vec<String> = NULLS.iter().map(|n| n.to_string()).collect();
     if given.get("keep_default_na") == Some(&Value::Bool(false)) {

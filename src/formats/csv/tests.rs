@@ -7,6 +7,9 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use std::sync::Arc;
 
+/// Options of a table.
+type Options = &'static [(&'static str, &'static str)];
+
 /// What the `csv` crate reads; an empty field is null unless it is quoted, which only we can tell, so both are empty.
 fn oracle(text: &[u8], delimiter: u8) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
@@ -206,7 +209,7 @@ fn dialects_that_are_found() {
 
 #[test]
 fn options_override_one_by_one() {
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[(&str, Options, &str)] = &[
         ("a;b\n1,5;x\n", &[("decimal", ".")], "1,5|x"),
         ("a,b\n1,x#y\n", &[("comment", "#")], "1|x"),
         ("a,b\n#1,x\n 2,y # z,w\n", &[("comment", "#"), ("all_text", "true")], " 2|y "),
@@ -373,7 +376,7 @@ fn texts_in_other_encodings_read_as_those_in_utf_8() {
         std::io::Write::write_all(&mut out, bytes).unwrap();
         out.finish().unwrap()
     };
-    let cases: [(&str, Vec<u8>, &[(&str, &str)]); 9] = [
+    let cases: [(&str, Vec<u8>, Options); 9] = [
         ("UTF-16LE, marked", [&[0xFF, 0xFE][..], &le].concat(), &[]),
         ("UTF-16BE, marked", [&[0xFE, 0xFF][..], &be].concat(), &[]),
         ("UTF-16LE, said", le.clone(), &[("encoding", "utf-16")]),
