@@ -31,9 +31,9 @@ fn sessions() -> Vec<Session> {
     vec![
         session("256MiB", true, Tuning::default()),
         session("256MiB", false, Tuning::default()),
-        session("4MiB", true, small()),
-        session("4MiB", false, small()),
-        session("4MiB", true, alike),
+        session("5MiB", true, small()),
+        session("5MiB", false, small()),
+        session("5MiB", true, alike),
     ]
 }
 

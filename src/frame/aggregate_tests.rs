@@ -190,14 +190,14 @@ fn ordered_aggregates_agree_with_a_slow_evaluator() {
 
 #[test]
 fn ordered_aggregates_agree_in_little_memory() {
-    let rows = rows(60_000, 3_000);
+    let rows = rows(120_000, 6_000);
     let file = csv(&rows);
     let path = file.path().to_str().unwrap();
     let some = [0, 1, 3, 6, 10, 13, 14, 19].map(|i| SELECT[i]);
     let mut by_key: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
     rows.iter().for_each(|r| by_key.entry(r.key).or_default().push(r));
     for inline in [true, false] {
-        let starved = session("8MiB", inline, true);
+        let starved = session("10MiB", inline, true);
         for (sql, expected) in some {
             let got = ask(&starved, &format!("select k, {sql} from '{path}' group by k order by k"));
             let wanted: Vec<Vec<String>> = by_key.iter().map(|(k, r)| vec![k.to_string(), expected(r)]).collect();

@@ -194,7 +194,7 @@ mod tests {
     /// The rows that come out, and the rejects as `line:column:text`.
     fn read_leniently(text: &[u8], split_bytes: usize, on_error: &str) -> (Vec<String>, Vec<String>, Rejects) {
         let file = TestFile::new("a.csv", text);
-        let table = file.open(&[TYPES, ("on_error", on_error)]).unwrap();
+        let table = file.open(&[TYPES, ("strict_mode", "true"), ("on_error", on_error)]).unwrap();
         let rejects = Rejects::default();
         let spec = ScanSpec { rejects: rejects.clone(), ..all(&table) };
         let rows = cells(&batches(&table, spec, split_bytes).unwrap());
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn counts_and_filters_agree() {
         let file = TestFile::new("a.csv", BAD);
-        let table = file.open(&[TYPES, ("ignore_errors", "true")]).unwrap();
+        let table = file.open(&[TYPES, ("strict_mode", "true"), ("ignore_errors", "true")]).unwrap();
         let count = ScanSpec { projection: vec![], ..all(&table) };
         let rows: usize = batches(&table, count, 1000).unwrap().iter().map(RecordBatch::num_rows).sum();
         assert_eq!(rows, 4);
