@@ -5,7 +5,7 @@
 
 use super::Bag;
 use super::faults::Faults;
-use super::items::{Blocked, Chain, Items, Pulled, Pulse, item};
+use super::items::{Blocked, Chain, Items, Pulled, Pulse, item, lock};
 use super::json::Json;
 use super::node::{Laying, Node, Pipe};
 use super::text::TextOptions;
@@ -16,8 +16,7 @@ use crate::ops::Cx;
 use crate::units::MIB;
 use serde::Serialize;
 use std::any::Any;
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::vec::IntoIter;
 
 /// A program with the names and values of its constants.
@@ -81,18 +80,20 @@ fn limits(session: &Session) -> Limits {
     Limits::of((limits.memory / 16 / limits.threads.max(1)).clamp(MIB, 64 * MIB))
 }
 
-thread_local! {
-    /// What a thread keeps from item to item.
-    static KEPT: RefCell<(Room, Outputs)> = RefCell::default();
+/// What is kept from item to item.
+#[derive(Default)]
+struct Desk {
+    room: Room,
+    out: Outputs,
 }
 
-/// What the program makes of an item.
-fn made(program: &Program, json: &[u8], limits: &Limits, cx: Option<&Cx>) -> Result<Vec<Json>> {
-    KEPT.with_borrow_mut(|(room, out)| {
-        out.clear();
-        program.run(json, limits, cx.map(|cx| &cx.cancel), room, out)?;
-        Ok(out.iter().map(Json::trusted).collect())
-    })
+impl Desk {
+    /// What the program makes of an item.
+    fn made(&mut self, program: &Program, json: &[u8], limits: &Limits, cx: Option<&Cx>) -> Result<Vec<Json>> {
+        self.out.clear();
+        program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
+        Ok(self.out.iter().map(Json::trusted).collect())
+    }
 }
 
 impl Session {
@@ -116,11 +117,16 @@ impl Session {
         super::text::refuse_documents(path)?;
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
+        // One for each partition that is open.
+        let desks = Mutex::<Vec<Desk>>::default();
         let make = move |line: &[u8], _: &Arc<str>| {
             if line.iter().all(u8::is_ascii_whitespace) {
                 return Ok(None);
             }
-            Ok(Some(made(&program, line, &limits, None)?).filter(|made| !made.is_empty()))
+            let mut desk = lock(&desks).pop().unwrap_or_default();
+            let made = desk.made(&program, line, &limits, None);
+            lock(&desks).push(desk);
+            Ok(Some(made?).filter(|made| !made.is_empty()))
         };
         let lists = self.lines(path, options, Arc::new(make))?;
         Ok(lists.then(Charged { input: lists.node.clone(), bytes }).flatten())
@@ -154,7 +160,8 @@ impl<T: Serialize + Send + 'static> Bag<T> {
         let charged = self.then(Charged { input: self.node.clone(), bytes: limits.bytes });
         Ok(charged.each("jq", move |input, index, _, faults| {
             let (program, limits, faults) = (program.clone(), limits.clone(), faults.clone());
-            Box::new(Through { input, index, program, limits, faults, made: Vec::new().into_iter(), json: Vec::new() })
+            let (desk, made, json) = (Desk::default(), Vec::new().into_iter(), Vec::new());
+            Box::new(Through { input, index, program, limits, faults, desk, made, json })
         }))
     }
 }
@@ -197,6 +204,7 @@ struct Through<T> {
     program: Arc<Program>,
     limits: Limits,
     faults: Faults,
+    desk: Desk,
     made: IntoIter<Json>,
     json: Vec<u8>,
 }
@@ -204,12 +212,12 @@ struct Through<T> {
 impl<T: Serialize + 'static> Through<T> {
     fn run(&mut self, item: &T, cx: &Cx) -> Result<Vec<Json>> {
         if let Some(json) = (item as &dyn Any).downcast_ref::<Json>() {
-            return made(&self.program, json.as_str().as_bytes(), &self.limits, Some(cx));
+            return self.desk.made(&self.program, json.as_str().as_bytes(), &self.limits, Some(cx));
         }
         self.json.clear();
         serde_json::to_writer(&mut self.json, item)
             .map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))?;
-        made(&self.program, &self.json, &self.limits, Some(cx))
+        self.desk.made(&self.program, &self.json, &self.limits, Some(cx))
     }
 }
 
