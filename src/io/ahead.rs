@@ -90,8 +90,9 @@ impl There {
                 let _ = self.back.send(used); // nobody takes it any more where the stream has ended
             }
             let gone = || io::Error::other(Error::internal("unpacking a file ended without a word"));
-            self.block = self.blocks.recv().map_err(|_| gone())?.inspect_err(|_| self.ended = true)?;
             self.at = 0;
+            // Behind an error nothing comes: who reads on is told so, and takes it for no end.
+            self.block = self.blocks.recv().map_err(|_| gone())??;
             self.ended = self.block.is_empty();
         }
         let rest = self.block.get(self.at..).unwrap_or_default();
@@ -170,6 +171,17 @@ mod tests {
                 let torn = Pieces(data[..len].to_vec(), 0, true);
                 let e = Ahead::after(Box::new(torn), head).read_to_end(&mut out).unwrap_err();
                 assert!(e.to_string() == "torn" && out == data[..len], "{head} {len} {e}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_that_failed_has_no_end() {
+        for len in [0, BLOCK, BLOCK + 1] {
+            let mut ahead = Ahead::after(Box::new(Pieces(vec![1; len], 0, true)), 0);
+            assert_eq!(ahead.read_to_end(&mut Vec::new()).unwrap_err().to_string(), "torn");
+            for _ in 0..2 {
+                assert!(ahead.read(&mut [0; 8]).is_err(), "{len}");
             }
         }
     }
