@@ -9,6 +9,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use partita::frame::Batches;
 use partita::{Error, ErrorKind, Result};
+use std::hash::Hasher;
+use twox_hash::XxHash64;
 
 /// The rows of a result.
 pub trait Rows: Iterator<Item = Result<RecordBatch>> {
@@ -41,39 +43,17 @@ pub struct Passing {
     again: Option<(Digest, Error)>,
 }
 
-/// How many bytes, and a hash of them that does not depend on the pieces in which they come. Every byte of an output goes
-/// through it, so it takes eight at a time.
+/// How many bytes, and a hash of them that does not depend on the pieces in which they come.
 #[derive(Default)]
 struct Digest {
     bytes: u64,
-    hash: u64,
-    /// Bytes that are not eight yet.
-    rest: [u8; 8],
+    hash: XxHash64,
 }
 
 impl Digest {
     fn add(&mut self, bytes: &[u8]) {
-        let pending = (self.bytes % 8) as usize;
         self.bytes += bytes.len() as u64;
-        let (first, bytes) = bytes.split_at(bytes.len().min((8 - pending) % 8));
-        self.rest[pending..pending + first.len()].copy_from_slice(first);
-        if pending > 0 && pending + first.len() == 8 {
-            self.mix(u64::from_le_bytes(self.rest));
-        }
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
-        self.rest[..rest.len()].copy_from_slice(rest);
-    }
-
-    fn mix(&mut self, word: u64) {
-        self.hash = (self.hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> (u64, [u8; 8]) {
-        let pending = (self.bytes % 8) as usize;
-        let mut rest = self.rest;
-        rest[pending..].fill(0);
-        (self.hash, rest)
+        self.hash.write(bytes);
     }
 }
 
@@ -99,7 +79,7 @@ impl Passing {
         if again.bytes < self.out.bytes {
             return Ok(());
         }
-        if again.finish() != self.out.finish() {
+        if again.hash.finish() != self.out.hash.finish() {
             return Err(otherwise(error));
         }
         self.again = None;
@@ -142,7 +122,7 @@ mod tests {
         let of = |pieces: &[&[u8]]| {
             let mut digest = Digest::default();
             pieces.iter().for_each(|piece| digest.add(piece));
-            (digest.bytes, digest.finish())
+            (digest.bytes, digest.hash.finish())
         };
         for len in 0..bytes.len() {
             for cut in 0..=len {
