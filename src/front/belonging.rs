@@ -5,7 +5,7 @@
 //! of t: another answer. So it is refused, with what to write instead.
 
 use crate::front::walk;
-use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_common::{Result, plan_err};
 use datafusion_expr::{Expr, LogicalPlan};
 
@@ -18,6 +18,7 @@ pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
         if let LogicalPlan::Aggregate(aggregate) = node {
             for expr in &aggregate.aggr_expr {
                 if is_outer(expr)? {
+                    let expr = as_written(expr)?;
                     return plan_err!(
                         "{expr} in a subquery has only columns of the query outside, whose aggregate it would be: \
                          compute it there, in a query of its own, and name the result"
@@ -28,6 +29,17 @@ pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
+}
+
+/// An expression whose outer columns are shown by their names alone.
+fn as_written(expr: &Expr) -> Result<Expr> {
+    let named = walk::expr_up(expr.clone(), &mut |part| {
+        Ok(match part {
+            Expr::OuterReferenceColumn(_, column) => Transformed::yes(Expr::Column(column)),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(named.data)
 }
 
 /// Whether the arguments of an aggregate are columns of outer queries, and only those.
