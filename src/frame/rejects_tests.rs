@@ -68,3 +68,18 @@ fn options_that_do_not_fit_are_refused() {
     let said = error(&session, &format!("FROM read_parquet('{path}', on_error => 'reject')"));
     assert!(said.contains("no option"), "{said}");
 }
+
+/// A quote in the middle of a field is text wherever it stands, in the sample or behind it, and whatever becomes of errors.
+#[test]
+fn stray_quotes_behind_the_sample_are_no_rejects() {
+    let rows = "1,word\n".repeat(60_000);
+    let (_late, late) = file(".csv", &format!("n,word\n{rows}2,12\" pipe\nx,bad\n{}", "3,w\n".repeat(60_000)));
+    for session in sessions() {
+        let from = format!("read_csv('{late}', types => {{'n': 'int'}}, on_error => 'reject')");
+        let asked = format!("SELECT count(*), max(CASE WHEN n = 2 THEN word END) FROM {from}");
+        assert_eq!(ask(&session, &asked), ["120001|12\" pipe"]);
+        assert_eq!(ask(&session, "SELECT line, text FROM rejects()"), ["60003|x"]);
+        let strict = from.replace("on_error", "strict_mode => true, on_error");
+        assert_eq!(ask(&session, &format!("SELECT count(*) FROM {strict}")), ["120000"]);
+    }
+}

@@ -7,7 +7,7 @@ use super::lexicon::Lexicon;
 use super::options::{Ragged, Said, Sampled};
 use super::rows::Shape;
 use super::sniff::{Texts, behind_lines, fields, sniff};
-use super::structure::{Marks, Piece, Structure};
+use super::structure::{Broken, Marks, Piece, Structure};
 use crate::error::{Error, Place, Result};
 use crate::formats::{FileRef, TableDef, sample};
 
@@ -45,7 +45,7 @@ impl Dialect {
     /// Options that do not exist or do not fit the file; a file that is empty, or not text.
     pub(super) fn of(def: &TableDef, files: &[FileRef]) -> Result<Dialect> {
         let said = Said::of(&def.options)?;
-        let Some(file) = files.iter().find(|f| f.size > 0).or(files.first()) else {
+        let Some(file) = files.iter().find(|f| !f.is_empty()).or(files.first()) else {
             return Err(Error::query("no files are named"));
         };
         let head = sample::head(file, HEAD)?;
@@ -67,6 +67,11 @@ impl Dialect {
     /// Whether quotes stand only where they should, as nobody said.
     pub(super) fn is_strict_by_guess(&self) -> bool {
         self.said.strict.is_none() && !self.marks.loose && self.marks.quote.is_some()
+    }
+
+    /// Whether what is broken is none, if the file has quotes where they should not stand: a new start will tell.
+    pub(super) fn may_be_loose(&self, broken: Broken) -> bool {
+        matches!(broken, Broken::StrayQuote(_)) && self.is_strict_by_guess()
     }
 
     /// Whether text behind a closing quote is part of the field.

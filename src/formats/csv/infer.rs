@@ -3,7 +3,7 @@
 use super::dialect::{Dialect, LOOSE, behind_skipped};
 use super::options::Sampled;
 use super::rows::{Rows, unquote};
-use super::structure::{Broken, Piece, Structure};
+use super::structure::{Piece, Structure};
 use crate::error::{Error, Result};
 use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
@@ -210,15 +210,13 @@ impl<'a> Seen<'a> {
             let (start, end, last) = (window.pos(), window.filled(), window.is_last());
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
-                let line = memchr::memchr(self.dialect.marks.newline, window.rest());
-                if let Some(n) = line.filter(|_| self.lenient) {
-                    window.advance_to(start + n + 1);
-                    continue;
-                }
                 let scanned = self.found.scan(window.bytes(), &self.dialect.marks, piece);
-                let stray = matches!(scanned, Err(Broken::StrayQuote(_)));
-                self.strays |= stray && self.dialect.is_strict_by_guess() && !self.lenient;
-                return Ok(());
+                let stray = scanned.is_err_and(|broken| self.dialect.may_be_loose(broken));
+                self.strays |= stray;
+                let line = memchr::memchr(self.dialect.marks.newline, window.rest());
+                let Some(n) = line.filter(|_| self.lenient && !stray) else { return Ok(()) };
+                window.advance_to(start + n + 1);
+                continue;
             }
             if self.most == 0 {
                 return Ok(());

@@ -9,12 +9,12 @@
 //! starts over with the wider type. See [`faults`](crate::formats::faults).
 
 use super::decode::{Bad, Column, Decoder};
-use super::reader::{CsvReader, batch, kept, place, type_name};
+use super::reader::{CsvReader, batch, place, type_name};
 use super::rows::{Rows, Uneven, unquote};
 use super::scan::Shared;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
-use crate::formats::text::narrowed;
+use crate::formats::text::{kept, narrowed};
 use crate::formats::values::Kind;
 use crate::io::Window;
 use crate::rejects::Left;

@@ -8,16 +8,13 @@ use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::Leaving;
-use crate::formats::text::{check_utf8, line_at, narrow, shorten};
+use crate::formats::text::{PATIENCE, check_utf8, kept, line_at, narrow, shorten};
 use crate::formats::{FileRef, SplitReader};
 use crate::io::Window;
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
-
-/// Input after which a batch is handed over although no row was kept.
-const PATIENCE: usize = 4 << 20;
 
 /// See the head of this file.
 pub(super) struct CsvReader {
@@ -77,11 +74,11 @@ impl CsvReader {
                     }
                     (_, Some(_)) if found => return Ok(true),
                     (Ok(()), _) => {}
-                    (Err(b), Some(leaving)) => {
+                    (Err(b), Some(leaving)) if !self.scan.dialect.may_be_loose(b) => {
                         lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, b.reason())?;
                         continue;
                     }
-                    (Err(b), None) => {
+                    (Err(b), _) => {
                         return Err(doubted(broken(b, window, &self.scan, &self.file), &self.scan, self.later));
                     }
                 }
@@ -276,15 +273,6 @@ impl Job<'_> {
 
 pub(super) const NO_QUOTES: &str = "if quotes have no meaning in this file, set quote => ''";
 
-/// The rows that a mask keeps; null refuses.
-pub(super) fn kept(mask: &BooleanArray) -> Vec<u32> {
-    let bits = match mask.nulls() {
-        Some(nulls) => mask.values() & nulls.inner(),
-        None => mask.values().clone(),
-    };
-    bits.set_indices_u32().collect()
-}
-
 /// A type as people call it, with its article.
 pub(super) fn type_name(t: &DataType) -> String {
     match t {
@@ -306,7 +294,7 @@ pub(super) fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Plac
 fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
     let (Broken::StrayQuote(at) | Broken::OpenQuote(at)) = broken;
     let error = match broken {
-        Broken::StrayQuote(_) if scan.dialect.is_strict_by_guess() => Error::data(broken.reason()).misfit(),
+        _ if scan.dialect.may_be_loose(broken) => Error::data(broken.reason()).misfit(),
         _ => Error::data(broken.reason()),
     };
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();

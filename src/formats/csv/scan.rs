@@ -10,16 +10,13 @@ use super::reader::CsvReader;
 use super::structure::{Piece, Structure, odd};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::OnError;
-use crate::formats::text::{Declared, tiles};
+use crate::formats::text::{Declared, WINDOW, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{AHEAD, Compression, InputFile, Spares, Window};
 use arrow::datatypes::{Schema, SchemaRef};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-
-/// Bytes that a reader brings into the cache at a time.
-const WINDOW: usize = 512 << 10;
 
 /// The most bytes before the first record: lines to skip and the header.
 const HEAD: usize = 4 << 20;

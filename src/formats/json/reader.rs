@@ -8,7 +8,7 @@ use super::layout::{Layout, behind_mark};
 use super::options::JsonOptions;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
-use crate::formats::text::{Growth, check_utf8, line_at, longest_record, shorten, tiles};
+use crate::formats::text::{Growth, PATIENCE, WINDOW, align, check_utf8, longest_record, place_of, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
@@ -17,14 +17,8 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use std::sync::Arc;
 
-/// Bytes that a reader brings into the cache at a time.
-const WINDOW: usize = 512 << 10;
-
 /// What to do about records that are too long.
 const LONGER: &str = "raise the memory limit, or say maximum_object_size => bytes";
-
-/// Input after which a batch is handed over although no row was kept.
-const PATIENCE: usize = 4 << 20;
 
 /// One scan, shared by its tasks.
 pub(super) struct JsonScan(Arc<Shared>);
@@ -142,8 +136,10 @@ impl JsonReader {
             object = object.with_nulls();
         }
         let (window, stop) = match kind {
-            Compression::None if layout.is_lines() => (align(scan, &file, split)?, split.range.end),
-            Compression::None => (align(scan, &file, split)?, u64::MAX),
+            Compression::None if layout.is_lines() => {
+                (align(&file, &split.range, scan.window, &scan.spares)?, split.range.end)
+            }
+            Compression::None => (align(&file, &split.range, scan.window, &scan.spares)?, u64::MAX),
             kind => (Some(Window::stream(&file, kind, scan.spares.clone())?), u64::MAX),
         };
         let document = layout.document(&scan.options);
@@ -447,16 +443,7 @@ impl JsonReader {
     }
 
     fn error(&self, window: &Window, at: usize, error: Error) -> Error {
-        let byte = window.offset(at);
-        let rest = window.bytes().get(at..window.filled()).unwrap_or_default();
-        let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
-        error.at(Place {
-            file: Some(self.file.path.clone()),
-            line: line_at(&self.file, byte, b'\n'),
-            byte: Some(byte),
-            text: Some(shorten(line)),
-            ..Place::default()
-        })
+        error.at(place_of(&self.file, window, at))
     }
 
     /// The batch of the rows taken, which end at `end`.
@@ -520,24 +507,6 @@ impl SplitReader for JsonReader {
         }
         Ok(None)
     }
-}
-
-/// A window at the first line that begins in the split; `None` where none does.
-fn align(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>> {
-    if split.range.start == 0 {
-        return Window::range(file, 0..split.range.end.min(file.end()), scan.spares.clone()).map(Some);
-    }
-    let mut window = Window::range(file, split.range.start - 1..split.range.end, scan.spares.clone())?;
-    while window.refill(scan.window)? {
-        if let Some(n) = memchr::memchr(b'\n', window.rest()) {
-            let pos = window.pos() + n + 1;
-            let begins = window.offset(pos) < split.range.end;
-            window.advance_to(pos);
-            return Ok(begins.then_some(window));
-        }
-        window.advance_to(window.filled());
-    }
-    Ok(None)
 }
 
 fn is_utf8(bytes: &[u8]) -> bool {

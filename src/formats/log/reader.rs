@@ -10,20 +10,14 @@ use super::journal;
 use super::layout::{Fit, Form, Layout};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving};
-use crate::formats::text::{Growth, line_at, longest_record, narrow, shorten, tiles};
+use crate::formats::text::{Growth, PATIENCE, WINDOW, align, kept, longest_record, narrow, place_of, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
 use crate::units::ByteSize;
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
-
-/// Bytes that a reader brings into the cache at a time.
-const WINDOW: usize = 512 << 10;
-
-/// Input after which a batch is handed over although no row was kept.
-const PATIENCE: usize = 4 << 20;
 
 /// What becomes of lines that do not match, and of bytes that are no text.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +131,7 @@ impl LogReader {
         let file = scan.table.files.get(split.file).ok_or_else(|| Error::internal("no such file"))?.clone();
         let kind = scan.kinds.get(split.file).copied().unwrap_or_default();
         let (window, stop) = match kind {
-            Compression::None => (align(scan, &file, split)?, split.range.end),
+            Compression::None => (begin(scan, &file, split)?, split.range.end),
             kind => (Some(Window::stream(&file, kind, scan.spares.clone())?), u64::MAX),
         };
         let mut reader = LogReader {
@@ -316,16 +310,7 @@ impl LogReader {
     }
 
     fn error(&self, window: &Window, at: usize, error: Error) -> Error {
-        let byte = window.offset(at);
-        let rest = window.bytes().get(at..window.filled()).unwrap_or_default();
-        let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
-        error.at(Place {
-            file: Some(self.file.path.clone()),
-            line: line_at(&self.file, byte, b'\n'),
-            byte: Some(byte),
-            text: Some(shorten(line)),
-            ..Place::default()
-        })
+        error.at(place_of(&self.file, window, at))
     }
 
     /// The batch of the records taken, which end at `end`.
@@ -404,15 +389,6 @@ impl LogReader {
     }
 }
 
-/// The rows that a mask keeps; null refuses.
-fn kept(mask: &BooleanArray) -> Vec<u32> {
-    let bits = match mask.nulls() {
-        Some(nulls) => mask.values() & nulls.inner(),
-        None => mask.values().clone(),
-    };
-    bits.set_indices_u32().collect()
-}
-
 impl SplitReader for LogReader {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut passed = 0;
@@ -438,23 +414,10 @@ impl SplitReader for LogReader {
 }
 
 /// A window at the first record that begins in the split; `None` where none does.
-fn align(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>> {
-    if split.range.start == 0 {
-        return Window::range(file, 0..split.range.end.min(file.end()), scan.spares.clone()).map(Some);
-    }
-    let mut window = Window::range(file, split.range.start - 1..split.range.end, scan.spares.clone())?;
-    loop {
-        if !window.refill(scan.window)? && window.rest().is_empty() {
-            return Ok(None);
-        }
-        if let Some(n) = memchr::memchr(b'\n', window.rest()) {
-            window.advance_to(window.pos() + n + 1);
-            break;
-        }
-        window.advance_to(window.filled());
-    }
-    let begins = if scan.layout.joins() { to_head(scan, &mut window, split.range.end)? } else { true };
-    Ok((begins && window.offset(window.pos()) < split.range.end).then_some(window))
+fn begin(scan: &Shared, file: &FileRef, split: &Split) -> Result<Option<Window>> {
+    let Some(mut window) = align(file, &split.range, scan.window, &scan.spares)? else { return Ok(None) };
+    let begins = split.range.start == 0 || !scan.layout.joins() || to_head(scan, &mut window, split.range.end)?;
+    Ok(begins.then_some(window))
 }
 
 /// Goes to the next line with a head that begins before `stop`; false where there is none.

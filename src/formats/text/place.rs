@@ -20,6 +20,20 @@ pub(crate) fn line_at(file: &FileRef, offset: u64, newline: u8) -> Option<u64> {
     Some(line)
 }
 
+/// Where in a file the text at `at` of a window stands, with its line.
+pub(in crate::formats) fn place_of(file: &FileRef, window: &Window, at: usize) -> Place {
+    let byte = window.offset(at);
+    let rest = window.bytes().get(at..window.filled()).unwrap_or_default();
+    let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
+    Place {
+        file: Some(file.path.clone()),
+        line: line_at(file, byte, b'\n'),
+        byte: Some(byte),
+        text: Some(shorten(line)),
+        ..Place::default()
+    }
+}
+
 /// A text for a message: at most 80 characters.
 pub(crate) fn shorten(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..320).unwrap_or(text));
