@@ -29,7 +29,8 @@ const QUERIES: &[(&str, &str, &str)] = &[
 ];
 
 fn start(file: &Path, scratch: &Path, memory: &str, sql: &str) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
+    let binary = std::env::var_os("PARTITA").unwrap_or_else(|| env!("CARGO_BIN_EXE_partita").into());
+    let mut command = Command::new(binary);
     command.arg("-t").arg(format!("t={}", file.display())).arg("--scratch").arg(scratch);
     command.args(["--threads", "2", "--memory", memory, "-csv", "-c", sql]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command")

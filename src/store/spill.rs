@@ -229,7 +229,11 @@ impl WriteBehind {
                     State::Lost(e)
                 }
             });
+        } else {
+            drop(range);
         }
+        // Who waits for the write may let go of its blocks and look at the space: this thread holds none by then.
+        drop(segment);
         drop(pending);
     }
 }

@@ -25,14 +25,19 @@ pub struct Setting<'a> {
     pub data_limit: Option<u64>,
 }
 
+/// The command: that of `PARTITA`, as users have it, or the one that was built with this.
+pub fn binary() -> std::ffi::OsString {
+    std::env::var_os("PARTITA").unwrap_or_else(|| env!("CARGO_BIN_EXE_partita").into())
+}
+
 /// Runs statements with two threads, and looks at the memory every millisecond.
 pub fn run(setting: &Setting, sql: &str) -> Run {
     let mut command = match setting.data_limit {
-        None => Command::new(env!("CARGO_BIN_EXE_partita")),
+        None => Command::new(binary()),
         Some(bytes) => {
             let mut shell = Command::new("sh");
             shell.args(["-c", "ulimit -d \"$1\" || exit 99; shift; exec \"$@\"", "sh", &(bytes >> 10).to_string()]);
-            shell.arg(env!("CARGO_BIN_EXE_partita"));
+            shell.arg(binary());
             shell
         }
     };
