@@ -3,7 +3,7 @@
 //! A number of at most 15 digits with at most 22 of them behind the point is an integer below 2^53 over a power of ten
 //! that a float64 holds exactly, so one division rounds correctly (Clinger 1990). The rest is for `fast_float2`.
 
-use super::int::{digits, digits8};
+use super::int::{digits, digits8, joined};
 use super::load::load8;
 
 const TENS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
@@ -28,6 +28,11 @@ fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     let negative = *bytes.get(at)? == b'-';
     let at = at + usize::from(negative);
     let len = end.checked_sub(at).filter(|len| (1..=16).contains(len))?;
+    if len <= 8
+        && let Some(value) = short(bytes, at, len)
+    {
+        return Some(if negative { -value } else { value });
+    }
     let point = point(bytes, at, len);
     let behind = len.saturating_sub(point + 1);
     let whole = if point == 0 { 0 } else { digits(bytes, at, at + point)? };
@@ -43,6 +48,20 @@ fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
         false => return None,
     };
     Some(if negative { -value } else { value })
+}
+
+/// A number of `len` (1 to 8) bytes with a point between its digits: those behind it move up to those before, and all are
+/// read at one time.
+#[inline(always)]
+fn short(bytes: &[u8], at: usize, len: usize) -> Option<f64> {
+    let x = load8(bytes, at);
+    let point = first_point(x);
+    if point == 0 || point + 1 >= len {
+        return None;
+    }
+    let before = (1u64 << (8 * point)) - 1;
+    let value = joined(x & before | x >> 8 & !before, len - 1)?;
+    Some(value as f64 / TENS.get(len - point - 1)?)
 }
 
 #[inline(always)]

@@ -13,9 +13,15 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// The value of the `len` (1 to 8) digits at `at`; `None` where one of them is no digit.
 #[inline(always)]
 pub(super) fn digits8(bytes: &[u8], at: usize, len: usize) -> Option<u64> {
+    joined(load8(bytes, at), len)
+}
+
+/// The value of the `len` (1 to 8) digits in `x`, the first one lowest; `None` where one of them is no digit.
+#[inline(always)]
+pub(super) fn joined(x: u64, len: usize) -> Option<u64> {
     let shift = (64 - 8 * len as u32) & 63;
     let filler = if shift == 0 { 0 } else { ZEROS >> (64 - shift) };
-    let x = ((load8(bytes, at) << shift) | filler) ^ ZEROS;
+    let x = ((x << shift) | filler) ^ ZEROS;
     // A digit is now 0..=9: adding 0x76 must not reach the high bit, which must not be set either.
     if (x.wrapping_add(0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080 != 0 {
         return None;

@@ -33,11 +33,7 @@ impl Cells<'_> {
     /// The bytes from `at` of the row at `location`.
     #[inline(always)]
     pub(super) fn bytes_mut<const N: usize>(&mut self, location: Location, at: usize) -> &mut [u8; N] {
-        let (page, offset) = split(location);
-        match self.0[page][offset + at..].first_chunk_mut() {
-            Some(bytes) => bytes,
-            None => cut_off(),
-        }
+        bytes_mut(self.row_mut(location), at)
     }
 
     /// The row at `location` and what is behind it in its page.
@@ -64,6 +60,15 @@ fn split(location: Location) -> (usize, usize) {
 #[inline(always)]
 pub(super) fn bytes<const N: usize>(row: &[u8], at: usize) -> &[u8; N] {
     match row[at..].first_chunk() {
+        Some(bytes) => bytes,
+        None => cut_off(),
+    }
+}
+
+/// `N` bytes at `at`.
+#[inline(always)]
+pub(super) fn bytes_mut<const N: usize>(row: &mut [u8], at: usize) -> &mut [u8; N] {
+    match row[at..].first_chunk_mut() {
         Some(bytes) => bytes,
         None => cut_off(),
     }

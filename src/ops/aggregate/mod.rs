@@ -22,6 +22,7 @@
 mod cells;
 pub(crate) mod float;
 mod input;
+mod keys;
 mod layout;
 mod merge;
 pub mod ordered;

@@ -1,6 +1,6 @@
 //! The first phase: a worker turns its rows into groups, as far as they meet in a small table.
 //!
-//! Life of a row: its key is encoded and hashed with its batch; the table, which fits the cache, finds the row of its
+//! Life of a row: its key is hashed, and encoded, with its batch; the table, which fits the cache, finds the row of its
 //! group in a live page or the row becomes a new group in the open page of its radix partition; then each part of the
 //! states is updated for all rows of the batch at once.
 //!
@@ -23,14 +23,15 @@
 use super::Shared;
 use super::cells::{AHEAD, Cells, Location, bytes, fetch, location};
 use super::input::Input;
+use super::keys::Keys;
 use super::plan::Plan;
 use super::table::{Slot, Table};
 use crate::batch::Batch;
 use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::memory::{Page, Reservation};
-use crate::ops::hash::{KeyHasher, radix};
-use crate::ops::rows::{Chunk, EncodedRows, RowEncoder, RowPages, mark_dead, row_bytes};
+use crate::ops::hash::radix;
+use crate::ops::rows::{Chunk, RowPages, mark_dead, row_bytes};
 use crate::ops::{Cx, Flow, Sink, Starved};
 use crate::store::SpillWriter;
 use std::sync::Arc;
@@ -52,11 +53,8 @@ const LONGEST_PROBE: usize = 256;
 pub(super) struct Partial {
     shared: Arc<Shared>,
     reservation: Arc<Reservation>,
-    encoder: RowEncoder,
-    hasher: KeyHasher,
     /// The batch that is being absorbed, from row `at` on.
-    keys: EncodedRows,
-    hashes: Vec<u64>,
+    keys: Keys,
     inputs: Vec<Input>,
     rows: usize,
     at: usize,
@@ -91,6 +89,8 @@ struct Reduction {
 enum Stop {
     End,
     TableFull,
+    /// The keys of the batch are needed as encoded.
+    Encode,
     /// The row needs so many bytes in a page of the partition.
     Page(usize, usize),
     /// The group at the location needs a larger slot for the text part.
@@ -104,10 +104,7 @@ impl Partial {
             cx.memory.budget.require("aggregate", floor(plan, cx.memory.pool.page_bytes(), &cx.tuning), true)?;
         let table = Table::new(slots(&cx.tuning), &cx.memory, &reservation);
         Ok(Partial {
-            encoder: RowEncoder::new(&plan.key)?,
-            hasher: KeyHasher::new(plan.key.types(), &cx.tuning)?,
-            keys: EncodedRows::default(),
-            hashes: Vec::new(),
+            keys: Keys::new(plan, &cx.tuning)?,
             inputs: Vec::new(),
             rows: 0,
             at: 0,
@@ -134,6 +131,7 @@ impl Partial {
             match stop {
                 Stop::End => {}
                 Stop::TableFull => self.table_is_full(cx),
+                Stop::Encode => self.keys.encode()?,
                 Stop::Page(_, bytes) if bytes > cx.memory.pool.page_bytes() => self.write_through(cx)?,
                 Stop::Page(partition, _) => {
                     if let Some(starved) = self.new_page(partition, cx) {
@@ -169,20 +167,24 @@ impl Partial {
         }
         let from = self.at;
         let stop = match self.shared.plan.key_words() {
-            1 => self.look_up::<1>(),
-            2 => self.look_up::<2>(),
-            _ => self.look_up::<0>(),
+            _ if self.keys.are_texts() => self.look_up(Keys::is_text_of),
+            1 => self.look_up(Keys::is_row_of::<1>),
+            2 => self.look_up(Keys::is_row_of::<2>),
+            _ => self.look_up(Keys::is_row_of::<0>),
         };
         self.reduction.seen += (self.at - from) as u64;
         stop
     }
 
     fn append(&mut self) -> Stop {
+        if !self.keys.are_encoded() {
+            return Stop::Encode;
+        }
         let plan = &self.shared.plan;
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         for i in self.at..self.rows {
             let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
-            match place.group(self.hashes[i], self.keys.row(i), &self.inputs, i) {
+            match place.group(self.keys.hash(i), self.keys.row(i), &self.inputs, i) {
                 Ok(location) => self.locations.push(location),
                 Err(stop) => {
                     self.at = i;
@@ -195,8 +197,9 @@ impl Partial {
         Stop::End
     }
 
-    /// `WORDS` is the number of 8-byte words of every key, or 0.
-    fn look_up<const WORDS: usize>(&mut self) -> Stop {
+    /// `same` says whether the group at a row has the key of a row of the batch.
+    #[inline(always)]
+    fn look_up(&mut self, same: impl Fn(&Keys, &Plan, &[u8], usize) -> bool) -> Stop {
         let plan = &self.shared.plan;
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut table = self.table.view();
@@ -204,15 +207,15 @@ impl Partial {
         let far = table.is_far();
         for i in self.at..self.rows {
             if far && (i - self.at).is_multiple_of(AHEAD) {
-                fetch(&table, &cells, self.hashes[i..self.rows.min(i + AHEAD)].iter().copied());
+                fetch(&table, &cells, self.keys.hashes()[i..self.rows.min(i + AHEAD)].iter().copied());
             }
-            let (hash, key) = (self.hashes[i], self.keys.row(i));
+            let hash = self.keys.hash(i);
             let mut probe = table.probe(hash);
             let mut steps = 0;
             let found = loop {
                 match table.at(probe) {
                     Slot::Empty => break None,
-                    Slot::Candidate(at) if same::<WORDS>(plan, cells.row(at), key) => break Some(at),
+                    Slot::Candidate(at) if same(&self.keys, plan, cells.row(at), i) => break Some(at),
                     _ => table.advance(&mut probe),
                 }
                 steps += 1;
@@ -220,6 +223,10 @@ impl Partial {
                     break None;
                 }
             };
+            if found.is_none_or(|_| texts) && !self.keys.are_encoded() {
+                self.at = i;
+                return Stop::Encode;
+            }
             if let Some(at) = found {
                 if texts && let Some((part, bytes)) = plan.offer(cells.row_mut(at), &self.inputs, i) {
                     self.at = i;
@@ -233,7 +240,7 @@ impl Partial {
                 return Stop::TableFull;
             }
             let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
-            match place.group(hash, key, &self.inputs, i) {
+            match place.group(hash, self.keys.row(i), &self.inputs, i) {
                 Ok(at) => {
                     if steps <= LONGEST_PROBE {
                         table.insert(probe, at);
@@ -359,7 +366,7 @@ impl Partial {
             return Err(Error::resources("the key and the texts of a group have more than 512 MiB"));
         }
         let mut row = vec![0; bytes];
-        plan.write(&mut row, self.hashes[i], key, &self.inputs, i);
+        plan.write(&mut row, self.keys.hash(i), key, &self.inputs, i);
         let mut cells = Cells(vec![&mut row]);
         for part in &plan.parts {
             part.update(&self.inputs[part.input], i..i + 1, &[location(0, 0)], &mut cells)?;
@@ -367,7 +374,7 @@ impl Partial {
         let writer = self.writer.get_or_insert_with(|| cx.scratch.writer());
         let block = writer.write(&row)?;
         self.shared.meter.add_spilled(row.len());
-        self.sealed[radix(self.hashes[i], 0, plan.bits)].push(Chunk::Spilled(block, 1));
+        self.sealed[radix(self.keys.hash(i), 0, plan.bits)].push(Chunk::Spilled(block, 1));
         self.at += 1;
         Ok(())
     }
@@ -381,14 +388,14 @@ impl Partial {
         if row.len() > cx.memory.pool.page_bytes() {
             return self.write_apart(cx);
         }
-        let partition = radix(self.hashes[i], 0, plan.bits);
+        let partition = radix(self.keys.hash(i), 0, plan.bits);
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
         let Some(to) = place.bytes(partition, row.len()) else { return Ok(self.new_page(partition, cx)) };
         cells.row_mut(to)[..row.len()].copy_from_slice(&row);
         mark_dead(cells.row_mut(group));
         let mut table = self.table.view();
-        let mut probe = table.probe(self.hashes[i]);
+        let mut probe = table.probe(self.keys.hash(i));
         while !matches!(table.at(probe), Slot::Candidate(at) if at == group) {
             table.advance(&mut probe);
         }
@@ -409,10 +416,10 @@ impl Partial {
         if bytes > cx.memory.pool.page_bytes() {
             return self.write_through(cx).map(|()| None);
         }
-        let partition = radix(self.hashes[self.at], 0, plan.bits);
+        let partition = radix(self.keys.hash(self.at), 0, plan.bits);
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
-        match place.group(self.hashes[self.at], self.keys.row(self.at), &self.inputs, self.at) {
+        match place.group(self.keys.hash(self.at), self.keys.row(self.at), &self.inputs, self.at) {
             Ok(location) => {
                 self.locations.clear();
                 self.locations.push(location);
@@ -490,17 +497,6 @@ impl Place<'_, '_> {
     }
 }
 
-/// Whether the group at `row` has the key `key`, as encoded.
-#[inline(always)]
-fn same<const WORDS: usize>(plan: &Plan, row: &[u8], key: &[u8]) -> bool {
-    let (head, cells) = (plan.row.head_bytes(), plan.row.cells_at());
-    if WORDS > 0 {
-        let equal = |a: usize, b: usize| row[a..a + 8] == key[b..b + 8];
-        return row[4..8] == key[4..8] && (0..WORDS).all(|w| equal(cells + 8 * w, 8 + 8 * w));
-    }
-    row[4..head] == key[4..head] && row.get(cells..cells + key.len() - head) == Some(&key[head..])
-}
-
 impl Sink for Partial {
     fn push(&mut self, batch: Batch, cx: &Cx) -> Result<Flow> {
         let plan = &self.shared.plan;
@@ -509,8 +505,7 @@ impl Sink for Partial {
             column.ok_or_else(|| Error::internal(format!("an aggregate's key {i} is not in its input")))
         };
         let keys = plan.groups.iter().map(column).collect::<Result<Vec<_>>>()?;
-        self.encoder.encode(&keys, batch.rows(), &mut self.keys)?;
-        self.hasher.hash(&keys, batch.rows(), &mut self.hashes)?;
+        self.keys.take(keys, batch.rows())?;
         self.inputs = plan.inputs.iter().map(|i| i.prepare(&batch.data)).collect::<Result<_>>()?;
         (self.at, self.rows) = (0, batch.rows());
         self.resume(cx)
@@ -520,6 +515,7 @@ impl Sink for Partial {
         let flow = self.absorb(cx)?;
         if flow == Flow::Ready {
             self.inputs.clear();
+            self.keys.clear();
             self.shared.meter.see_memory(self.reservation.held());
         }
         Ok(flow)

@@ -6,7 +6,7 @@
 //!
 //! Text parts keep their text in the row, behind the key, in a slot of some capacity; see `text`.
 
-use super::cells::{Cells, Location, bytes, floats};
+use super::cells::{Cells, Location, bytes, bytes_mut, floats};
 use super::float::{add, merge_comoments, merge_moments, merge_moments4};
 use super::input::{Input, Order, Values};
 use crate::error::{Error, Result};
@@ -150,30 +150,19 @@ impl Part {
                 return if fits { Ok(()) } else { Err(overflow()) };
             }
             (Kind::SumFloat, Values::Float(v)) => each(range, rows, valid, |i, row| {
-                add_float(cells.bytes_mut(row, at), v[i], 0.0);
-                cells.bytes_mut::<1>(row, flag)[0] = 1;
+                let row = cells.row_mut(row);
+                add_float(bytes_mut(row, at), v[i], 0.0);
+                row[flag] = 1;
             }),
-            (Kind::Extreme { most, .. }, Values::Words(v)) => each(range, rows, valid, |i, row| {
-                let seen = std::mem::replace(&mut cells.bytes_mut::<1>(row, flag)[0], 1) == 1;
-                let state = cells.bytes_mut(row, at);
-                if !seen || (v[i] > u64::from_le_bytes(*state)) == most {
-                    *state = v[i].to_le_bytes();
-                }
-            }),
-            (Kind::Extreme { most, .. }, Values::WideWords(v)) => each(range, rows, valid, |i, row| {
-                let seen = std::mem::replace(&mut cells.bytes_mut::<1>(row, flag)[0], 1) == 1;
-                let state = cells.bytes_mut(row, at);
-                if !seen || (v[i] > u128::from_le_bytes(*state)) == most {
-                    *state = v[i].to_le_bytes();
-                }
-            }),
-            (Kind::Extreme { most, .. }, Values::Huge(v)) => each(range, rows, valid, |i, row| {
-                let seen = std::mem::replace(&mut cells.bytes_mut::<1>(row, flag)[0], 1) == 1;
-                let state = cells.bytes_mut(row, at);
-                if !seen || (v[i] > i256::from_le_bytes(*state)) == most {
-                    *state = v[i].to_le_bytes();
-                }
-            }),
+            (Kind::Extreme { most, .. }, Values::Words(v)) => {
+                each(range, rows, valid, self.keep(most, cells, u64::from_le_bytes, |i| v[i].to_le_bytes()))
+            }
+            (Kind::Extreme { most, .. }, Values::WideWords(v)) => {
+                each(range, rows, valid, self.keep(most, cells, u128::from_le_bytes, |i| v[i].to_le_bytes()))
+            }
+            (Kind::Extreme { most, .. }, Values::Huge(v)) => {
+                each(range, rows, valid, self.keep(most, cells, i256::from_le_bytes, |i| v[i].to_le_bytes()))
+            }
             (Kind::Moments, Values::Float(v)) => each(range, rows, valid, |i, row| {
                 let state = cells.bytes_mut::<24>(row, at);
                 let [count, mean, m2] = floats(state.as_chunks().0);
@@ -292,6 +281,26 @@ impl Part {
             Kind::Text { .. } => {}
         }
         Ok(())
+    }
+
+    /// Keeps the smallest or the largest of the state and the value of a row of the batch.
+    #[inline(always)]
+    fn keep<const N: usize, T: Ord>(
+        &self,
+        most: bool,
+        cells: &mut Cells<'_>,
+        word: impl Fn([u8; N]) -> T,
+        value: impl Fn(usize) -> [u8; N],
+    ) -> impl FnMut(usize, Location) {
+        let (at, flag) = (self.at, self.flag);
+        move |i, row| {
+            let row = cells.row_mut(row);
+            let seen = std::mem::replace(&mut row[flag], 1) == 1;
+            let (state, value) = (bytes_mut::<N>(row, at), value(i));
+            if !seen || (word(value) > word(*state)) == most {
+                *state = value;
+            }
+        }
     }
 
     #[inline(always)]

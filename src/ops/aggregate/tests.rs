@@ -457,6 +457,36 @@ fn no_aggregates_is_distinct() {
     }
 }
 
+/// Texts of every length around that of a view, which differ in any one place, by equal hashes too, up to the end of a page.
+#[test]
+fn one_text_is_a_key_by_its_views() {
+    let mut r = Random(77);
+    let mut text = || {
+        let n = r.below(20) as usize;
+        let mut text = vec![b'a'; n];
+        if n > 0 {
+            text[r.below(n as u64) as usize] = b'a' + r.below(3) as u8;
+        }
+        (r.below(30) > 0).then(|| String::from_utf8(text).unwrap())
+    };
+    let texts: Vec<Option<String>> = (0..6000).map(|_| text()).collect();
+    let mut expected: BTreeMap<String, i64> = BTreeMap::new();
+    texts.iter().for_each(|t| *expected.entry(t.clone().unwrap_or("NULL".into())).or_default() += 1);
+    let views: ArrayRef = Arc::new(StringViewArray::from_iter(&texts));
+    let bytes = arrow::compute::cast(&views, &DataType::BinaryView).unwrap();
+    let count = [aggregate(Function::Count, &[])];
+    for (column, mask) in [(&views, u64::MAX), (&views, 0), (&views, 7), (&bytes, u64::MAX), (&bytes, 0)] {
+        for setting in [ROOMY, STARVED, Run { page: 512, batch: 7, ..ROOMY }] {
+            let setting = Run { mask, ..setting };
+            let ran = run(setting, &one_column(column.clone()), &[0], &count, &[DataType::Int64]).unwrap();
+            let keys = arrow::compute::cast(ran.result.column(0), &DataType::Utf8View).unwrap();
+            let counts = ran.result.column(1).as_primitive::<arrow::datatypes::Int64Type>();
+            let got: BTreeMap<String, i64> = (0..keys.len()).map(|i| (show(&keys, i), counts.value(i))).collect();
+            assert_eq!((keys.len(), &got), (expected.len(), &expected), "{setting:?}");
+        }
+    }
+}
+
 fn one_column(column: ArrayRef) -> RecordBatch {
     RecordBatch::try_from_iter([("x", column)]).unwrap()
 }

@@ -1,0 +1,172 @@
+//! The keys of the batch that is being absorbed: their hashes, and their encoded rows.
+//!
+//! A key that is one column of text is found by its views, without being encoded: most rows of a batch meet a group that is
+//! there. Only when one does not are the keys of the batch encoded, all at once.
+
+use super::plan::Plan;
+use crate::config::Tuning;
+use crate::error::Result;
+use crate::ops::hash::KeyHasher;
+use crate::ops::rows::{EncodedRows, RowEncoder};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
+
+/// Keys of one batch after the other. One a worker.
+pub(super) struct Keys {
+    encoder: RowEncoder,
+    hasher: KeyHasher,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+    hashes: Vec<u64>,
+    encoded: EncodedRows,
+    /// Whether the keys of this batch are encoded.
+    ready: bool,
+    texts: Option<Texts>,
+}
+
+impl Keys {
+    pub(super) fn new(plan: &Plan, tuning: &Tuning) -> Result<Self> {
+        Ok(Keys {
+            encoder: RowEncoder::new(&plan.key)?,
+            hasher: KeyHasher::new(plan.key.types(), tuning)?,
+            columns: Vec::new(),
+            rows: 0,
+            hashes: Vec::new(),
+            encoded: EncodedRows::default(),
+            ready: false,
+            texts: None,
+        })
+    }
+
+    /// Takes the keys of the next batch.
+    ///
+    /// # Errors
+    /// `Resources`, for keys of 2 GiB.
+    pub(super) fn take(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<()> {
+        self.hasher.hash(&columns, rows, &mut self.hashes)?;
+        self.texts = match columns.as_slice() {
+            [column] => Texts::of(column),
+            _ => None,
+        };
+        (self.columns, self.rows, self.ready) = (columns, rows, false);
+        if self.texts.is_none() { self.encode() } else { Ok(()) }
+    }
+
+    /// Lets go of the batch.
+    pub(super) fn clear(&mut self) {
+        self.columns.clear();
+        self.texts = None;
+    }
+
+    /// Encodes the keys, unless they are.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(super) fn encode(&mut self) -> Result<()> {
+        if !self.ready {
+            self.encoder.encode(&self.columns, self.rows, &mut self.encoded)?;
+            self.ready = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn are_encoded(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether rows are compared by [`text`](Self::text).
+    pub(super) fn are_texts(&self) -> bool {
+        self.texts.is_some()
+    }
+
+    #[inline(always)]
+    pub(super) fn hash(&self, index: usize) -> u64 {
+        self.hashes[index]
+    }
+
+    pub(super) fn hashes(&self) -> &[u64] {
+        &self.hashes
+    }
+
+    /// The encoded key of a row of the batch; they must be encoded.
+    #[inline(always)]
+    pub(super) fn row(&self, index: usize) -> &[u8] {
+        self.encoded.row(index)
+    }
+
+    /// Whether the group at `row` has the key of a row of the batch, which is one text.
+    #[inline(always)]
+    pub(super) fn is_text_of(&self, plan: &Plan, row: &[u8], index: usize) -> bool {
+        self.texts.as_ref().is_some_and(|texts| texts.is(row, plan.row.cells_at(), index))
+    }
+
+    /// Whether the group at `row` has the key of a row of the batch, of `WORDS` words of 8 bytes; or of any length, for 0.
+    #[inline(always)]
+    pub(super) fn is_row_of<const WORDS: usize>(&self, plan: &Plan, row: &[u8], index: usize) -> bool {
+        let (key, head, cells) = (self.row(index), plan.row.head_bytes(), plan.row.cells_at());
+        if WORDS > 0 {
+            let equal = |a: usize, b: usize| row[a..a + 8] == key[b..b + 8];
+            return row[4..8] == key[4..8] && (0..WORDS).all(|w| equal(cells + 8 * w, 8 + 8 * w));
+        }
+        row[4..head] == key[4..head] && row.get(cells..cells + key.len() - head) == Some(&key[head..])
+    }
+}
+
+/// A column of text or bytes, as views.
+struct Texts {
+    views: ScalarBuffer<u128>,
+    buffers: Vec<Buffer>,
+    nulls: Option<NullBuffer>,
+}
+
+/// Texts of at most so many bytes are in their views.
+const SHORT: usize = 12;
+
+impl Texts {
+    fn of(column: &ArrayRef) -> Option<Texts> {
+        fn views<T: ByteViewType>(column: &ArrayRef) -> Texts {
+            let array = column.as_byte_view::<T>();
+            Texts {
+                views: array.views().clone(),
+                buffers: array.data_buffers().to_vec(),
+                nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
+            }
+        }
+        match column.data_type() {
+            DataType::Utf8View => Some(views::<StringViewType>(column)),
+            DataType::BinaryView => Some(views::<BinaryViewType>(column)),
+            _ => None,
+        }
+    }
+
+    /// Whether the key of `row`, whose cells begin at `cells`, is the text at `index`: its null bit, its length, its bytes.
+    #[inline(always)]
+    fn is(&self, row: &[u8], cells: usize, index: usize) -> bool {
+        let null = self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
+        let Some([_, length]) = row.get(cells..).and_then(|c| c.as_chunks::<4>().0.first_chunk()) else { return false };
+        if null || row[4] & 1 != 0 {
+            return null && row[4] & 1 != 0;
+        }
+        let view = self.views[index];
+        if u32::from_le_bytes(*length) != view as u32 {
+            return false;
+        }
+        let (length, text) = (view as u32 as usize, &row[cells + 8..]);
+        if length > SHORT {
+            return text.get(..length).is_some_and(|text| self.bytes(view, length) == Some(text));
+        }
+        let short = view >> 32;
+        match text.first_chunk::<16>() {
+            Some(words) => (u128::from_le_bytes(*words) ^ short) & ((1u128 << (8 * length)) - 1) == 0,
+            None => text.get(..length) == short.to_le_bytes().get(..length),
+        }
+    }
+
+    /// The bytes of a view, as the format of Arrow has them.
+    #[inline(never)]
+    fn bytes<'a>(&'a self, view: u128, length: usize) -> Option<&'a [u8]> {
+        let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
+        self.buffers.get(buffer)?.as_slice().get(offset..offset + length)
+    }
+}
