@@ -2,6 +2,8 @@
 
 use super::{Outcome, Session};
 use crate::error::{ErrorKind, Result};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 fn session() -> Session {
@@ -368,4 +370,17 @@ fn inserted_rows_spill() {
     }
     assert_eq!(rows(&session, "SELECT count(*), min(n), max(n) FROM big").unwrap(), "10000|0|999");
     assert!(session.stats().scratch_written > 256 << 10, "{:?}", session.stats());
+}
+
+/// A batch of many computed columns is no larger than others, though each of its cells is small.
+#[test]
+fn many_computed_columns_come_in_pieces() {
+    let tuning = crate::config::Tuning { batch_bytes: 1 << 14, ..Default::default() };
+    let session = Session::builder().threads(1).tuning(tuning).build().unwrap();
+    let columns: Vec<String> = (0..64).map(|i| format!("range + {i} AS c{i}")).collect();
+    let frame = session.sql(&format!("SELECT {} FROM range(5000)", columns.join(", "))).unwrap();
+    let batches = frame.batches().unwrap().collect::<crate::Result<Vec<_>>>().unwrap();
+    assert!(batches.iter().all(|batch| batch.num_rows() <= (1 << 14) / (64 * 8)));
+    let values = batches.iter().flat_map(|b| b.column(63).as_primitive::<Int64Type>().values().to_vec());
+    assert!(values.eq(63..5063));
 }

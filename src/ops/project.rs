@@ -2,11 +2,13 @@
 //!
 //! A function may make a long text, or a list, of a short one: then a batch of the result would be many times as large as
 //! one of the input. So where texts or lists are computed, a batch is taken in pieces of as many rows as make about
-//! `batch_bytes`, as far as the rows before tell; it begins with few, and a batch of usual rows is soon one piece.
+//! `batch_bytes`, as far as the rows before tell; it begins with few, and a batch of usual rows is soon one piece. The same
+//! where so many columns are computed that a batch of them would be larger.
 
 use super::expr::Compiled;
 use super::{Cx, Pull, Transform, TransformOp};
 use crate::batch::Batch;
+use crate::config::Tuning;
 use crate::error::Result;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -27,8 +29,8 @@ pub struct ProjectOp {
 }
 
 impl TransformOp for ProjectOp {
-    fn local(&self, _cx: &Cx) -> Result<Box<dyn Transform>> {
-        let piece = self.exprs.iter().any(may_be_long).then_some(FIRST);
+    fn local(&self, cx: &Cx) -> Result<Box<dyn Transform>> {
+        let piece = self.exprs.iter().any(may_be_long).then_some(FIRST).or_else(|| wide(&self.exprs, &cx.tuning));
         Ok(Box::new(Project { exprs: self.exprs.clone(), schema: self.schema.clone(), piece, batch: None, at: 0 }))
     }
 }
@@ -36,6 +38,14 @@ impl TransformOp for ProjectOp {
 /// Whether values are computed that may be of any length.
 fn may_be_long(expr: &Compiled) -> bool {
     expr.column().is_none() && expr.literal().is_none() && expr.data_type().primitive_width().is_none()
+}
+
+/// How many rows are computed at once, where a batch of what is computed would have more than `batch_bytes`.
+fn wide(exprs: &[Compiled], tuning: &Tuning) -> Option<usize> {
+    let computed = exprs.iter().filter(|expr| expr.column().is_none());
+    let width: usize = computed.map(|expr| expr.data_type().primitive_width().unwrap_or(0)).sum();
+    let rows = tuning.batch_bytes / width.max(1);
+    (rows < tuning.batch_rows).then_some(rows.max(1))
 }
 
 struct Project {
