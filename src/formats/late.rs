@@ -68,7 +68,8 @@ mod tests {
     fn keys_beyond_the_sample() {
         let first = "{\"a\":1}\n".repeat(400_000);
         for (at, end) in [(0, "{\"l\\\"ate\":2}\n"), (3, "{\"l\\\"ate\":2}\n"), (7, "{\"l\\\"ate\":2}")] {
-            let text = format!("{}{}{end}{first}", first, " ".repeat(at));
+            // Neither in the middle nor at an end.
+            let text = format!("{first}{}{end}{first}{first}", " ".repeat(at));
             let file = TestFile::new("a.jsonl", text);
             let table = file.open(&[]).unwrap();
             assert!(file_with_key(&table, "l\"ate").unwrap().is_some());

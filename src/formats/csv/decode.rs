@@ -184,7 +184,7 @@ impl Decoder<'_> {
         let Some(value) = unquote(text, self.marks, self.loose) else {
             return self.meet(Bad::Quote(row)).map(|()| None);
         };
-        if value.is_empty() || self.lexicon.is_quoted_null(&value) {
+        if value.is_empty() || (text.first() == self.marks.quote.as_ref() && self.lexicon.is_quoted_null(&value)) {
             return Ok(None);
         }
         let value = value.trim_ascii();
@@ -224,7 +224,8 @@ impl Decoder<'_> {
 
     fn text(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
         let bytes = self.rows.bytes;
-        let nulls = !self.lexicon.nulls.is_empty() && !column.keeps_empty;
+        let nulls = !(self.lexicon.nulls.is_empty() || column.keeps_empty);
+        let in_quotes = (nulls || self.lexicon.quoted_empty) && !column.keeps_empty;
         let mut values = TextBuilder::with_capacity(rows.len());
         for row in rows {
             let (at, end) = self.rows.field(row, column.index);
@@ -237,7 +238,7 @@ impl Decoder<'_> {
             } else if nulls && self.lexicon.is_null(self.rows.text(row, column.index)) {
                 values.null();
             } else if first == self.marks.quote || self.marks.escape.is_some() {
-                self.quoted(&mut values, row, (at, end), nulls)?;
+                self.quoted(&mut values, row, (at, end), in_quotes && first == self.marks.quote)?;
             } else {
                 values.view(bytes, at, end);
             }

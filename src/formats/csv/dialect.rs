@@ -94,7 +94,12 @@ impl Dialect {
     /// # Errors
     /// They are no UTF-8.
     pub(super) fn named(&self, header: &Texts) -> Result<Vec<String>> {
-        header_names(header, header.len().max(self.padded()), self.said.normalize)
+        header_names(header, self.width(header), &self.said)
+    }
+
+    /// How many columns a header has.
+    pub(super) fn width(&self, header: &Texts) -> usize {
+        header.len().max(self.padded())
     }
 
     fn padded(&self) -> usize {
@@ -135,7 +140,8 @@ fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) ->
         timestamps: said.timestamps.clone(),
         markers: said.nulls.is_none(),
         nulls: said.nulls.clone().unwrap_or_default(),
-        quoted_nulls: said.quoted_nulls,
+        quoted_nulls: said.quoted_nulls.unwrap_or(true),
+        quoted_empty: said.quoted_nulls == Some(true),
         truths: said.truths.clone(),
     };
     let named_by_header = found.header && said.names.is_none();
@@ -162,7 +168,7 @@ fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &T
     }
     let of_schema = def.schema.as_ref().filter(|s| s.fields().len() == columns);
     let own = match (first, of_schema) {
-        (Some(first), _) if header && said.names.is_none() => return header_names(first, columns, said.normalize),
+        (Some(first), _) if header && said.names.is_none() => return header_names(first, columns, said),
         (_, Some(schema)) => schema.fields().iter().map(|f| f.name().clone()).collect(),
         _ => (0..columns).map(|c| numbered(c, columns)).collect::<Vec<_>>(),
     };
@@ -172,14 +178,15 @@ fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &T
 /// The names of a header, without the blanks around them: empty ones are numbered, equal ones too.
 ///
 /// # Errors
-/// They are no UTF-8.
-fn header_names(fields: &Texts, columns: usize, normalize: bool) -> Result<Vec<String>> {
+/// They are no UTF-8, and that is an error.
+fn header_names(fields: &Texts, columns: usize, said: &Said) -> Result<Vec<String>> {
     let name = |c: usize| -> Result<String> {
         let text = fields.get(c).map(|f| f.trim_ascii()).unwrap_or_default();
         match std::str::from_utf8(text) {
             Ok("") => Ok(numbered(c, columns)),
-            Ok(name) if normalize => Ok(normalized(name, || numbered(c, columns))),
+            Ok(name) if said.normalize => Ok(normalized(name, || numbered(c, columns))),
             Ok(name) => Ok(name.to_string()),
+            Err(_) if said.lenient => Ok(String::from_utf8_lossy(text).into_owned()),
             Err(_) => {
                 let place = Place { text: Some(shorten(text)), ..Place::default() };
                 Err(Error::data("the name of a column is not UTF-8").at(place).advise(ENCODING))

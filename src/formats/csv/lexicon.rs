@@ -22,6 +22,8 @@ pub(super) struct Lexicon {
     pub(super) nulls: Vec<Vec<u8>>,
     /// Whether they are null in quotes, too.
     pub(super) quoted_nulls: bool,
+    /// Whether nothing in quotes is null.
+    pub(super) quoted_empty: bool,
     /// Whether the usual markers are null, in columns of guessed types other than text.
     pub(super) markers: bool,
     /// Texts that are true, and that are false, beside `true` and `false`.
@@ -37,6 +39,7 @@ impl Default for Lexicon {
             timestamps: None,
             nulls: Vec::new(),
             quoted_nulls: true,
+            quoted_empty: false,
             markers: true,
             truths: Default::default(),
         }
@@ -142,7 +145,7 @@ impl Lexicon {
 
     /// The same of what was in quotes.
     pub(super) fn is_quoted_null(&self, value: &[u8]) -> bool {
-        self.quoted_nulls && self.is_null(value)
+        self.quoted_nulls && (self.is_null(value) || (value.is_empty() && self.quoted_empty))
     }
 
     /// Whether an unquoted text is null where it is no value.

@@ -3,6 +3,7 @@
 use super::lexicon::Pattern;
 use super::structure::{MOST, Tail};
 use crate::error::{Error, Result};
+use crate::formats::faults::OnError;
 use crate::formats::options::{self, Given, Row};
 use std::collections::BTreeMap;
 
@@ -102,7 +103,7 @@ pub(in crate::formats) static READING: &[Row] = &[
     row(
         &["allow_quoted_nulls"],
         "`true`, `false`",
-        "Whether the texts of `nullstr` are null in quotes, too; true, if it is not said. `\"\"` is an empty text in any case.",
+        "Whether the texts of `nullstr` are null in quotes, too. Without it they are, but `\"\"` is an empty text.",
     ),
     row(
         &["skip_initial_space", "skipinitialspace"],
@@ -197,7 +198,9 @@ pub(super) struct Said {
     pub(super) thousands: Option<u8>,
     pub(super) names: Option<Vec<String>>,
     pub(super) nulls: Option<Vec<Vec<u8>>>,
-    pub(super) quoted_nulls: bool,
+    pub(super) quoted_nulls: Option<bool>,
+    /// Whether what cannot be read is left out.
+    pub(super) lenient: bool,
     pub(super) truths: [Vec<Vec<u8>>; 2],
     pub(super) spaced: Option<bool>,
     pub(super) keep_empty: Vec<String>,
@@ -246,7 +249,8 @@ impl Said {
             names: names.or(columns.map(|pairs| pairs.into_iter().map(|(name, _)| name).collect())),
             nulls: given.list("nullstr")?.map(texts),
             truths: [truths("true_values")?, truths("false_values")?],
-            quoted_nulls: given.flag("allow_quoted_nulls")?.unwrap_or(true),
+            quoted_nulls: given.flag("allow_quoted_nulls")?,
+            lenient: OnError::of(options)?.is_lenient(),
             spaced: auto(&given, "skip_initial_space")?,
             keep_empty: given.list("force_not_null")?.unwrap_or_default(),
             dates: pattern(&given, "dateformat")?,

@@ -307,13 +307,12 @@ impl Shared {
     }
 
     fn check_header(&self, record: &[u8]) -> Result<()> {
-        let names = self.dialect.named(&first_record(record, &self.dialect.marks))?;
-        let same = if self.dialect.named_by_header {
-            names == self.dialect.names
-        } else {
-            names.len() == self.dialect.names.len()
-        };
-        if same {
+        let header = first_record(record, &self.dialect.marks);
+        if !self.dialect.named_by_header && self.dialect.width(&header) == self.dialect.names.len() {
+            return Ok(());
+        }
+        let names = self.dialect.named(&header)?;
+        if self.dialect.named_by_header && names == self.dialect.names {
             return Ok(());
         }
         let message = format!(

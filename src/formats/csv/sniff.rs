@@ -56,7 +56,7 @@ pub(super) fn sniff(text: &[u8], last: bool, said: &Said, usual: u8) -> Found {
     let mut lexicon =
         Lexicon { decimal: said.decimal.unwrap_or(b'.'), thousands: said.thousands, ..Lexicon::default() };
     lexicon.nulls = said.nulls.clone().unwrap_or_default();
-    lexicon.quoted_nulls = said.quoted_nulls;
+    lexicon.quoted_nulls = said.quoted_nulls.unwrap_or(true);
     lexicon.truths = said.truths.clone();
     lexicon.dates = said.dates.clone();
     lexicon.timestamps = said.timestamps.clone();

@@ -246,6 +246,8 @@ fn options_override_one_by_one() {
         ("a§b\r\n1§x\r\n2\r\n", &[("delim", "§"), ("ragged", "pad")], "1|x / 2|-"),
         ("a,b\n\"NA\",x\n1,\"NA\"\n", &[("nullstr", "NA")], "-|x / 1|-"),
         ("a,b\n\"NA\",x\n1,\"NA\"\n", &[("nullstr", "NA"), ("allow_quoted_nulls", "false")], "NA|x / 1|NA"),
+        ("a,b\n1,\"\"\n2,x\n", &[("allow_quoted_nulls", "true")], "1|- / 2|x"),
+        ("0,\\N\n1,\\\\N\n", &[("quote", ""), ("escape", "\\"), ("nullstr", "\\N")], "0|- / 1|\\N"),
         ("a,b\n1,ja\n2,nein\n", &[("true_values", "ja"), ("false_values", "nein")], "1|true / 2|false"),
         ("a,b\n1,Yes\n2,0\n", &[("types", "{\"b\": \"boolean\"}")], "1|true / 2|false"),
         ("a,b\n1, \"x,y\"\n2, z\n", &[("skip_initial_space", "true")], "1|x,y / 2|z"),
@@ -420,9 +422,15 @@ fn texts_in_other_encodings_read_as_those_in_utf_8() {
     let e = error(std::str::from_utf8(b"a,b\n1,x\n").unwrap(), &[("encoding", "utf-32")]);
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     let file = TestFile::new("a.csv", &latin);
-    let e = read(&file.open(&[("header", "true")]).unwrap(), 1 << 20).unwrap_err();
+    let e = file.open(&[("header", "true")]).err().unwrap();
+    assert_eq!((e.message(), e.place().text.as_deref()), ("the name of a column is not UTF-8", Some("b\u{fffd}")));
+    assert!(e.advice().unwrap().contains("encoding =>"));
+    let named = [("header", "true"), ("names", "[\"a\", \"b\"]")];
+    let e = read(&file.open(&named).unwrap(), 1 << 20).unwrap_err();
     assert_eq!((e.message(), e.place().line), ("the text is not UTF-8", Some(2)));
     assert!(e.advice().unwrap().contains("encoding =>"));
+    let lenient = file.open(&[("header", "true"), ("on_error", "reject")]).unwrap();
+    assert_eq!(lenient.schema.field(1).name(), "b\u{fffd}");
     let json: Vec<u8> = "{\"a\": \"\u{e9}\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let file = TestFile::new("a.jsonl", json);
     assert_eq!(read(&file.open(&[]).unwrap(), 100).unwrap(), [[Some("\u{e9}".to_string())]]);

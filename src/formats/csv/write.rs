@@ -113,7 +113,9 @@ impl Fields {
         let special = |b: &u8| {
             matches!(b, b'\n' | b'\r') || single == Some(*b) || quote.is_some_and(|q| *b == q || *b == self.escape)
         };
-        text.iter().any(special) || (single.is_none() && memchr::memmem::find(text, &self.delimiter).is_some())
+        // A delimiter of several bytes may begin at the end of the text.
+        let wide = || memchr::memmem::find(&[text, &self.delimiter].concat(), &self.delimiter) != Some(text.len());
+        text.iter().any(special) || (single.is_none() && wide())
     }
 
     /// Whether a text alone could be taken for something else.

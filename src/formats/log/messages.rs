@@ -447,7 +447,8 @@ fn pid_digits(text: &[u8]) -> usize {
 /// Takes off what says who speaks.
 fn behind_level(c: &mut Cursor<'_>, out: &mut Out<'_>) {
     // PostgreSQL: all that follows is the message.
-    if c.eat(b':') && c.rest().starts_with(b"  ") {
+    let colon = c.eat(b':') || c.at.checked_sub(1).and_then(|at| c.text.get(at)) == Some(&b':');
+    if colon && c.rest().starts_with(b"  ") {
         c.blanks();
         return;
     }
