@@ -55,6 +55,56 @@ const IIS: &[Claim] = &[
 
 const MESSAGES: &[Claim] = &[("@timestamp", "timestamp"), ("log.level", "level")];
 
+const MYSQL: &[Claim] = &[("log.level", "level"), ("mysql.thread_id", "pid")];
+
+const REDIS: &[Claim] = &[
+    (
+        "log.level",
+        "CASE level WHEN '*' THEN 'notice' WHEN '#' THEN 'warning' WHEN '-' THEN 'verbose' WHEN '.' THEN 'debug' END",
+    ),
+    ("message", "message"),
+    ("process.pid", "pid"),
+];
+
+const POSTGRES_CSV: &[Claim] = &[
+    ("@timestamp", "timestamp"),
+    ("log.level", "level"),
+    ("process.pid", "pid"),
+    ("user.name", "user_name"),
+    ("postgresql.log.database", "database_name"),
+    ("postgresql.log.session_id", "session_id"),
+    ("postgresql.log.command_tag", "command_tag"),
+    ("postgresql.log.sql_state_code", "sql_state_code"),
+    ("postgresql.log.virtual_transaction_id", "virtual_transaction_id"),
+    ("postgresql.log.transaction_id", "transaction_id"),
+    ("postgresql.log.application_name", "application_name"),
+];
+
+/// Elasticsearch's JSON, before version 8 and since.
+const NODE: &[Claim] = &[
+    ("@timestamp", "timestamp"),
+    ("log.level", "level"),
+    ("elasticsearch.component", "component"),
+    ("elasticsearch.cluster.name", "\"cluster.name\""),
+    ("elasticsearch.node.name", "\"node.name\""),
+];
+const ECS: &[Claim] = &[
+    ("@timestamp", "\"@timestamp\""),
+    ("log.level", "\"log.level\""),
+    ("log.logger", "\"log.logger\""),
+    ("message", "message"),
+    ("process.thread.name", "\"process.thread.name\""),
+    ("elasticsearch.cluster.name", "\"elasticsearch.cluster.name\""),
+];
+
+const OSQUERY: &[Claim] = &[
+    ("osquery.result.name", "name"),
+    ("osquery.result.action", "action"),
+    ("osquery.result.calendar_time", "\"calendarTime\""),
+    ("osquery.result.host_identifier", "\"hostIdentifier\""),
+    ("osquery.result.unix_time", "\"unixTime\""),
+];
+
 /// Files, and what is claimed of their records.
 const CLAIMS: &[(&str, &str, &[Claim], &[Claim])] = &[
     ("combined", "apache/access/darwin-2.4.23.log", ACCESS, &[]),
@@ -62,6 +112,68 @@ const CLAIMS: &[(&str, &str, &[Claim], &[Claim])] = &[
     ("combined", "apache/access/test-vhost.log", ACCESS, &[("destination.domain", "vhost")]),
     ("combined", "apache/access/ubuntu-2.2.22.log", ACCESS, &[]),
     ("combined", "nginx/ingress_controller/test.log", ACCESS, &[]),
+    (
+        "ssl_request",
+        "apache/access/ssl-request.log",
+        &[("@timestamp", "timestamp"), ("source.address", "ip"), ("tls.cipher", "ssl_cipher")],
+        &[
+            ("apache.access.ssl.protocol", "ssl_protocol"),
+            ("http.request.method", "method"),
+            ("url.original", "path"),
+            ("http.version", "substr(protocol, 6)"),
+            ("http.response.body.bytes", "bytes"),
+        ],
+    ),
+    ("json", "elasticsearch/deprecation/es_deprecation-json.800.log", ECS, &[]),
+    ("json", "elasticsearch/deprecation/test-json.log", NODE, &[("message", "message")]),
+    ("json", "elasticsearch/server/elasticsearch-json.800.log", ECS, &[]),
+    ("json", "elasticsearch/server/test-json.log", NODE, &[]),
+    (
+        "json",
+        "logstash/log/logstash-json.log",
+        &[("log.level", "level"), ("logstash.log.module", "\"loggerName\"")],
+        &[("logstash.log.thread", "thread"), ("message", "\"logEvent\"['message']")],
+    ),
+    ("json", "osquery/result/osquery.rootkit.log", OSQUERY, &[]),
+    ("json", "osquery/result/osqueryd.results.sample.log", OSQUERY, &[]),
+    ("json", "osquery/result/test.log", OSQUERY, &[]),
+    ("syslog5424", "pensando/dfw/test.log", &[("@timestamp", "timestamp")], &[]),
+    (
+        "messages",
+        "elasticsearch/gc/gc.log",
+        &[("@timestamp", "timestamp"), ("process.pid", "pid")],
+        &[("message", "message")],
+    ),
+    ("messages", "elasticsearch/gc/test.log", &[("@timestamp", "timestamp")], &[]),
+    ("messages", "mysql/error/error.log", MYSQL, &[("message", "message")]),
+    ("messages", "mysql/error/mariadb-10.4.8.log", MYSQL, &[("message", "message")]),
+    ("messages", "mysql/error/mysql-darwin-brew-5.7.10.log", MYSQL, &[("message", "message")]),
+    ("messages", "mysql/error/mysql-ubuntu-5.5.53.log", MYSQL, &[("@timestamp", "timestamp"), ("message", "message")]),
+    (
+        "messages",
+        "mysql/error/mysql-ubuntu-8.0.15.log",
+        MYSQL,
+        &[("@timestamp", "timestamp"), ("message", "concat('[', logger, '] ', message)")],
+    ),
+    ("postgres_csv", "postgresql/log/postgresql-11-autovacuum.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-connection-disconnection.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-duration.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-ipv6.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-multi-line.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-parse-bind.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-11-start-stop.csv.log", POSTGRES_CSV, &[("message", "message")]),
+    ("postgres_csv", "postgresql/log/postgresql-11-tempfile.csv.log", POSTGRES_CSV, &[]),
+    ("postgres_csv", "postgresql/log/postgresql-13-error-code.csv.log", POSTGRES_CSV, &[]),
+    (
+        "postgres_csv",
+        "postgresql/log/postgresql-13.csv.log",
+        POSTGRES_CSV,
+        &[("postgresql.log.backend_type", "backend_type")],
+    ),
+    ("messages", "redis/log/redis-5.0.3.log", REDIS, &[]),
+    ("messages", "redis/log/redis-darwin-3.0.2.log", REDIS, &[]),
+    ("messages", "redis/log/redis-debian-1.2.6.log", REDIS, &[]),
+    ("messages", "redis/log/redis-windows-2.4.6.log", REDIS, &[]),
     ("w3c", "iis/access/test.log", IIS, &[]),
     ("w3c", "iis/access/test-iis-7.5.log", IIS, &[]),
     ("w3c", "iis/access/test-ipv6zone.log", IIS, &[]),

@@ -66,6 +66,23 @@ fn formats_are_told_by_content_and_reruns_read_the_same() {
     }
 }
 
+/// A pipe that is made anew under its name is another one.
+#[test]
+fn a_name_may_mean_another_pipe_later() {
+    let session = super::testing::roomy();
+    let dir = tempfile::tempdir().unwrap();
+    let mut path = String::new();
+    for text in ["a\n1\n", "a\n2\n3\n", "b\n4\n"] {
+        if !path.is_empty() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        path = fifo(dir.path(), "x.csv", text.as_bytes().to_vec());
+        let rows = text.lines().skip(1).collect::<Vec<_>>();
+        assert_eq!(ask(&session, &format!("FROM '{path}'")), rows);
+        assert_eq!(ask(&session, &format!("FROM '{path}'")), rows, "it is kept");
+    }
+}
+
 /// Scratch holds no more than it may: a pipe that is too long streams on, but cannot be read again.
 #[test]
 fn long_pipes_stream_when_scratch_is_short() {

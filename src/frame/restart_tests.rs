@@ -1,7 +1,7 @@
 //! Guessed types that turn out to be wrong: the query starts over once, wherever the value stands; the session remembers.
 
 use super::Session;
-use super::testing::{ask, file, roomy, small};
+use super::testing::{ask, error, file, roomy, small, starved};
 
 /// Bytes of the first piece of a sample (see `formats::sample`): a third of 1 MiB.
 const SAMPLED: usize = (1 << 20) / 3;
@@ -19,6 +19,8 @@ fn a_change_at_the_edge_of_the_sample() {
         ("1234567", "12345678901234567890", "hugeint"),
         ("1234567", "x", "varchar"),
         ("1.25000", "x", "varchar"),
+        ("1234567", "0123456", "varchar"),
+        ("1.25000", "9007199254740993", "varchar"),
         ("   true", "maybe", "varchar"),
     ];
     for (plain, value, wanted) in steps {
@@ -45,6 +47,7 @@ fn a_change_at_the_edge_of_the_sample() {
         ("{\"a\":\"2024-01-01\"}", "{\"a\":\"2024-01-01T10:00:00\"}", "timestamp"),
         ("{\"a\":\"2024-01-01T10:00:00Z\"}", "{\"a\":\"2024-01-01T10:00:00+01:00\"}", "timestampwithtimezone"),
         ("{\"a\":1}", "{\"a\":[true]}", "varchar"),
+        ("{\"a\":1.5}", "{\"a\":9007199254740993}", "varchar"),
     ];
     for (plain, value, wanted) in steps {
         let width = plain.len() + 1;
@@ -70,6 +73,29 @@ fn a_change_at_the_edge_of_the_sample() {
                 }
             }
             assert_eq!((rows, late), (count, 1));
+        }
+    }
+}
+
+/// A key that no sample shows is a column when a query names it, wherever it stands.
+#[test]
+fn a_late_key_by_its_name() {
+    let plain = "{\"a\":1,\"b\":\"x\"}";
+    let count = 4 * SAMPLED / (plain.len() + 1);
+    let (_file, path) = file(".jsonl", &rows(count, count / 3, plain, "{\"a\":2,\"late\":7.5}"));
+    let (_log, log) = file(".log", &rows(200_000, 90_000, "a=1 c=2", "a=1 late=7.5"));
+    for session in [roomy(), starved(false)] {
+        for from in [format!("'{path}'"), format!("read_json('{path}')"), "t".into(), format!("'{log}'")] {
+            if from == "t" {
+                session.register_file("t", &path).unwrap();
+            }
+            let before = session.stats().restarts;
+            let missing = error(&session, &format!("SELECT latest FROM {from}"));
+            assert!(missing.contains("no column \"latest\""), "{missing}");
+            assert_eq!(session.stats().restarts, before);
+            let sql = format!("SELECT sum(late), count(late), count(*) > 50000 FROM {from} WHERE a > 0");
+            assert_eq!(ask(&session, &sql), ["7.5|1|true"], "{from}");
+            assert!(session.stats().restarts <= before + 1);
         }
     }
 }

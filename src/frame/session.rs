@@ -3,7 +3,7 @@
 use super::execute::{self, Running};
 use super::pipes::InScratch;
 use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, rejected, tables, write};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::custom::TableFunction;
@@ -85,7 +85,15 @@ impl Inner {
 
     /// What a statement asks for; questions on the way are answered by running queries.
     fn bind(self: &Arc<Self>, statement: &Statement) -> Result<Bound> {
-        self.front.bind_asking(statement, &|planned| self.answer(&planned))
+        let bind = || self.front.bind_asking(statement, &|planned| self.answer(&planned));
+        match bind() {
+            // A name that is no column, but perhaps a key that no sample showed.
+            Err(error) if error.is_misfit() && error.kind() == ErrorKind::Query => {
+                self.infer_fully(&error);
+                bind()
+            }
+            done => done,
+        }
     }
 
     /// The rows of a query that a statement's meaning depends on: few, since they become names or numbers.

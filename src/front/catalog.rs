@@ -4,17 +4,18 @@
 //! sizes and times of modification that they had. Globs and directories are looked at again, since files may have come.
 
 use crate::error::{Error, Result};
-use crate::formats::{ColumnStats, Table, TableDef, TableStats};
+use crate::formats::{ColumnStats, Table, TableDef, TableStats, file_with_key};
 use crate::io::Pipes;
 use crate::ops::series::Series;
 use crate::ops::supply::Supply;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::logical_plan::LogicalPlan;
 use datafusion_expr::{Expr, TableProviderFilterPushDown, TableSource};
-use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::ast::{self, Visit};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a name in a query stands for. Cheap to clone.
@@ -299,12 +300,48 @@ impl Catalog {
         }
     }
 
+    /// Whether the table's files are surely those that it was opened with. A pipe is, while it has its name: it can be read
+    /// only once.
+    fn is_fresh(&self, table: &Table) -> bool {
+        if table.files.iter().all(|file| file.pipe.is_some()) {
+            return table.files.iter().all(|file| self.pipes.is_current(file));
+        }
+        let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();
+        let found: Vec<&str> = table.files.iter().map(|f| &*f.path).collect();
+        named == found && table.files.iter().all(is_unchanged)
+    }
+
+    /// A file of the tables of `statement` whose records may have a key that no sample showed.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn late_key(&self, statement: &ast::Statement, key: &str) -> Result<Option<Arc<str>>> {
+        let mut used = Used::default();
+        let _ = statement.visit(&mut used);
+        let named = used.0.iter().filter_map(|name| match self.get(name) {
+            Some(TableRef::Files(table)) => Some(table),
+            _ => None,
+        });
+        let called = used.0.iter().any(|name| name.to_lowercase().starts_with("read_"));
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let is_used =
+            |t: &&Arc<Table>| (called && t.def.format.is_some()) || t.def.paths.iter().any(|p| used.0.contains(p));
+        let tables: Vec<Arc<Table>> = named.chain(opened.values().filter(is_used).cloned()).collect();
+        drop(opened);
+        for table in tables {
+            if let Some(file) = file_with_key(&table, key)? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
     /// The table of `def`, opened at most once while its files stay as they are.
     pub(super) fn open(&self, def: TableDef) -> Result<Arc<Table>> {
         let key = format!("{def:?}");
         let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(table) = known
-            && is_fresh(&table)
+            && self.is_fresh(&table)
         {
             return Ok(table);
         }
@@ -314,14 +351,18 @@ impl Catalog {
     }
 }
 
-/// Whether the table's files are surely those that it was opened with. A pipe is: it can be read only once.
-fn is_fresh(table: &Table) -> bool {
-    if table.files.iter().all(|file| file.pipe.is_some()) {
-        return true;
+/// The names that stand in FROM.
+#[derive(Default)]
+struct Used(Vec<String>);
+
+impl ast::Visitor for Used {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &ast::ObjectName) -> ControlFlow<()> {
+        let last = relation.0.last().and_then(|part| part.as_ident());
+        self.0.extend(last.map(|name| name.value.clone()));
+        ControlFlow::Continue(())
     }
-    let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();
-    let found: Vec<&str> = table.files.iter().map(|f| &*f.path).collect();
-    named == found && table.files.iter().all(is_unchanged)
 }
 
 fn is_unchanged(file: &crate::formats::FileRef) -> bool {

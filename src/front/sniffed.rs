@@ -79,6 +79,9 @@ fn prompt(def: &TableDef, found: &Sniffed) -> String {
     if !found.strict {
         options.push("strict_mode=false".into());
     }
+    if found.spaced {
+        options.push("skip_initial_space=true".into());
+    }
     for (name, format) in [("dateformat", &found.date_format), ("timestampformat", &found.timestamp_format)] {
         options.extend(format.as_ref().map(|f| format!("{name}={}", literal(f))));
     }

@@ -3,7 +3,7 @@
 use super::catalog::{Shape, Source, TableRef};
 use super::rewrite::{Rewriter, aliases, fields, macros, params};
 use super::{Front, View, names, spelling};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::LogicalPlan;
@@ -484,7 +484,15 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Re
             continue;
         }
         if !correct(&mut original, &error) {
-            return Err(refusal(front, error, sql));
+            let late = match super::errors::missing_field(&error) {
+                Some((field, _)) => front.catalog.late_key(&original, &field.name)?,
+                None => None,
+            };
+            let refused = refusal(front, error, sql);
+            return Err(match late {
+                Some(file) => refused.misfit().at(Place { file: Some(file), ..Place::default() }),
+                None => refused,
+            });
         }
     }
     Err(Error::query("too many names differ from their columns in case"))

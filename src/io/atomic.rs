@@ -37,6 +37,11 @@ impl AtomicFile {
         if target.is_dir() {
             return Err(Error::query(format!("{} is a directory", target.display())));
         }
+        let within = directory(target);
+        if !within.exists() {
+            let message = format!("{}: there is no directory {}", target.display(), within.display());
+            return Err(Error::new(ErrorKind::Io, message).advise("make it first, or check the path"));
+        }
         Ok(Box::new(Self::begin(target, true)?))
     }
 

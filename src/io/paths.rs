@@ -94,7 +94,7 @@ fn resolve_one(text: &str) -> Result<Vec<FileRef>> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
             let mut found = Vec::new();
-            walk(path, &mut |p| found.push(p.to_path_buf()))?;
+            walk(path, HIDDEN, &mut |p| found.push(p.to_path_buf()))?;
             refs(found, || Error::query(format!("the directory {text} holds no data files")))
         }
         Ok(_) => Ok(vec![FileRef::of(path)?]),
@@ -118,7 +118,10 @@ fn glob(text: &str) -> Result<Vec<FileRef>> {
     let base = base(text);
     let mut found = Vec::new();
     if base.as_os_str().is_empty() || base.is_dir() {
-        walk(&base, &mut |p| keep(&matcher, p, &mut found))?;
+        // Who says how hidden names begin wants them.
+        let below: Vec<&str> = text.split('/').skip_while(|part| !is_pattern(part)).collect();
+        let hidden: Vec<char> = HIDDEN.iter().copied().filter(|c| !below.iter().any(|p| p.starts_with(*c))).collect();
+        walk(&base, &hidden, &mut |p| keep(&matcher, p, &mut found))?;
     }
     let none = || Error::query(format!("no file matches {text}")).advise("check the directory and the ending");
     refs(found, none)
@@ -133,17 +136,23 @@ fn keep(matcher: &GlobMatcher, path: &Path, found: &mut Vec<PathBuf>) {
 /// The directory above the first component that is a pattern.
 fn base(text: &str) -> PathBuf {
     let path = Path::new(text);
-    let literal = path.components().take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']));
-    literal.collect()
+    path.components().take_while(|c| !is_pattern(&c.as_os_str().to_string_lossy())).collect()
 }
 
+fn is_pattern(component: &str) -> bool {
+    component.contains(['*', '?', '[', '{'])
+}
+
+/// How names begin that are nobody's data, unless somebody asks for them.
+const HIDDEN: &[char] = &['.', '_'];
+
 /// Calls `file` for each data file below `dir`, which may be empty for the working directory.
-fn walk(dir: &Path, file: &mut dyn FnMut(&Path)) -> Result<()> {
+fn walk(dir: &Path, hidden: &[char], file: &mut dyn FnMut(&Path)) -> Result<()> {
     let shown = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     for entry in fs::read_dir(shown).map_err(|e| Error::io(shown.display(), e))? {
         let entry = entry.map_err(|e| Error::io(shown.display(), e))?;
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with(['.', '_']) {
+        if name.to_string_lossy().starts_with(hidden) {
             continue;
         }
         let path = dir.join(&name);
@@ -151,7 +160,7 @@ fn walk(dir: &Path, file: &mut dyn FnMut(&Path)) -> Result<()> {
         // A link to a directory is not followed: it may lead back.
         let is_file = kind.is_file() || (kind.is_symlink() && path.is_file());
         match kind.is_dir() {
-            true => walk(&path, file)?,
+            true => walk(&path, hidden, file)?,
             false if is_file => file(&path),
             false => {}
         }
@@ -186,6 +195,10 @@ mod tests {
         assert_eq!(names(dir, "[ac].*"), ["a.csv", "c.json"]);
         assert_eq!(names(dir, "x[1].csv"), ["x[1].csv"]);
         assert_eq!(names(dir, "d"), ["d/e.csv", "d/f/g.csv"]);
+        assert_eq!(
+            (names(dir, "_S*"), names(dir, "**/.h*")),
+            (vec!["_SUCCESS".to_string()], vec![".hidden.csv".into()])
+        );
         for missing in ["z.csv", "*.parquet", "no/dir/*.csv", "a[.csv"] {
             let e = resolve(&[dir.join(missing).to_string_lossy().into_owned()]).unwrap_err();
             assert_eq!(e.kind(), ErrorKind::Query, "{missing}: {e}");

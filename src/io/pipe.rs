@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 /// Bytes of a block.
 const BLOCK: usize = 256 << 10;
@@ -46,7 +47,19 @@ pub struct Pipes(Arc<Known>);
 #[derive(Default)]
 struct Known {
     keep: OnceLock<Arc<dyn Keep>>,
-    by_name: Mutex<BTreeMap<String, Arc<Pipe>>>,
+    by_name: Mutex<BTreeMap<String, (Identity, Arc<Pipe>)>>,
+}
+
+/// What tells a pipe from another one that has its name later: device, number and birth, where the system knows them.
+type Identity = (u64, u64, Option<SystemTime>);
+
+fn identity(path: &str) -> Identity {
+    let Ok(meta) = std::fs::metadata(path) else { return (0, 0, None) };
+    #[cfg(unix)]
+    let (device, number) = (std::os::unix::fs::MetadataExt::dev(&meta), std::os::unix::fs::MetadataExt::ino(&meta));
+    #[cfg(not(unix))]
+    let (device, number) = (0, 0);
+    (device, number, meta.created().ok())
 }
 
 impl fmt::Debug for Pipes {
@@ -74,11 +87,22 @@ impl Pipes {
         }
         let mut known = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let name = if is_input { "-" } else { path };
-        let pipe = known.entry(name.to_string()).or_insert_with(|| {
+        let own = if is_input { (0, 0, None) } else { identity(path) };
+        let make = || {
             let from = if is_input { Origin::Input } else { Origin::Path(Path::new(path).into()) };
-            Arc::new(Pipe::new(path, from, keep.clone()))
-        });
-        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe.clone()), coding: Coding::default() })
+            (own, Arc::new(Pipe::new(path, from, keep.clone())))
+        };
+        let entry = known.entry(name.to_string()).or_insert_with(make);
+        if entry.0 != own {
+            *entry = make();
+        }
+        let pipe = Some(entry.1.clone());
+        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe, coding: Coding::default() })
+    }
+
+    /// Whether the name of a pipe still means that one. What is none is no pipe's.
+    pub fn is_current(&self, file: &FileRef) -> bool {
+        file.pipe.is_some() && self.named(&file.path).is_some_and(|now| now.pipe == file.pipe)
     }
 }
 

@@ -5,7 +5,8 @@ use super::rows::{Rows, unquote};
 use super::structure::Marks;
 use crate::formats::text::base_type;
 use crate::formats::values::{
-    TextBuilder, nulls_at, parse_bool, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp,
+    TextBuilder, is_plain, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_plain_float,
+    parse_plain_int, parse_timestamp,
 };
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, PrimitiveArray};
 use arrow::buffer::Buffer;
@@ -79,14 +80,21 @@ impl Decoder<'_> {
     fn typed(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
         let plain = self.lexicon.is_plain();
         match &column.data_type {
-            DataType::Int64 if plain => Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse_int)?)),
+            // What is guessed loses nothing.
+            DataType::Int64 if plain && column.guessed => {
+                Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse_plain_int)?))
+            }
+            DataType::Float64 if plain && column.guessed => {
+                Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse_plain_float)?))
+            }
             DataType::Int64 => {
-                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| parse_int(n, 0, n.len()));
+                let own = if column.guessed { parse_plain_int } else { parse_int };
+                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| own(n, 0, n.len()));
                 Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse)?))
             }
-            DataType::Float64 if plain => Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse_float)?)),
             DataType::Float64 => {
-                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| parse_float(n, 0, n.len()));
+                let own = if column.guessed { parse_plain_float } else { parse_float };
+                let parse = |b: &[u8], at, end| self.number(b, at, end, |n| own(n, 0, n.len()));
                 Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse)?))
             }
             DataType::Date32 => match &self.lexicon.dates {
@@ -113,11 +121,11 @@ impl Decoder<'_> {
             }
             DataType::Decimal128(precision, scale) => {
                 let (limit, digits) = (10i128.pow(u32::from(*precision).min(38)), *scale as usize);
-                let fits = |b: &[u8]| parse_decimal(b, digits).filter(|v| v.abs() < limit);
-                let parse = |b: &[u8], at: usize, end: usize| match plain {
-                    true => fits(b.get(at..end)?),
-                    false => self.number(b, at, end, fits),
+                let fits = |b: &[u8]| match column.guessed && !is_plain(b, 0, b.len()) {
+                    true => None,
+                    false => parse_decimal(b, digits).filter(|v| v.abs() < limit),
                 };
+                let parse = |b: &[u8], at: usize, end: usize| self.number(b, at, end, fits);
                 let array = self.primitive::<Decimal128Type>(column, rows, parse)?;
                 let array = array.with_precision_and_scale(*precision, *scale);
                 Ok(Arc::new(array.map_err(|e| Bad::Other(e.into()))?))
@@ -127,9 +135,13 @@ impl Decoder<'_> {
         }
     }
 
-    /// A number that is not written as programs write them.
+    /// A number as it is written in this file.
     fn number<V>(&self, bytes: &[u8], at: usize, end: usize, parse: impl Fn(&[u8]) -> Option<V>) -> Option<V> {
-        parse(self.lexicon.number(bytes.get(at..end)?)?.text())
+        let text = bytes.get(at..end)?;
+        match self.lexicon.is_plain() {
+            true => parse(text),
+            false => parse(self.lexicon.number(text)?.text()),
+        }
     }
 
     #[inline(always)]
@@ -157,7 +169,7 @@ impl Decoder<'_> {
         Ok(PrimitiveArray::new(values.into(), nulls))
     }
 
-    /// A field that is empty, quoted, perhaps a null's name, or no value of the type at all.
+    /// A field that is empty, quoted, between blanks, perhaps a null's name, or no value of the type at all.
     #[inline(never)]
     fn unusual<V>(
         &self,
@@ -172,10 +184,11 @@ impl Decoder<'_> {
         let Some(value) = unquote(text, self.marks, self.loose) else {
             return self.meet(Bad::Quote(row)).map(|()| None);
         };
-        if value.is_empty() {
+        if value.is_empty() || (text.first() == self.marks.quote.as_ref() && self.lexicon.is_quoted_null(&value)) {
             return Ok(None);
         }
-        match parse(&value, 0, value.len()) {
+        let value = value.trim_ascii();
+        match parse(value, 0, value.len()) {
             None if column.guessed && self.lexicon.is_marker(text) => Ok(None),
             Some(value) => Ok(Some(value)),
             None => self.meet(Bad::Misfit(row)).map(|()| None),
@@ -194,7 +207,8 @@ impl Decoder<'_> {
     }
 
     fn boolean(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
-        let parse = |bytes: &[u8], at: usize, end: usize| parse_bool(bytes.get(at..end)?);
+        let declared = !column.guessed;
+        let parse = |bytes: &[u8], at: usize, end: usize| self.lexicon.truth(bytes.get(at..end)?, declared);
         let mut values = BooleanBufferBuilder::new(rows.len());
         let mut nulls = Vec::new();
         for row in rows {
@@ -210,7 +224,8 @@ impl Decoder<'_> {
 
     fn text(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
         let bytes = self.rows.bytes;
-        let nulls = !self.lexicon.nulls.is_empty() && !column.keeps_empty;
+        let nulls = !(self.lexicon.nulls.is_empty() || column.keeps_empty);
+        let in_quotes = (nulls || self.lexicon.quoted_empty) && !column.keeps_empty;
         let mut values = TextBuilder::with_capacity(rows.len());
         for row in rows {
             let (at, end) = self.rows.field(row, column.index);
@@ -223,7 +238,7 @@ impl Decoder<'_> {
             } else if nulls && self.lexicon.is_null(self.rows.text(row, column.index)) {
                 values.null();
             } else if first == self.marks.quote || self.marks.escape.is_some() {
-                self.quoted(&mut values, row, at, end)?;
+                self.quoted(&mut values, row, (at, end), in_quotes && first == self.marks.quote)?;
             } else {
                 values.view(bytes, at, end);
             }
@@ -231,13 +246,14 @@ impl Decoder<'_> {
         values.finish(self.buffer.clone()).map_err(Bad::Other)
     }
 
-    fn quoted(&self, values: &mut TextBuilder, row: usize, at: usize, end: usize) -> Result<(), Bad> {
+    fn quoted(&self, values: &mut TextBuilder, row: usize, (at, end): (usize, usize), nulls: bool) -> Result<(), Bad> {
         let text = self.rows.bytes.get(at..end).unwrap_or_default();
         let Some(value) = unquote(text, self.marks, self.loose) else {
             values.null();
             return self.meet(Bad::Quote(row));
         };
         match value {
+            value if nulls && self.lexicon.is_quoted_null(&value) => values.null(),
             std::borrow::Cow::Borrowed(inner) if inner.len() + 2 == text.len() => {
                 values.view(self.rows.bytes, at + 1, end - 1);
             }

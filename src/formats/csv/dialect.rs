@@ -3,12 +3,14 @@
 //! What the options say is taken; the rest is guessed from the head of the first file ([`sniff`]), always the same way, so
 //! that a scan finds the dialect that the inspection found.
 
+use super::footer::end_without;
 use super::lexicon::Lexicon;
-use super::options::{Ragged, Said, Sampled};
+use super::options::{Said, Sampled};
 use super::rows::Shape;
 use super::sniff::{Texts, behind_lines, fields, sniff};
 use super::structure::{Broken, Marks, Piece, Structure};
 use crate::error::{Error, Place, Result};
+use crate::formats::text::{ENCODING, shorten};
 use crate::formats::{FileRef, TableDef, sample};
 
 /// Bytes of the head that the dialect is told from.
@@ -16,6 +18,9 @@ const HEAD: usize = 256 << 10;
 
 /// What inspection noticed that the head does not show: an option, and its value.
 pub(super) const LOOSE: (&str, &str) = ("strict_mode", "false");
+
+/// And this one: files are not cut, since quotes are wrong somewhere.
+pub(super) const WHOLE: (&str, &str) = ("parallel", "false");
 
 /// How the files of a table are written.
 #[derive(Clone, Debug)]
@@ -85,12 +90,20 @@ impl Dialect {
     }
 
     /// The names that a header makes.
-    pub(super) fn named(&self, header: &Texts) -> Vec<String> {
-        header_names(header, header.len().max(self.padded()), self.said.normalize)
+    ///
+    /// # Errors
+    /// They are no UTF-8.
+    pub(super) fn named(&self, header: &Texts) -> Result<Vec<String>> {
+        header_names(header, self.width(header), &self.said)
+    }
+
+    /// How many columns a header has.
+    pub(super) fn width(&self, header: &Texts) -> usize {
+        header.len().max(self.padded())
     }
 
     fn padded(&self) -> usize {
-        if self.said.ragged == Ragged::Error { 0 } else { self.names.len() }
+        if self.said.ragged.is_even() { 0 } else { self.names.len() }
     }
 
     /// Whether all rows are read before types are told.
@@ -111,7 +124,11 @@ pub(super) fn behind_skipped(bytes: &[u8], skip: usize, newline: u8) -> usize {
 }
 
 fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) -> Result<Dialect> {
-    let text = head.get(behind_mark(head)..).unwrap_or_default();
+    let mut text = head.get(behind_mark(head)..).unwrap_or_default();
+    if last {
+        let newline = said.newline.unwrap_or_else(|| super::sniff::newline(text));
+        text = text.get(..end_without(text, &said, newline)).unwrap_or_default();
+    }
     let (_, plain) = crate::io::Compression::of_name(&file.path);
     let usual = if plain.ends_with(".tsv") || plain.ends_with(".tab") { b'\t' } else { b',' };
     let found = sniff(text, last, &said, usual);
@@ -119,10 +136,13 @@ fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) ->
     let lexicon = Lexicon {
         decimal: found.decimal,
         thousands: said.thousands,
-        dates: said.dates.clone(),
+        dates: found.dates.clone(),
         timestamps: said.timestamps.clone(),
         markers: said.nulls.is_none(),
         nulls: said.nulls.clone().unwrap_or_default(),
+        quoted_nulls: said.quoted_nulls.unwrap_or(true),
+        quoted_empty: said.quoted_nulls == Some(true),
+        truths: said.truths.clone(),
     };
     let named_by_header = found.header && said.names.is_none();
     let crlf = memchr::memchr(b'\n', text).is_some_and(|at| text.get(..at).is_some_and(|t| t.ends_with(b"\r")));
@@ -133,7 +153,7 @@ fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) ->
 fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &TableDef) -> Result<Vec<String>> {
     let given = said.names.as_deref().unwrap_or_default();
     let columns = match (first, &def.schema) {
-        (Some(_), _) if said.ragged == Ragged::Error || header => found,
+        (Some(_), _) if said.ragged.is_even() || header => found,
         (Some(_), _) => found.max(given.len()),
         (None, _) if said.names.is_some() => given.len(),
         (None, Some(schema)) => schema.fields().len(),
@@ -148,30 +168,47 @@ fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &T
     }
     let of_schema = def.schema.as_ref().filter(|s| s.fields().len() == columns);
     let own = match (first, of_schema) {
-        (Some(first), _) if header && said.names.is_none() => return Ok(header_names(first, columns, said.normalize)),
+        (Some(first), _) if header && said.names.is_none() => return header_names(first, columns, said),
         (_, Some(schema)) => schema.fields().iter().map(|f| f.name().clone()).collect(),
-        _ => (0..columns).map(|c| format!("column{c}")).collect::<Vec<_>>(),
+        _ => (0..columns).map(|c| numbered(c, columns)).collect::<Vec<_>>(),
     };
     Ok(unique(given.iter().cloned().chain(own.into_iter().skip(given.len())).collect()))
 }
 
-/// The names of a header: empty ones are numbered, equal ones too.
-fn header_names(fields: &Texts, columns: usize, normalize: bool) -> Vec<String> {
-    let name = |c: usize| match fields.get(c).filter(|f| !f.is_empty()) {
-        None => format!("column{c}"),
-        Some(f) if normalize => normalized(&String::from_utf8_lossy(f), c),
-        Some(f) => String::from_utf8_lossy(f).into_owned(),
+/// The names of a header, without the blanks around them: empty ones are numbered, equal ones too.
+///
+/// # Errors
+/// They are no UTF-8, and that is an error.
+fn header_names(fields: &Texts, columns: usize, said: &Said) -> Result<Vec<String>> {
+    let name = |c: usize| -> Result<String> {
+        let text = fields.get(c).map(|f| f.trim_ascii()).unwrap_or_default();
+        match std::str::from_utf8(text) {
+            Ok("") => Ok(numbered(c, columns)),
+            Ok(name) if said.normalize => Ok(normalized(name, || numbered(c, columns))),
+            Ok(name) => Ok(name.to_string()),
+            Err(_) if said.lenient => Ok(String::from_utf8_lossy(text).into_owned()),
+            Err(_) => {
+                let place = Place { text: Some(shorten(text)), ..Place::default() };
+                Err(Error::data("the name of a column is not UTF-8").at(place).advise(ENCODING))
+            }
+        }
     };
-    unique((0..columns).map(name).collect())
+    Ok(unique((0..columns).map(name).collect::<Result<_>>()?))
+}
+
+/// The name of a column that has none: as many digits as the last one's.
+fn numbered(column: usize, columns: usize) -> String {
+    let width = columns.saturating_sub(1).max(column).to_string().len();
+    format!("column{column:0width$}")
 }
 
 /// A name of lower-case letters, digits and `_`, which does not begin with a digit.
-fn normalized(name: &str, column: usize) -> String {
+fn normalized(name: &str, none: impl FnOnce() -> String) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let name: String = name.trim().chars().map(plain).collect();
     let name = name.trim_matches('_');
     match name.chars().next() {
-        None => format!("column{column}"),
+        None => none(),
         Some('0'..='9') => format!("_{name}"),
         Some(_) => name.to_string(),
     }
@@ -232,6 +269,8 @@ mod tests {
         let normal = [("normalize_names", "true")];
         assert_eq!(names("A b,É,2x, c-d \n1,2,3,4\n", &normal), (true, "a_b column1 _2x c_d".into()));
         assert_eq!(names("\u{feff}a,b\n1,2\n", &[]), (true, "a b".into()));
+        assert_eq!(names("1,2,3,4,5,6,7,8,9,10,x\n", &[("header", "false")]).1.split(' ').next(), Some("column00"));
+        assert_eq!(names(" a , b\n1,2\n", &[]), (true, "a b".into()));
         let columns = [("columns", "{\"z\": \"int\", \"a\": \"text\"}")];
         assert_eq!(names("1,2\n", &columns), (false, "z a".into()));
     }

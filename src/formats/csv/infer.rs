@@ -1,10 +1,11 @@
 //! The types of the columns and what is known of the rows, from samples or (`infer => 'full'`) from everything.
 
-use super::dialect::{Dialect, LOOSE, behind_skipped};
-use super::options::Sampled;
+use super::dialect::{Dialect, LOOSE, WHOLE, behind_skipped};
+use super::footer::{self, end_without};
+use super::options::{Ragged, Sampled};
 use super::rows::{Rows, unquote};
 use super::structure::{Piece, Structure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
 use crate::formats::text::{Declared, Distinct, base_type};
@@ -28,15 +29,16 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     declared.check(&dialect.names)?;
     let mut settled = BTreeMap::new();
     let lenient = OnError::of(&def.options)?.is_lenient();
-    let (kinds, mut stats) = match seen(&dialect, files, lenient)? {
-        Some(seen) => seen,
-        None => {
-            dialect.loosen();
-            settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
-            seen(&dialect, files, lenient)?
-                .ok_or_else(|| Error::internal("a dialect that takes all quotes refused one"))?
-        }
-    };
+    let mut told = seen(&dialect, files, lenient)?;
+    if told.strays {
+        dialect.loosen();
+        settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
+        told = seen(&dialect, files, lenient)?;
+    }
+    if told.broken {
+        settled.insert(WHOLE.0.to_string(), WHOLE.1.to_string());
+    }
+    let (kinds, mut stats) = (told.kinds, told.stats);
     stats.settled = settled;
     let field = |(c, name): (usize, &String)| -> Result<Field> {
         let kind = kinds.get(c).copied().unwrap_or_default();
@@ -53,9 +55,18 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     Ok((Arc::new(Schema::new(fields)), stats))
 }
 
-/// The kinds of the columns and what is known of the rows; `None` where everything was read and has quotes where none
-/// should be, which nobody said.
-fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Option<(Vec<Kind>, TableStats)>> {
+/// What was seen of the files.
+struct Told {
+    /// The kinds of the columns.
+    kinds: Vec<Kind>,
+    stats: TableStats,
+    /// Whether everything was read and has quotes where none should be, which nobody said.
+    strays: bool,
+    /// Whether everything was read and has quotes that are wrong, so that rows are left out.
+    broken: bool,
+}
+
+fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
     let mut seen = Seen::new(dialect);
     seen.lenient = lenient;
     match dialect.said.sampled {
@@ -73,7 +84,7 @@ fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Option<(V
             seen.whole(file)?;
         }
     }
-    Ok((!seen.strays).then_some((seen.kinds, stats)))
+    Ok(Told { kinds: seen.kinds, stats, strays: seen.strays, broken: seen.broken })
 }
 
 /// What was seen of the columns.
@@ -92,6 +103,8 @@ struct Seen<'a> {
     most: usize,
     /// Whether all is read, and a quote stands where none should.
     strays: bool,
+    /// Whether all is read, and a quote is wrong, whatever the dialect.
+    broken: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -110,6 +123,7 @@ impl<'a> Seen<'a> {
             settled: false,
             most: usize::MAX,
             strays: false,
+            broken: false,
         }
     }
 
@@ -118,7 +132,7 @@ impl<'a> Seen<'a> {
         let Some(file) = files.iter().find(|f| !f.is_empty()) else { return Ok(()) };
         self.most = rows;
         self.whole(file)?;
-        (self.most, self.strays) = (usize::MAX, false);
+        (self.most, self.strays, self.broken) = (usize::MAX, false, false);
         Ok(())
     }
 
@@ -126,10 +140,14 @@ impl<'a> Seen<'a> {
     /// one way or the other.
     fn sample(&mut self, sample: &Sample) -> Result<()> {
         let marks = self.dialect.marks;
-        let piece = |start| Piece {
-            start,
-            end: sample.len,
-            stop: sample.len,
+        let end = match sample.last {
+            true => end_without(sample.bytes(), &self.dialect.said, marks.newline),
+            false => sample.len,
+        };
+        let piece = |start: usize| Piece {
+            start: start.min(end),
+            end,
+            stop: end,
             last: sample.last,
             max_rows: usize::MAX,
             rows_only: false,
@@ -157,7 +175,7 @@ impl<'a> Seen<'a> {
         let (mut found, mut spare) = (std::mem::take(&mut self.found), Vec::new());
         let ok = found.scan(bytes, &self.dialect.marks, piece).is_ok() || (self.lenient && !found.row_ends.is_empty());
         let shape = self.dialect.shape();
-        let rows = match self.lenient {
+        let rows = match self.lenient || shape.ragged == Ragged::Reject {
             true => Ok(Rows::regular(bytes, &found, &mut spare, &shape, &mut |_| ())),
             false => Rows::new(bytes, &found, &mut spare, &shape),
         };
@@ -186,7 +204,8 @@ impl<'a> Seen<'a> {
                     continue;
                 }
                 let value = unquote(text, marks, true).unwrap_or(text.into());
-                if !value.is_empty() {
+                let quoted = text.first() == marks.quote.as_ref();
+                if !value.is_empty() && !(quoted && lexicon.is_quoted_null(&value)) {
                     let joined = kind.join(lexicon.kind(&value));
                     if !self.settled || joined != Kind::Text || *kind == Kind::Null {
                         *kind = joined;
@@ -201,18 +220,24 @@ impl<'a> Seen<'a> {
 
     /// Takes all rows of a file. What is broken is left to the reader, which tells the place.
     fn whole(&mut self, file: &FileRef) -> Result<()> {
+        let footer = footer::begin_of(file, &self.dialect.said, self.dialect.marks.newline)?;
         let mut window = Window::whole(file, Spares::default())?;
         let mut skip = usize::from(self.dialect.header);
         window.refill(1 << 20)?;
         window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline));
         loop {
             window.refill(1 << 20)?;
-            let (start, end, last) = (window.pos(), window.filled(), window.is_last());
+            let (start, end) = (window.pos(), window.place(footer));
+            let last = window.is_last() || window.offset(end) >= footer;
+            if start >= end && last {
+                return Ok(());
+            }
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
                 let scanned = self.found.scan(window.bytes(), &self.dialect.marks, piece);
                 let stray = scanned.is_err_and(|broken| self.dialect.may_be_loose(broken));
                 self.strays |= stray;
+                self.broken |= scanned.is_err() && !stray;
                 let line = memchr::memchr(self.dialect.marks.newline, window.rest());
                 let Some(n) = line.filter(|_| self.lenient && !stray) else { return Ok(()) };
                 window.advance_to(start + n + 1);

@@ -1,7 +1,7 @@
 //! What texts mean: how numbers and dates are written in a file, and which texts are null.
 
 use crate::error::{Error, Result};
-use crate::formats::values::{Kind, parse_decimal, parse_float, parse_int};
+use crate::formats::values::{Kind, parse_bool};
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use std::sync::Arc;
 
@@ -20,13 +20,29 @@ pub(super) struct Lexicon {
     pub(super) timestamps: Option<Pattern>,
     /// Texts that are null beside the empty one.
     pub(super) nulls: Vec<Vec<u8>>,
+    /// Whether they are null in quotes, too.
+    pub(super) quoted_nulls: bool,
+    /// Whether nothing in quotes is null.
+    pub(super) quoted_empty: bool,
     /// Whether the usual markers are null, in columns of guessed types other than text.
     pub(super) markers: bool,
+    /// Texts that are true, and that are false, beside `true` and `false`.
+    pub(super) truths: [Vec<Vec<u8>>; 2],
 }
 
 impl Default for Lexicon {
     fn default() -> Self {
-        Lexicon { decimal: b'.', thousands: None, dates: None, timestamps: None, nulls: Vec::new(), markers: true }
+        Lexicon {
+            decimal: b'.',
+            thousands: None,
+            dates: None,
+            timestamps: None,
+            nulls: Vec::new(),
+            quoted_nulls: true,
+            quoted_empty: false,
+            markers: true,
+            truths: Default::default(),
+        }
     }
 }
 
@@ -74,8 +90,9 @@ impl Lexicon {
         (groups == 0 || digits == 3).then_some(number)
     }
 
-    /// The narrowest kind of a text that is not null.
+    /// The narrowest kind of a text that is not null. Blanks around what is no text do not count.
     pub(super) fn kind(&self, text: &[u8]) -> Kind {
+        let text = text.trim_ascii();
         if let Some(dates) = &self.dates
             && dates.date(text).is_some()
         {
@@ -86,11 +103,14 @@ impl Lexicon {
         {
             return if with_offset { Kind::TimestampTz } else { Kind::Timestamp };
         }
+        if self.is_truth(text).is_some() {
+            return Kind::Bool;
+        }
         let kind = match self.is_plain() {
             true => Kind::of(text),
-            false => self.kind_of_number(text).unwrap_or_else(|| match Kind::of(text) {
-                Kind::Int | Kind::Decimal | Kind::Float => Kind::Text,
-                other => other,
+            false => self.kind_of_number(text).unwrap_or_else(|| match Kind::of_number(text) {
+                Some(_) => Kind::Text,
+                None => Kind::of(text),
             }),
         };
         match kind {
@@ -102,24 +122,44 @@ impl Lexicon {
 
     fn kind_of_number(&self, text: &[u8]) -> Option<Kind> {
         let number = self.number(text)?;
-        let (text, end) = (number.text(), number.len);
-        if parse_int(text, 0, end).is_some() {
-            Some(Kind::Int)
-        } else if !text.contains(&b'.') && parse_decimal(text, 0).is_some() {
-            Some(Kind::Decimal)
-        } else {
-            parse_float(text, 0, end).map(|_| Kind::Float)
-        }
+        Kind::of_number(number.text())
     }
 
-    /// Whether an unquoted text is null in all columns.
+    /// What a text means that was said to be a truth.
+    fn is_truth(&self, text: &[u8]) -> Option<bool> {
+        let [yes, no] = &self.truths;
+        let among = |list: &[Vec<u8>]| list.iter().any(|t| t == text);
+        if among(yes) { Some(true) } else { among(no).then_some(false) }
+    }
+
+    /// A truth: those that were said, `true` and `false`, and where the type was declared what SQL takes for them.
+    pub(super) fn truth(&self, text: &[u8], declared: bool) -> Option<bool> {
+        let said = self.is_truth(text).or_else(|| parse_bool(text));
+        said.or_else(|| if declared { declared_truth(text) } else { None })
+    }
+
+    /// Whether a text, as it stands in the file, is null in all columns.
     pub(super) fn is_null(&self, text: &[u8]) -> bool {
         self.nulls.iter().any(|n| n == text)
+    }
+
+    /// The same of what was in quotes.
+    pub(super) fn is_quoted_null(&self, value: &[u8]) -> bool {
+        self.quoted_nulls && (self.is_null(value) || (value.is_empty() && self.quoted_empty))
     }
 
     /// Whether an unquoted text is null where it is no value.
     pub(super) fn is_marker(&self, text: &[u8]) -> bool {
         self.markers && MARKERS.contains(&text)
+    }
+}
+
+/// The texts that casts take for truths, in any case.
+fn declared_truth(text: &[u8]) -> Option<bool> {
+    match text.to_ascii_lowercase().as_slice() {
+        b"true" | b"t" | b"yes" | b"y" | b"1" => Some(true),
+        b"false" | b"f" | b"no" | b"n" | b"0" => Some(false),
+        _ => None,
     }
 }
 
@@ -145,6 +185,11 @@ impl Pattern {
     }
 
     fn parsed(&self, text: &[u8]) -> Option<Parsed> {
+        // A year of two digits is none of the first century.
+        let century = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+        if self.text.contains("%Y") && !text.windows(4).any(century) {
+            return None;
+        }
         let text = std::str::from_utf8(text).ok()?;
         let mut parsed = Parsed::new();
         parse(&mut parsed, text, self.items.iter()).ok()?;
@@ -202,7 +247,7 @@ mod tests {
         ] {
             assert_eq!(number(&german, text).as_deref(), wanted, "{text}");
         }
-        assert_eq!(german.kind(b"1.234"), Kind::Int);
+        assert_eq!((german.kind(b" 1.234 "), german.kind(b"01,5")), (Kind::Int, Kind::Text));
         assert_eq!(german.kind(b"1,5"), Kind::Float);
         assert_eq!(with(b',', None).kind(b"1.5"), Kind::Text);
         assert_eq!(with(b'.', Some(b',')).kind(b"1,234.5"), Kind::Float);
@@ -214,6 +259,7 @@ mod tests {
         let p = |text| Pattern::new("x", text).unwrap();
         assert_eq!(p("%d/%m/%Y").date(b"02/01/1970"), Some(1));
         assert_eq!(p("%d/%m/%Y").date(b"31/02/1970"), None);
+        assert_eq!((p("%d/%m/%Y").date(b"02/01/70"), p("%d/%m/%y").date(b"02/01/70")), (None, Some(1)));
         assert_eq!(p("%d.%m.%Y %H:%M").timestamp(b"01.01.1970 00:01"), Some((60_000_000, false)));
         assert_eq!(p("%d.%m.%Y").timestamp(b"02.01.1970"), Some((86_400_000_000, false)));
         assert_eq!(p("%Y-%m-%d %H:%M:%S.%g").timestamp(b"1970-01-01 00:00:00.250"), Some((250_000, false)));
@@ -224,9 +270,25 @@ mod tests {
     }
 
     #[test]
+    fn truths() {
+        let said = Lexicon { truths: [vec![b"ja".to_vec()], vec![b"0".to_vec()]], ..Lexicon::default() };
+        assert_eq!((said.kind(b"ja"), said.kind(b"0"), said.kind(b"1")), (Kind::Bool, Kind::Bool, Kind::Int));
+        assert_eq!(
+            (said.truth(b"ja", false), said.truth(b"0", false), said.truth(b"yes", false)),
+            (Some(true), Some(false), None)
+        );
+        assert_eq!(
+            (said.truth(b"YES", true), said.truth(b"n", true), said.truth(b"2", true)),
+            (Some(true), Some(false), None)
+        );
+        assert_eq!(Lexicon::default().kind(b"yes"), Kind::Text);
+    }
+
+    #[test]
     fn nulls_and_markers() {
         let l = Lexicon { nulls: vec![b"-".to_vec()], ..Lexicon::default() };
         assert!(l.is_null(b"-") && !l.is_null(b"NA") && l.is_marker(b"NA") && !l.is_marker(b"Na"));
+        assert!(l.is_quoted_null(b"-") && !Lexicon { quoted_nulls: false, ..l.clone() }.is_quoted_null(b"-"));
         assert!(!Lexicon { markers: false, ..Lexicon::default() }.is_marker(b"NA"));
     }
 }

@@ -22,6 +22,7 @@
 
 mod decode;
 mod dialect;
+mod footer;
 mod infer;
 mod lenient;
 mod lexicon;
@@ -38,9 +39,12 @@ mod write;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod tests;
 
 pub use report::{Sniffed, sniff_csv};
+pub use structure::scan_structure;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;

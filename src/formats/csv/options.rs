@@ -1,7 +1,9 @@
 //! The options of read_csv: one table, which the parser asks and docs/formats.md prints; and what was said by them.
 
 use super::lexicon::Pattern;
+use super::structure::{MOST, Tail};
 use crate::error::{Error, Result};
+use crate::formats::faults::OnError;
 use crate::formats::options::{self, Given, Row};
 use std::collections::BTreeMap;
 
@@ -13,9 +15,9 @@ const fn row(names: &'static [&'static str], takes: &'static str, does: &'static
 pub(in crate::formats) static READING: &[Row] = &[
     row(
         &["delimiter", "delim", "sep", "separator"],
-        "a character, `tab`, `auto`",
+        "a text of up to 8 bytes, `tab`, `auto`",
         "What separates fields. Found: `,` `;` `|`, tab, and where every line agrees `:` `~` `^`, space and the control \
-         characters 1, 30, 31.",
+         characters 1, 30, 31. Delimiters of several characters (`||`) are not looked for.",
     ),
     row(
         &["quote", "quotechar", "quote_char"],
@@ -43,6 +45,11 @@ pub(in crate::formats) static READING: &[Row] = &[
         &["skip", "skip_rows", "skiprows"],
         "a number",
         "Lines before everything else that are skipped. Found: lines above a header, where the rows below it are alike.",
+    ),
+    row(
+        &["skip_footer", "skipfooter"],
+        "a number",
+        "Lines at the end of each file that are skipped. Not of compressed files.",
     ),
     row(
         &["new_line", "lineterminator", "eol_char"],
@@ -93,6 +100,22 @@ pub(in crate::formats) static READING: &[Row] = &[
          `n/a`, `#N/A`, `<NA>` and `\\N` are null where a column has numbers, dates, times or booleans otherwise; in columns \
          of text they stay text. A list without items turns that off.",
     ),
+    row(
+        &["allow_quoted_nulls"],
+        "`true`, `false`",
+        "Whether the texts of `nullstr` are null in quotes, too. Without it they are, but `\"\"` is an empty text.",
+    ),
+    row(
+        &["skip_initial_space", "skipinitialspace"],
+        "`true`, `false`, `auto`",
+        "Whether blanks before a field are not of it, so that quotes behind them quote. Found: where quotes stand behind blanks.",
+    ),
+    row(
+        &["true_values"],
+        "a text, or a list",
+        "Texts that are true, beside `true`. Where a column is declared to be boolean, `t`, `yes`, `y` and `1` are, too.",
+    ),
+    row(&["false_values"], "a text, or a list", "The same of what is false."),
     row(&["force_not_null"], "a list of names", "Columns of text whose empty fields, and nulls, are texts."),
     row(
         &["dateformat", "date_format"],
@@ -110,9 +133,10 @@ pub(in crate::formats) static READING: &[Row] = &[
     row(&["limit", "nrows", "n_rows"], "a number", "At most so many rows of each file."),
     row(
         &["ragged"],
-        "`error`, `pad`, `truncate`",
+        "`error`, `pad`, `truncate`, `reject`",
         "Rows of another length. `pad`: what a short row lacks is null; one that is longer than the header (without one: \
-         than the longest in the head of the file) is an error. `truncate`: that, and what a long row has too much is dropped.",
+         than the longest in the head of the file) is an error. `truncate`: that, and what a long row has too much is dropped. \
+         `reject`: such rows are left out and told by `FROM rejects()`.",
     ),
     row(&["null_padding"], "`true`, `false`", "As `ragged => 'pad'`."),
     row(&["truncate_ragged_lines"], "`true`, `false`", "As `ragged => 'truncate'`."),
@@ -122,7 +146,7 @@ pub(in crate::formats) static READING: &[Row] = &[
         "bytes",
         "The longest record; a longer one is an error. 64 MiB, if it is not said.",
     ),
-    row(&["parallel"], "`true`, `false`", "Taken and without effect: whether a file is cut is decided by its dialect."),
+    row(&["parallel"], "`true`, `false`", "Whether a file is cut, if its dialect lets it be."),
     row(&["buffer_size"], "bytes", "Taken and without effect: buffers are sized by the budget."),
 ];
 
@@ -135,6 +159,15 @@ pub(super) enum Ragged {
     Pad,
     /// Short ones are filled, long ones cut.
     Truncate,
+    /// They are left out, and told.
+    Reject,
+}
+
+impl Ragged {
+    /// Whether all rows that come out have the length that the file's first one has.
+    pub(super) fn is_even(self) -> bool {
+        matches!(self, Ragged::Error | Ragged::Reject)
+    }
 }
 
 /// How many rows types are guessed from.
@@ -152,18 +185,24 @@ pub(super) enum Sampled {
 /// What the user said. `None` is to be found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
-    pub(super) delimiter: Option<u8>,
+    pub(super) delimiter: Option<(u8, Tail)>,
     pub(super) quote: Option<Option<u8>>,
     pub(super) escape: Option<Option<u8>>,
     pub(super) comment: Option<Option<u8>>,
     pub(super) newline: Option<u8>,
     pub(super) skip: Option<usize>,
+    pub(super) footer: usize,
     pub(super) header: Option<bool>,
     pub(super) decimal: Option<u8>,
     pub(super) strict: Option<bool>,
     pub(super) thousands: Option<u8>,
     pub(super) names: Option<Vec<String>>,
     pub(super) nulls: Option<Vec<Vec<u8>>>,
+    pub(super) quoted_nulls: Option<bool>,
+    /// Whether what cannot be read is left out.
+    pub(super) lenient: bool,
+    pub(super) truths: [Vec<Vec<u8>>; 2],
+    pub(super) spaced: Option<bool>,
     pub(super) keep_empty: Vec<String>,
     pub(super) dates: Option<Pattern>,
     pub(super) timestamps: Option<Pattern>,
@@ -172,6 +211,8 @@ pub(super) struct Said {
     pub(super) max_record: usize,
     pub(super) normalize: bool,
     pub(super) all_text: bool,
+    /// Whether a file is not to be cut.
+    pub(super) one_piece: bool,
     pub(super) sampled: Sampled,
 }
 
@@ -191,20 +232,26 @@ impl Said {
             return Err(Error::query("the options columns and names both name the columns"));
         }
         let texts = |list: Vec<String>| list.into_iter().filter(|n| !n.is_empty()).map(String::into_bytes).collect();
+        let truths = |name: &str| given.list(name).map(|list| list.map(texts).unwrap_or_default());
         let size = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
         let mut said = Said {
-            delimiter: mark(&given, "delimiter")?.flatten(),
+            delimiter: delimiter(&given)?,
             quote: mark(&given, "quote")?,
             escape: mark(&given, "escape")?,
             comment: mark(&given, "comment")?,
             newline: newline(&given)?,
             skip: given.number("skip", 0)?.map(size),
+            footer: given.number("skip_footer", 0)?.map_or(0, size),
             header: auto(&given, "header")?,
             decimal: decimal(&given)?,
             strict: auto(&given, "strict_mode")?,
             thousands: mark(&given, "thousands")?.flatten(),
             names: names.or(columns.map(|pairs| pairs.into_iter().map(|(name, _)| name).collect())),
             nulls: given.list("nullstr")?.map(texts),
+            truths: [truths("true_values")?, truths("false_values")?],
+            quoted_nulls: given.flag("allow_quoted_nulls")?,
+            lenient: OnError::of(options)?.is_lenient(),
+            spaced: auto(&given, "skip_initial_space")?,
             keep_empty: given.list("force_not_null")?.unwrap_or_default(),
             dates: pattern(&given, "dateformat")?,
             timestamps: pattern(&given, "timestampformat")?,
@@ -213,6 +260,7 @@ impl Said {
             max_record: given.number("max_line_size", 1)?.map_or(MAX_RECORD, size).min(MAX_RECORD),
             normalize: given.flag("normalize_names")?.unwrap_or(false),
             all_text: given.flag("all_varchar")?.unwrap_or(false),
+            one_piece: given.flag("parallel")? == Some(false),
             sampled: sampled(&given)?,
         };
         if given.flag("auto_detect")? == Some(false) {
@@ -224,7 +272,8 @@ impl Said {
 
     /// What is not said is as RFC 4180 has it, without a header.
     fn assume(&mut self) {
-        self.delimiter = self.delimiter.or(Some(b','));
+        self.delimiter = self.delimiter.or(Some((b',', Tail::default())));
+        self.spaced = self.spaced.or(Some(false));
         self.quote = self.quote.or(Some(Some(b'"')));
         self.escape = self.escape.or(Some(None));
         self.comment = self.comment.or(Some(None));
@@ -237,8 +286,14 @@ impl Said {
     /// # Errors
     /// One character that means two things.
     fn check(&self) -> Result<()> {
+        let single = self.delimiter.filter(|(_, tail)| tail.bytes().is_empty()).map(|(byte, _)| byte);
+        if let (Some((first, tail)), Some(quote)) = (self.delimiter, self.quote.flatten())
+            && (first == quote || tail.bytes().contains(&quote))
+        {
+            return Err(Error::query("the quote is part of the delimiter"));
+        }
         let marks = [
-            ("delimiter", self.delimiter),
+            ("delimiter", single),
             ("quote", self.quote.flatten()),
             ("comment", self.comment.flatten()),
             ("thousands", self.thousands),
@@ -249,7 +304,7 @@ impl Said {
                 return Err(Error::query(format!("the {name} and the {other} are the same character")));
             }
         }
-        if self.escape.flatten().is_some_and(|e| Some(e) == self.delimiter) {
+        if self.escape.flatten().is_some_and(|e| self.delimiter.is_some_and(|(first, _)| first == e)) {
             return Err(Error::query("the escape and the delimiter are the same character"));
         }
         if self.thousands.is_some_and(|t| t == self.decimal.unwrap_or(b'.')) {
@@ -265,6 +320,22 @@ fn mark(given: &Given<'_>, name: &str) -> Result<Option<Option<u8>>> {
         None | Some("auto") => Ok(None),
         Some("" | "(empty)" | "\\0" | "\0") => Ok(Some(None)),
         Some(text) => options::byte(name, text).map(|b| Some(Some(b))),
+    }
+}
+
+/// What separates fields: its first byte and the rest of it.
+fn delimiter(given: &Given<'_>) -> Result<Option<(u8, Tail)>> {
+    let text = match given.get("delimiter") {
+        None | Some("auto" | "" | "(empty)") => return Ok(None),
+        Some("\\t" | "tab") => "\t",
+        Some(text) => text,
+    };
+    match Tail::of(text.as_bytes()).filter(|_| !text.contains(['\n', '\r'])) {
+        Some(delimiter) => Ok(Some(delimiter)),
+        None => {
+            let message = format!("option delimiter: {text:?} is longer than {MOST} bytes, or ends lines");
+            Err(Error::query(message).advise("new_line => .. says what ends lines"))
+        }
     }
 }
 
@@ -302,15 +373,10 @@ fn ragged(given: &Given<'_>) -> Result<Ragged> {
         Some("error") => Some(Ragged::Error),
         Some("pad") => Some(Ragged::Pad),
         Some("truncate") => Some(Ragged::Truncate),
-        Some("reject") => {
-            let error = Error::unsupported("ragged => 'reject'");
-            return Err(
-                error.advise("on_error => 'reject' leaves out rows that are not even, and others that cannot be read")
-            );
-        }
+        Some("reject") => Some(Ragged::Reject),
         Some(other) => {
             let error = Error::query(format!("option ragged: there is no {other:?}"));
-            return Err(error.advise("'error', 'pad' or 'truncate'"));
+            return Err(error.advise("'error', 'pad', 'truncate' or 'reject'"));
         }
     };
     let padded = given.flag("null_padding")?.filter(|yes| *yes).map(|_| Ragged::Pad);
@@ -350,13 +416,17 @@ mod tests {
     #[test]
     fn values_and_their_errors() {
         let s = said(&[("delim", "tab"), ("quote", ""), ("skip", "2"), ("nullstr", "[\"NA\", \"\"]")]).unwrap();
-        assert_eq!((s.delimiter, s.quote, s.skip, s.escape), (Some(b'\t'), Some(None), Some(2), None));
+        let tab = Some((b'\t', Tail::default()));
+        assert_eq!((s.delimiter, s.quote, s.skip, s.escape), (tab, Some(None), Some(2), None));
+        assert_eq!(said(&[("delimiter", "||")]).unwrap().delimiter, Tail::of(b"||"));
+        assert_eq!(said(&[("ragged", "reject")]).unwrap().ragged, Ragged::Reject);
         assert_eq!(s.nulls, Some(vec![b"NA".to_vec()]));
         assert_eq!(said(&[("null_padding", "true")]).unwrap().ragged, Ragged::Pad);
         assert_eq!(said(&[("sample_size", "-1")]).unwrap().sampled, Sampled::All);
         assert_eq!(said(&[("columns", "{\"b\": \"int\", \"a\": \"text\"}")]).unwrap().names.unwrap(), ["b", "a"]);
         for (name, bad) in [
-            ("delimiter", "||"),
+            ("delimiter", "123456789"),
+            ("delimiter", "|\n"),
             ("skip", "-1"),
             ("skip", "x"),
             ("header", "maybe"),
@@ -371,6 +441,7 @@ mod tests {
         }
         for pair in [
             [("delimiter", "'"), ("quote", "'")],
+            [("delimiter", "|'"), ("quote", "'")],
             [("delim", ","), ("sep", ",")],
             [("ragged", "truncate"), ("null_padding", "true")],
             [("thousands", ","), ("decimal", ",")],

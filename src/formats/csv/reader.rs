@@ -1,6 +1,7 @@
 //! Reads one split: windows of text to batches.
 
 use super::decode::{Bad, Column, Decoder};
+use super::footer;
 use super::lenient;
 use super::options::MAX_RECORD;
 use super::rows::{Rows, Uneven};
@@ -33,20 +34,27 @@ pub(super) struct CsvReader {
     left: u64,
     /// Whether the split is not its file's first: what is wrong may be wrong because a quote before it was.
     later: bool,
+    /// Whether the split is only a part of its file.
+    cut: bool,
+    /// Where lines begin that are no rows, at the end of the file.
+    footer: u64,
 }
 
 impl CsvReader {
     pub(super) fn open(scan: &Arc<Shared>, index: usize) -> Result<Self> {
-        let input = scan.window_at(index)?;
         let split = scan.split(index)?;
         let file = scan.file(split)?.clone();
+        let footer = footer::begin_of(&file, &scan.dialect.said, scan.dialect.marks.newline)?;
+        let input = scan.window_at(index)?.map(|(window, stop)| (window, stop.min(footer)));
         let newline = scan.dialect.marks.newline;
         let leave =
             |(window, _): &(Window, u64)| Leaving::new(&scan.spec.rejects, &file, window.offset(window.pos()), newline);
-        let leaving = input.as_ref().filter(|_| scan.on_error.is_lenient()).map(leave);
+        let leaving = input.as_ref().filter(|_| scan.leaves()).map(leave);
+        let cut = scan.is_cut(split);
         let (left, later) = (scan.dialect.said.limit.unwrap_or(u64::MAX), split.range.start > 0);
         let (found, want) = (Structure::default(), scan.window);
-        Ok(CsvReader { scan: scan.clone(), file, leaving, input, found, want, counted: 0, left, later })
+        let scan = scan.clone();
+        Ok(CsvReader { scan, file, leaving, input, found, want, counted: 0, left, later, cut, footer })
     }
 
     /// Finds the next rows; false at the end.
@@ -57,24 +65,30 @@ impl CsvReader {
         }
         window.refill(self.want)?;
         loop {
-            let (start, end) = (window.pos(), window.filled());
+            let (start, end) = (window.pos(), window.place(self.footer));
+            let last = window.is_last() || window.offset(end) >= self.footer;
             if window.offset(start) >= *stop {
                 return Ok(false);
             }
             let rows_only = self.scan.only_counts();
             let max_rows = if rows_only { usize::MAX } else { self.scan.spec.batch_rows.max(1) };
-            let piece = Piece { start, end, stop: window.place(*stop), last: window.is_last(), max_rows, rows_only };
+            let piece = Piece { start, end, stop: window.place(*stop), last, max_rows, rows_only };
             if start < end {
                 let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
                 let found = !self.found.row_ends.is_empty();
+                let lenient = self.scan.on_error.is_lenient();
                 match (scanned, &mut self.leaving) {
-                    (Ok(()), None) if found => {
+                    (Ok(()), _) if found && !lenient => {
                         check_lengths(&self.found, window, &self.scan, &self.file)?;
                         return Ok(true);
                     }
                     (_, Some(_)) if found => return Ok(true),
                     (Ok(()), _) => {}
-                    (Err(b), Some(leaving)) if !self.scan.dialect.may_be_loose(b) => {
+                    // Where the splits behind begin was told by all quotes: a new start reads the file in one piece.
+                    (Err(b), Some(_)) if lenient && self.cut => {
+                        return Err(broken(b, window, &self.scan, &self.file).misfit());
+                    }
+                    (Err(b), Some(leaving)) if lenient && !self.scan.dialect.may_be_loose(b) => {
                         lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, b.reason())?;
                         continue;
                     }
@@ -85,7 +99,7 @@ impl CsvReader {
             }
             let most = self.scan.dialect.said.max_record;
             if end - start > most {
-                if let Some(leaving) = &mut self.leaving {
+                if let Some(leaving) = self.leaving.as_mut().filter(|_| self.scan.on_error.is_lenient()) {
                     let reason = format!("a record is longer than {most} bytes");
                     lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, &reason)?;
                     continue;
@@ -124,13 +138,19 @@ impl CsvReader {
         batch(&self.scan, Vec::new(), rows).map(Some)
     }
 
-    /// Decodes the rows found, those that the filter keeps.
+    /// Decodes the rows found, those that the filter keeps. Rows of another length are left out, where that is wanted.
     fn decode(&mut self) -> Result<Option<RecordBatch>> {
         let Some((window, _)) = &self.input else { return Ok(None) };
         let scan = &*self.scan;
-        let mut spare = Vec::new();
-        let mut rows = Rows::new(window.bytes(), &self.found, &mut spare, &scan.dialect.shape())
-            .map_err(|u| doubted(uneven(u, window, scan, &self.file), scan, self.later))?;
+        let (mut spare, shape) = (Vec::new(), scan.dialect.shape());
+        let mut rows = match &mut self.leaving {
+            None => Rows::new(window.bytes(), &self.found, &mut spare, &shape)
+                .map_err(|u| doubted(uneven(u, window, scan, &self.file), scan, self.later))?,
+            Some(leaving) => {
+                let mut leave = |row: Uneven| leaving.leave(lenient::fault_of(row, shape.columns), window);
+                Rows::regular(window.bytes(), &self.found, &mut spare, &shape, &mut leave)
+            }
+        };
         rows.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= rows.len() as u64;
         if rows.len() == 0 {
@@ -170,7 +190,7 @@ impl SplitReader for CsvReader {
         }
         let mut passed = 0;
         while self.advance()? {
-            let decoded = if self.leaving.is_some() { self.decode_leniently()? } else { self.decode()? };
+            let decoded = if self.scan.on_error.is_lenient() { self.decode_leniently()? } else { self.decode()? };
             let Some((window, _)) = &mut self.input else { return Ok(None) };
             let end = self.found.row_end(self.found.row_ends.len() - 1) + 1;
             if let Some(leaving) = &mut self.leaving {

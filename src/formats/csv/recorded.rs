@@ -42,10 +42,14 @@ fn options(given: &Map<String, Value>, text: &str) -> Option<Asked> {
     }
     let mut wanted = None;
     let short = |v: &Value| v.as_str().filter(|s| s.len() == 1).map(str::to_string);
+    // Longer ones are regular expressions.
+    let plain = |s: &&str| s.chars().count() == 1 || s.chars().all(|c| c.is_alphanumeric() || ":,;&~%".contains(c));
+    let separator = |v: &Value| v.as_str().filter(plain).map(str::to_string);
     for (name, value) in given {
         match (name.as_str(), value) {
             (_, Value::Null) if name != "header" => continue,
-            ("sep" | "delimiter", v) => set("delimiter", short(v)?),
+            ("sep" | "delimiter", v) => set("delimiter", separator(v)?),
+            ("true_values" | "false_values", v) => set(name, v.to_string()),
             ("quotechar", v) => set("quote", short(v)?),
             ("quoting", Value::Number(n)) if n.as_i64() == Some(3) => set("quote", String::new()),
             ("quoting", Value::Number(n)) if n.as_i64().is_some_and(|n| n < 3) => None,
@@ -66,7 +70,7 @@ fn options(given: &Map<String, Value>, text: &str) -> Option<Asked> {
             ("nrows", v) => set("limit", v.as_str().map_or(v.to_string(), str::to_string)),
             ("skip_blank_lines", Value::Bool(true)) | ("keep_default_na", _) => None,
             ("on_bad_lines", v) if v.as_str() == Some("error") => None,
-            ("skipfooter", v) if v.as_i64() == Some(0) => None,
+            ("skipfooter", Value::Number(n)) => set("skip_footer", n.to_string()),
             ("names", v) => {
                 if !given.contains_key("header") {
                     set("header", "false".into());

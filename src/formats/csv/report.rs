@@ -36,6 +36,8 @@ pub struct Sniffed {
     pub nulls: Vec<String>,
     /// Whether quotes stand only where they should.
     pub strict: bool,
+    /// Whether blanks before fields are not of them.
+    pub spaced: bool,
     /// The options that were given.
     pub given: BTreeMap<String, String>,
 }
@@ -60,7 +62,7 @@ fn sniffed(table: &Table) -> Result<Sniffed> {
     let pattern = |p: &Option<super::lexicon::Pattern>| p.as_ref().map(|p| p.text.clone());
     let markers = || MARKERS.iter().map(|m| String::from_utf8_lossy(m).into_owned()).collect();
     Ok(Sniffed {
-        delimiter: char::from(marks.delimiter).to_string(),
+        delimiter: String::from_utf8_lossy(&marks.delimits()).into_owned(),
         quote: mark(marks.quote),
         escape: mark(marks.escape.or(marks.quote)),
         new_line: if marks.newline == b'\r' {
@@ -83,6 +85,7 @@ fn sniffed(table: &Table) -> Result<Sniffed> {
             None => markers(),
         },
         strict: !marks.loose,
+        spaced: marks.spaced,
         given: table.def.options.clone(),
     })
 }
@@ -109,8 +112,14 @@ pub(super) fn notes(table: &Table) -> Result<String> {
     if found.decimal == "," {
         notes.push("decimal ','".into());
     }
+    if let Some(format) = &found.date_format {
+        notes.push(format!("dates as {format}"));
+    }
     if !found.strict {
         notes.push("quotes anywhere".into());
+    }
+    if found.spaced {
+        notes.push("blanks before fields are not of them".into());
     }
     Ok(notes.join(", "))
 }

@@ -14,6 +14,10 @@ pub(super) struct Rows<'a> {
     rows: usize,
     /// Whether a `\r` before the newline belongs to it.
     trim_cr: bool,
+    /// Bytes between fields.
+    width: usize,
+    /// What may quote a field behind blanks that are not of it.
+    spaced: Option<u8>,
 }
 
 /// What every row should look like.
@@ -69,7 +73,7 @@ impl<'a> Rows<'a> {
         spare: &'a mut Vec<u32>,
         shape: &Shape,
     ) -> Result<Self, Uneven> {
-        let (columns, trim_cr) = (shape.columns, shape.trim_cr);
+        let columns = shape.columns;
         let mut before = 0;
         let mut regular = shape.marks.comment.is_none();
         for end in &found.row_ends {
@@ -78,10 +82,10 @@ impl<'a> Rows<'a> {
         }
         if regular {
             let rows = found.row_ends.len();
-            return Ok(Rows { bytes, spans: &found.spans, stride: columns, columns, rows, trim_cr });
+            return Ok(shape.rows(bytes, &found.spans, columns, rows));
         }
         let rows = evened(bytes, found, shape, spare, &mut Err)?;
-        Ok(Rows { bytes, spans: spare, stride: columns + 1, columns, rows, trim_cr })
+        Ok(shape.rows(bytes, spare, columns + 1, rows))
     }
 
     /// The same, without the rows that have another number of fields: those go to `uneven`.
@@ -97,7 +101,7 @@ impl<'a> Rows<'a> {
             Ok(())
         };
         let rows = evened(bytes, found, shape, spare, &mut leave).unwrap_or_default();
-        Rows { bytes, spans: spare, stride: shape.columns + 1, columns: shape.columns, rows, trim_cr: shape.trim_cr }
+        shape.rows(bytes, spare, shape.columns + 1, rows)
     }
 
     /// Keeps the first `rows`.
@@ -115,11 +119,15 @@ impl<'a> Rows<'a> {
     pub(super) fn field(&self, row: usize, column: usize) -> (usize, usize) {
         let k = row * self.stride + column;
         let Some([start, next]) = self.spans.get(k..).and_then(|s| s.first_chunk::<2>()) else { return (0, 0) };
-        let (start, mut end) = (*start as usize, (*next as usize).saturating_sub(1));
-        if column + 1 == self.columns && self.trim_cr && end > start && self.bytes.get(end - 1) == Some(&b'\r') {
+        let last = column + 1 == self.columns;
+        let (start, mut end) = (*start as usize, (*next as usize).saturating_sub(if last { 1 } else { self.width }));
+        if last && self.trim_cr && end > start && self.bytes.get(end - 1) == Some(&b'\r') {
             end -= 1;
         }
-        (start, end)
+        match self.spaced {
+            None => (start, end),
+            Some(quote) => unspaced(self.bytes, start, end, quote),
+        }
     }
 
     /// The text of a field, with its quotes.
@@ -166,10 +174,14 @@ fn evened(
             spans.extend_from_slice(of_row);
         } else if is_blank(bytes, at, end) {
             continue;
-        } else if fields < shape.columns && shape.ragged != Ragged::Error {
+        } else if fields < shape.columns && matches!(shape.ragged, Ragged::Pad | Ragged::Truncate) {
             shape.pad(bytes, of_row, spans);
         } else if fields > shape.columns && shape.ragged == Ragged::Truncate {
             spans.extend_from_slice(of_row.get(..=shape.columns).unwrap_or_default());
+            // What ends the last field is a delimiter, where rows end with a byte.
+            if let Some(end) = spans.last_mut() {
+                *end -= shape.marks.width() as u32 - 1;
+            }
         } else {
             uneven(Uneven { at, end, fields: Some(fields) })?;
             continue;
@@ -180,6 +192,11 @@ fn evened(
 }
 
 impl Shape {
+    fn rows<'a>(&self, bytes: &'a [u8], spans: &'a [u32], stride: usize, rows: usize) -> Rows<'a> {
+        let (width, spaced) = (self.marks.width(), self.marks.quote.filter(|_| self.marks.spaced));
+        Rows { bytes, spans, stride, columns: self.columns, rows, trim_cr: self.trim_cr, width, spaced }
+    }
+
     /// Whether a line is a comment.
     ///
     /// # Errors
@@ -189,7 +206,7 @@ impl Shape {
             return Ok(false);
         }
         let line = bytes.get(at..end).unwrap_or_default();
-        let fields = memchr::memchr_iter(self.marks.delimiter, line).count() + 1;
+        let fields = self.marks.pieces(line);
         match self.marks.inline || fields != self.columns {
             true => Ok(true),
             false => Err(Uneven { at, end, fields: None }),
@@ -215,8 +232,21 @@ impl Shape {
         if self.trim_cr && last == Some(&b'\r') {
             *end -= 1;
         }
+        // The end of the last field there is is now one between fields.
+        *end += self.marks.width() as u32 - 1;
         let end = *end;
         spans.extend(std::iter::repeat_n(end, self.columns + 1 - of_row.len()));
+    }
+}
+
+/// A field without the blanks before it, and those behind it where it is quoted.
+pub(super) fn unspaced(bytes: &[u8], start: usize, end: usize, quote: u8) -> (usize, usize) {
+    let text = bytes.get(start..end).unwrap_or_default();
+    let blanks = text.iter().take_while(|b| **b == b' ').count();
+    let behind = text.iter().rev().take_while(|b| **b == b' ').count();
+    match text.get(blanks) {
+        Some(b) if *b == quote => (start + blanks, end - behind),
+        _ => (start + blanks, end),
     }
 }
 
@@ -274,6 +304,36 @@ fn unescaped(text: &[u8], escape: u8) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The texts of rows of two columns.
+    fn texts(text: &str, marks: Marks, ragged: Ragged) -> Result<Vec<String>, Uneven> {
+        let mut bytes = text.as_bytes().to_vec();
+        let end = bytes.len();
+        bytes.resize(end + 64, 0);
+        let (mut found, mut spare) = (Structure::default(), Vec::new());
+        let piece =
+            super::super::structure::Piece { start: 0, end, stop: end, last: true, max_rows: 9, rows_only: false };
+        found.scan(&bytes, &marks, piece).unwrap();
+        let shape = Shape { columns: 2, trim_cr: true, ragged, marks };
+        let rows = Rows::new(&bytes, &found, &mut spare, &shape)?;
+        let row =
+            |r| (0..2).map(|c| String::from_utf8_lossy(rows.text(r, c)).into_owned()).collect::<Vec<_>>().join("<>");
+        Ok((0..rows.len()).map(row).collect())
+    }
+
+    #[test]
+    fn delimiters_of_several_bytes_and_blanks_before_fields() {
+        let (first, tail) = super::super::structure::Tail::of(b"||").unwrap();
+        let wide = Marks { tail, ..Marks::new(first, Some(b'"'), b'\n') };
+        let text = "a||b\r\n|||\n\"||\"||c|\n";
+        assert_eq!(texts(text, wide, Ragged::Error).unwrap(), ["a<>b", "<>|", "\"||\"<>c|"]);
+        let text = "a\r\nb||c||d||e\n||\n\nf||g\n";
+        assert_eq!(texts(text, wide, Ragged::Truncate).unwrap(), ["a<>", "b<>c", "<>", "f<>g"]);
+        assert!(texts(text, wide, Ragged::Error).is_err());
+        let spaced = Marks { spaced: true, ..Marks::new(b',', Some(b'"'), b'\n') };
+        let text = "a, b \n  \"x,y\" ,  \"z\"  \r\n , \n";
+        assert_eq!(texts(text, spaced, Ragged::Error).unwrap(), ["a<>b ", "\"x,y\"<>\"z\"", "<>"]);
+    }
 
     #[test]
     fn values_of_fields() {

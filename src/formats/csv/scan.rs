@@ -5,7 +5,8 @@
 //! in hand.
 
 use super::decode::Column;
-use super::dialect::{Dialect, LOOSE, behind_skipped, first_record};
+use super::dialect::{Dialect, LOOSE, WHOLE, behind_skipped, first_record};
+use super::options::Ragged;
 use super::reader::CsvReader;
 use super::structure::{Piece, Structure, odd};
 use crate::error::{Error, Place, Result};
@@ -62,14 +63,15 @@ const UNKNOWN: u8 = 2;
 impl CsvScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
         let mut dialect = Dialect::of(&table.def, &table.files)?;
-        if table.stats.settled.get(LOOSE.0).is_some_and(|text| text == LOOSE.1) {
+        let settled = |(name, value): (&str, &str)| table.stats.settled.get(name).is_some_and(|text| text == value);
+        if settled(LOOSE) {
             dialect.loosen();
         }
         let declared = Declared::of(&table.def)?;
         let on_error = OnError::of(&table.def.options)?;
         // Whether a split begins inside quotes is not to be told by counting them, where some of them are wrong.
-        let doubtful = on_error.is_lenient() && dialect.marks.quote.is_some();
-        let whole = doubtful || !dialect.marks.is_plain() || dialect.said.limit.is_some();
+        let one = dialect.said.one_piece || settled(WHOLE);
+        let whole = one || !dialect.marks.is_plain() || dialect.said.limit.is_some();
         let (splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, whole)?;
         let column = |index: &usize| -> Result<Column> {
             let field = table.schema.fields().get(*index).ok_or_else(|| Error::internal("no such column"))?;
@@ -139,9 +141,19 @@ impl Shared {
         self.table.files.get(split.file).ok_or_else(|| Error::internal("no such file"))
     }
 
+    /// Whether the file of a split is in several.
+    pub(super) fn is_cut(&self, split: &Split) -> bool {
+        split.range.start > 0 || self.file(split).is_ok_and(|file| split.range.end < file.end())
+    }
+
     /// Whether nothing of the rows is looked at.
     pub(super) fn only_counts(&self) -> bool {
-        self.wanted.is_empty() && self.filter.is_empty() && !self.on_error.is_lenient()
+        self.wanted.is_empty() && self.filter.is_empty() && !self.leaves()
+    }
+
+    /// Whether something may be left out.
+    pub(super) fn leaves(&self) -> bool {
+        self.on_error.is_lenient() || self.dialect.said.ragged == Ragged::Reject
     }
 
     pub(super) fn split(&self, index: usize) -> Result<&Split> {
@@ -295,13 +307,12 @@ impl Shared {
     }
 
     fn check_header(&self, record: &[u8]) -> Result<()> {
-        let names = self.dialect.named(&first_record(record, &self.dialect.marks));
-        let same = if self.dialect.named_by_header {
-            names == self.dialect.names
-        } else {
-            names.len() == self.dialect.names.len()
-        };
-        if same {
+        let header = first_record(record, &self.dialect.marks);
+        if !self.dialect.named_by_header && self.dialect.width(&header) == self.dialect.names.len() {
+            return Ok(());
+        }
+        let names = self.dialect.named(&header)?;
+        if self.dialect.named_by_header && names == self.dialect.names {
             return Ok(());
         }
         let message = format!(

@@ -12,10 +12,10 @@
 //! not text; comments must not look like rows; a preamble needs evidence below it; numbers with commas are decimals only
 //! where no number of the sample has a point and not all of them could be thousands.
 
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, Pattern};
 use super::options::{Ragged, Said};
-use super::rows::{is_blank, unquote};
-use super::structure::{Broken, Marks, Piece, Structure};
+use super::rows::{is_blank, unquote, unspaced};
+use super::structure::{Broken, Marks, Piece, Structure, Tail};
 use crate::formats::values::Kind;
 
 /// Rows of the sample that are looked at.
@@ -38,6 +38,8 @@ pub(super) struct Found {
     pub(super) skip: usize,
     pub(super) header: bool,
     pub(super) decimal: u8,
+    /// How dates are written, if they are not as ISO 8601 has it.
+    pub(super) dates: Option<Pattern>,
     /// How many columns there are; none where there is no row.
     pub(super) columns: usize,
     /// The first row.
@@ -54,8 +56,13 @@ pub(super) fn sniff(text: &[u8], last: bool, said: &Said, usual: u8) -> Found {
     let mut lexicon =
         Lexicon { decimal: said.decimal.unwrap_or(b'.'), thousands: said.thousands, ..Lexicon::default() };
     lexicon.nulls = said.nulls.clone().unwrap_or_default();
+    lexicon.quoted_nulls = said.quoted_nulls.unwrap_or(true);
+    lexicon.truths = said.truths.clone();
     lexicon.dates = said.dates.clone();
     lexicon.timestamps = said.timestamps.clone();
+    if lexicon.dates.is_none() {
+        lexicon.dates = dates(rows.get(1..).unwrap_or_default(), &lexicon);
+    }
     if said.decimal.is_none() && marks.delimiter != b',' && said.thousands.is_none() && has_decimal_commas(&rows) {
         lexicon.decimal = b',';
     }
@@ -67,7 +74,35 @@ pub(super) fn sniff(text: &[u8], last: bool, said: &Said, usual: u8) -> Found {
     };
     marks.loose = false;
     marks.loose = said.strict != Some(true) && (best.loosely > 0 || !marks.is_plain() || said.strict == Some(false));
-    Found { marks, skip: best.skip, header, decimal: lexicon.decimal, columns, first: rows.into_iter().next() }
+    let first = rows.into_iter().next();
+    Found { marks, skip: best.skip, header, decimal: lexicon.decimal, dates: lexicon.dates, columns, first }
+}
+
+/// How dates may be written.
+const DATES: [&str; 7] = ["%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"];
+
+/// How dates are written, where columns of them can be read in one way only, all in the same one, and none is as ISO 8601
+/// has it.
+fn dates(rows: &[Texts], lexicon: &Lexicon) -> Option<Pattern> {
+    let patterns: Vec<Pattern> = DATES.iter().filter_map(|text| Pattern::new("dateformat", text).ok()).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut found: Option<&Pattern> = None;
+    for column in 0..columns {
+        if matches!(column_kind(rows.iter(), column, lexicon), Kind::Date) {
+            return None;
+        }
+        let null = |f: &[u8]| f.is_empty() || lexicon.is_null(f) || lexicon.is_marker(f);
+        let values = || rows.iter().filter_map(|row| row.get(column)).filter(|f| !null(f));
+        // What is no date at all is told by its first value.
+        let fits = |p: &&Pattern| values().next().is_some() && values().all(|f| p.date(f.trim_ascii()).is_some());
+        let mut fitting = patterns.iter().filter(fits);
+        match (fitting.next(), fitting.next(), found) {
+            (Some(one), None, Some(known)) if known != one => return None,
+            (Some(one), None, _) => found = Some(one),
+            _ => {}
+        }
+    }
+    found.cloned()
 }
 
 /// The head of a file.
@@ -89,6 +124,8 @@ struct Cut {
     /// The number of fields of comments, were they rows.
     comments: Vec<usize>,
     loosely: u32,
+    /// Rows of several lines.
+    tall: usize,
     /// Lines from a quote that is not closed to the end of the sample.
     open: usize,
 }
@@ -105,12 +142,18 @@ impl Sample {
         let has = |needle: &[u8]| memchr::memmem::find(text, needle).is_some();
         let mut delimiters = vec![usual];
         delimiters.extend(USUAL.iter().chain(&RARE).filter(|d| **d != usual && text.contains(d)));
-        let delimiters = said.delimiter.map_or(delimiters, |d| vec![d]);
+        let delimiters: Vec<(u8, Tail)> = match said.delimiter {
+            Some(delimiter) => vec![delimiter],
+            None => delimiters.into_iter().map(|d| (d, Tail::default())).collect(),
+        };
         let mut quotes = vec![Some(b'"')];
         if has(b"\"") {
             quotes.push(None);
         } else if has(b"'") {
             quotes.push(Some(b'\''));
+        }
+        if said.escape == Some(Some(b'"')) {
+            quotes = vec![Some(b'"')]; // a quote that escapes itself is one that quotes
         }
         let quotes = said.quote.map_or(quotes, |q| vec![q]);
         let mut all = Vec::new();
@@ -124,8 +167,18 @@ impl Sample {
                     let inline = said.comment.is_some();
                     let marks =
                         Marks { escape, comment: *comment, inline, loose: true, ..Marks::new(0, quote, newline) };
-                    let free = |d: &&u8| Some(**d) != quote && Some(**d) != *comment && Some(**d) != escape;
-                    all.extend(delimiters.iter().filter(free).map(|d| Marks { delimiter: *d, ..marks }));
+                    let free = |(d, _): &&(u8, Tail)| ![quote, *comment, escape].contains(&Some(*d));
+                    for (delimiter, tail) in delimiters.iter().filter(free) {
+                        let marks = Marks { delimiter: *delimiter, tail: *tail, ..marks };
+                        let blank = || quote.is_some_and(|q| has(&[&marks.delimits()[..], b" ", &[q]].concat()));
+                        match said.spaced {
+                            Some(spaced) => all.push(Marks { spaced, ..marks }),
+                            None if *delimiter != b' ' && blank() => {
+                                all.extend([marks, Marks { spaced: true, ..marks }])
+                            }
+                            None => all.push(marks),
+                        }
+                    }
                 }
             }
         }
@@ -146,7 +199,20 @@ impl Sample {
             }
         }
         let plain = || self.cut(Marks { loose: true, ..Marks::new(usual, None, newline(self.text())) }, 0);
-        best.map_or_else(plain, |(_, cut)| cut)
+        let best = best.map_or_else(plain, |(_, cut)| cut);
+        self.without_quotes(&best, said).unwrap_or(best)
+    }
+
+    /// The same cut with quotes that have no meaning, where they hardly have one: some stand where none should, others
+    /// have made one row of several lines, and without any all lines are alike.
+    fn without_quotes(&self, cut: &Cut, said: &Said) -> Option<Cut> {
+        let (_, fields) = *cut.rows.first()?;
+        let doubtful = cut.loosely > 0 && cut.tall > 0 && fields > 1;
+        if !doubtful || said.quote.is_some() || said.escape.is_some() {
+            return None;
+        }
+        let bare = self.cut(Marks { quote: None, escape: None, spaced: false, ..cut.marks }, cut.skip);
+        bare.rows.iter().all(|(_, n)| *n == fields).then_some(bare)
     }
 
     fn cut(&self, marks: Marks, skip: usize) -> Cut {
@@ -163,15 +229,18 @@ impl Sample {
             }
             _ => 0,
         };
-        let mut cut = Cut { marks, skip, rows: Vec::new(), comments: Vec::new(), loosely: found.loosely, open };
+        let (rows, comments) = (Vec::new(), Vec::new());
+        let mut cut = Cut { marks, skip, rows, comments, loosely: found.loosely, tall: 0, open };
         let mut before = 0;
         for (r, end) in found.row_ends.iter().enumerate() {
             let (at, stop, fields) = (found.row_start(r), found.row_end(r), (end - before) as usize);
             before = *end;
             if marks.comment.is_some() && self.bytes.get(at).copied() == marks.comment {
                 let line = self.bytes.get(at..stop).unwrap_or_default();
-                cut.comments.push(memchr::memchr_iter(marks.delimiter, line).count() + 1);
+                cut.comments.push(marks.pieces(line));
             } else if !is_blank(&self.bytes, at, stop) {
+                let text = self.bytes.get(at..stop).unwrap_or_default();
+                cut.tall += usize::from(memchr::memchr(marks.newline, text).is_some());
                 cut.rows.push((at, fields));
             }
         }
@@ -251,13 +320,14 @@ impl Sample {
         let loosely = if cut.loosely > 0 { 0.05 } else { 0.0 };
         let skipped = if cut.skip > 0 { 0.01 } else { 0.0 };
         let escaped = if cut.marks.escape.is_some() { 0.001 } else { 0.0 };
+        let spaced = if cut.marks.spaced { 0.0005 } else { 0.0 };
         // A comment that could be a row is worse than anything but one column: the reader asks about it.
         let commented = match cut.marks.comment {
             None => 0.0,
             Some(_) if cut.comments.contains(&first) && said.comment.is_none() => 0.45,
             Some(_) => 0.001,
         };
-        let penalty = rare + loosely + skipped + escaped + commented;
+        let penalty = rare + loosely + skipped + escaped + spaced + commented;
         (alike + first.min(1000) as f64 * 1e-5 + unusual - penalty).max(0.0)
     }
 
@@ -341,15 +411,23 @@ pub(super) fn fields(bytes: &[u8], found: &Structure, r: usize, marks: &Marks) -
         spans = spans.split_last().map_or(spans, |(_, rest)| rest);
     }
     let loose = Marks { loose: true, ..*marks };
-    let field = |w: &[u32]| match w {
+    let last = spans.len().saturating_sub(2);
+    let field = |(n, w): (usize, &[u32])| match w {
         [a, b] => {
-            let text = bytes.get(*a as usize..(*b as usize).saturating_sub(1)).unwrap_or_default();
-            let text = if marks.newline == b'\n' { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+            let width = if n == last { 1 } else { marks.width() };
+            let (mut begin, mut end) = (*a as usize, (*b as usize).saturating_sub(width));
+            if marks.newline == b'\n' && end > begin && bytes.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
+            if let (Some(quote), true) = (marks.quote, marks.spaced) {
+                (begin, end) = unspaced(bytes, begin, end, quote);
+            }
+            let text = bytes.get(begin..end).unwrap_or_default();
             unquote(text, &loose, true).map(|v| v.into_owned()).unwrap_or_default()
         }
         _ => Vec::new(),
     };
-    spans.windows(2).map(field).collect()
+    spans.windows(2).enumerate().map(field).collect()
 }
 
 /// Whether the first row names columns: all its fields are texts, different, not empty, and nothing below says otherwise; or
@@ -501,6 +579,25 @@ mod tests {
         assert_eq!(marks("a,b\n\"x\"y,1\nz,2\n"), (Some('"'), None, ',', true));
         assert_eq!(marks("a\tb\n\"x\t1\ny\t2\nz\t3\nw\t4\n"), (None, None, '\t', false), "a quote that nobody closes");
         assert_eq!(marks("a,b\n1,\"x\n").0, Some('"'), "a file that is cut off");
+        let titles = "n\tt\n0\t\"\n0\t\"!\"\n0\t\"\"\"\n0\t\"a\"_b\n1\t\"c\n";
+        assert_eq!(marks(titles), (None, None, '\t', false), "titles that begin with quotes");
+        assert_eq!(marks("a,b\n\"x\ny\",1\nz\" w,2\n"), (Some('"'), None, ',', true), "a value of two lines");
+    }
+
+    #[test]
+    fn quotes_behind_blanks() {
+        let spaced = |text: &str| {
+            let f = found(text);
+            (f.marks.spaced, f.columns)
+        };
+        assert_eq!(spaced("a, b\n1, \"x,y\"\n2, \"z\"\n"), (true, 2));
+        assert_eq!(spaced("a, b\n1, x\n2, y\n"), (false, 2));
+        assert_eq!(spaced("a,b\n1,\"x, \"\"y\"\"\"\n2,z\n"), (false, 2));
+        let said = Said { spaced: Some(false), ..Said::default() };
+        assert!(!sniff(b"a, b\n1, \"xy\"\n2, \"z\"\n", true, &said, b',').marks.spaced);
+        let said = Said { escape: Some(Some(b'"')), ..Said::default() };
+        let doubled = sniff(b"1;\"a \"b\" c\"\n2;\"d\"\n", true, &said, b',');
+        assert_eq!((doubled.marks.quote, doubled.marks.escape, doubled.columns), (Some(b'"'), None, 2));
     }
 
     #[test]
@@ -526,6 +623,21 @@ mod tests {
         assert_eq!(decimal("a;b\n1,5;0.5\n2,5;1.5\n"), '.', "the other column has points");
         assert_eq!(decimal("a;b\n1,5;x\nx;y\n"), '.');
         assert_eq!(decimal("a\tb\n1,5\tx\n\ty\n-2,5\tz\n"), ',');
+    }
+
+    #[test]
+    fn how_dates_are_written() {
+        let told = |text: &str| found(text).dates.map(|p| p.text);
+        let some = |text: &str| Some(text.to_string());
+        assert_eq!(told("d,x\n31/01/2024,1\n01/02/2024,1\n"), some("%d/%m/%Y"));
+        assert_eq!(told("d,x\n01/31/2024,1\nNA,1\n,1\n"), some("%m/%d/%Y"));
+        assert_eq!(told("d;e\n1.2.2024;02.03.2024\n"), some("%d.%m.%Y"));
+        assert_eq!(told("d,x\n2024/01/02,1\n"), some("%Y/%m/%d"));
+        assert_eq!(told("d,e\n31/01/2024,01/31/2024\n"), None, "two ways");
+        assert_eq!(told("d,e\n31/01/2024,2024-01-31\n"), None, "and ISO");
+        assert_eq!(told("d,x\n01/02/2024,1\n03/04/2024,1\n"), None, "it could be either");
+        assert_eq!(told("d,x\n31/01/2024,1\nnever,1\n"), None);
+        assert!(found("d,e\n31/01/2024,28/02/2024\n01/01/2024,01/02/2024\n").header);
     }
 
     proptest::proptest! {

@@ -8,13 +8,14 @@
 //! ```
 //!
 //! A doubled quote closes and opens again, so it needs no case of its own. The result, [`Structure`], is a list of places:
-//! `spans[k]` is where the k-th field begins and, less one, where the field before it ends; `row_ends[r]` is the index in
-//! `spans` of what follows row r.
+//! `spans[k]` is where the k-th field begins and, less the width of what separates them, where the field before it ends;
+//! `row_ends[r]` is the index in `spans` of what follows row r.
 //!
 //! This is exact as long as quotes open only at the beginning of a field. Where one opens elsewhere, it must close before
 //! the field ends (then it is text as any other); else the scan reports it.
 //!
-//! Dialects with more than that (escapes, comments, quotes anywhere) go byte by byte: see [`walk`](super::walk).
+//! Dialects with more than that (escapes, comments, quotes anywhere, delimiters of several bytes) go byte by byte: see
+//! [`walk`](super::walk).
 //!
 //! The masks come from AVX2 where the machine has it, else from plain arithmetic; both are compiled from one body, and
 //! must give the same masks.
@@ -26,8 +27,10 @@ pub(super) struct Marks {
     pub(super) quote: Option<u8>,
     /// What may precede a quote inside a quoted field, if it is not the quote itself.
     pub(super) escape: Option<u8>,
-    /// What separates fields.
+    /// What separates fields, or begins to.
     pub(super) delimiter: u8,
+    /// What of a delimiter of several bytes follows its first one.
+    pub(super) tail: Tail,
     /// What ends rows: `\n`, or `\r` in files that have no `\n`.
     pub(super) newline: u8,
     /// What begins comments, if anything does.
@@ -36,17 +39,63 @@ pub(super) struct Marks {
     pub(super) inline: bool,
     /// Whether quotes may stand anywhere, as spreadsheets read them.
     pub(super) loose: bool,
+    /// Whether blanks before a field are not of it, so that a quote behind them quotes it.
+    pub(super) spaced: bool,
+}
+
+/// The longest delimiter, in bytes.
+pub(super) const MOST: usize = 8;
+
+/// What follows the first byte of a delimiter of several bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tail {
+    bytes: [u8; MOST - 1],
+    len: u8,
+}
+
+impl Tail {
+    /// The first byte of a delimiter and the rest of it; `None` where it has no bytes, or more than [`MOST`].
+    pub(super) fn of(delimiter: &[u8]) -> Option<(u8, Tail)> {
+        let (first, rest) = delimiter.split_first()?;
+        let mut tail = Tail { bytes: [0; MOST - 1], len: rest.len() as u8 };
+        tail.bytes.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some((*first, tail))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
 }
 
 impl Marks {
     /// Fields that `delimiter` separates and `quote` quotes, in lines.
     pub(super) fn new(delimiter: u8, quote: Option<u8>, newline: u8) -> Marks {
-        Marks { quote, escape: None, delimiter, newline, comment: None, inline: false, loose: false }
+        let (tail, escape, comment) = (Tail::default(), None, None);
+        Marks { quote, escape, delimiter, tail, newline, comment, inline: false, loose: false, spaced: false }
+    }
+
+    /// The delimiter.
+    pub(super) fn delimits(&self) -> Vec<u8> {
+        [&[self.delimiter], self.tail.bytes()].concat()
+    }
+
+    /// Bytes of the delimiter.
+    pub(super) fn width(&self) -> usize {
+        1 + usize::from(self.tail.len)
+    }
+
+    /// How many fields a line has whose quotes have no meaning.
+    pub(super) fn pieces(&self, line: &[u8]) -> usize {
+        1 + match self.tail.len {
+            0 => memchr::memchr_iter(self.delimiter, line).count(),
+            _ => memchr::memmem::find_iter(line, &self.delimits()).count(),
+        }
     }
 
     /// Whether masks tell the structure, so that a file can be cut anywhere.
     pub(super) fn is_plain(&self) -> bool {
-        self.escape.is_none() && self.comment.is_none() && !(self.loose && self.quote.is_some())
+        let quotes = self.quote.is_some() && (self.loose || self.spaced);
+        self.escape.is_none() && self.comment.is_none() && self.tail.len == 0 && !quotes
     }
 }
 
@@ -137,6 +186,25 @@ impl Structure {
             self.row_ends.pop();
         }
     }
+}
+
+/// How many fields a text of commas and lines has, for measurements: a piece at a time, as a reader finds them.
+pub fn scan_structure(text: &[u8]) -> usize {
+    const PIECE: usize = 512 << 10;
+    let (mut found, marks) = (Structure::default(), Marks::new(b',', Some(b'"'), b'\n'));
+    let (mut at, mut fields) = (0, 0);
+    // The last bytes of the text are the padding of the rest.
+    let all = text.len().saturating_sub(64);
+    while at < all {
+        let end = all.min(at + PIECE);
+        let piece = Piece { start: at, end, stop: end, last: end == all, max_rows: usize::MAX, rows_only: false };
+        if found.scan(text, &marks, piece).is_err() || found.row_ends.is_empty() {
+            break;
+        }
+        fields += found.row_ends.last().map_or(0, |n| *n as usize);
+        at = found.row_end(found.row_ends.len() - 1) + 1;
+    }
+    fields
 }
 
 /// One scan under way.
@@ -468,6 +536,24 @@ mod tests {
         assert_eq!(rows, want);
         let strict = Marks { comment: Some(b'#'), ..marks() };
         assert_eq!(walked("a,\"b\"c\n", strict), Err(Broken::StrayQuote(5)));
+        let spaced = Marks { spaced: true, ..marks() };
+        assert_eq!(
+            walked("a, \"b,c\" \n  \"d\",e\n", Marks { loose: true, ..spaced }).unwrap(),
+            [["a", " \"b,c\" "], ["  \"d\"", "e"]]
+        );
+        assert_eq!(walked("a,b \"\n", spaced), Err(Broken::StrayQuote(4)));
+    }
+
+    #[test]
+    fn delimiters_of_several_bytes() {
+        let (first, tail) = Tail::of(b"||").unwrap();
+        let wide = Marks { tail, ..Marks::new(first, Some(b'"'), b'\n') };
+        assert_eq!((wide.delimits(), wide.width(), wide.pieces(b"a|b||c|||")), (b"||".to_vec(), 2, 3));
+        // The walk's spans are those of the first byte behind; texts here end a byte before that.
+        assert_eq!(walked("a|b||\"c||d\"||\n", wide).unwrap(), [["a|b|", "\"c||d\"|", ""]]);
+        assert_eq!(walked("a||", wide).unwrap(), [["a|", ""]]);
+        assert_eq!(walked("a|", wide).unwrap(), [["a|"]]);
+        assert!(Tail::of(b"").is_none() && Tail::of(b"123456789").is_none());
     }
 
     proptest::proptest! {

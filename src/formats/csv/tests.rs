@@ -202,6 +202,13 @@ fn dialects_that_are_found() {
         ("a,b\r1,2\r3,4", "1|2 / 3|4"),
         ("n,v,t\n1,NA,NA\nNULL,2.5,x\n\\N,n/a,NULL\n", "1|-|NA / -|2.5|x / -|-|NULL"),
         ("d,b\n2024-01-01,true\nNA,NULL\n", "2024-01-01|true / -|-"),
+        ("a,b\n007,+49123\n8,5\n", "007|+49123 / 8|5"),
+        ("a,b\n9007199254740993,0\n0.5,1\n", "9007199254740993|0 / 0.5|1"),
+        ("a, b , c\n 1, 2.5 , x\n4,5, y\n", "1|2.5| x / 4|5.0| y"),
+        ("a, b\n1, \"x,y\"\n2, \"z\"\n", "1|x,y / 2|z"),
+        ("d,n\n31/01/2024,1\n01/02/2024,2\n", "2024-01-31|1 / 2024-02-01|2"),
+        ("d,n\n01/02/2024,1\n03/04/2024,2\n", "01/02/2024|1 / 03/04/2024|2"),
+        ("n\tt\n0\t\"\n1\t\"!\"_\n2\tx\n3\t\"\"\n", "0|\" / 1|\"!\"_ / 2|x / 3|\"\""),
     ] {
         assert_eq!(rows(text, &[]), wanted, "{text:?}");
     }
@@ -234,6 +241,19 @@ fn options_override_one_by_one() {
         ("a,b\n1,2\n", &[("dtypes", "[\"text\", \"double\"]")], "1|2.0"),
         ("x\ny\na,b\n1,2\n", &[("skip", "2")], "1|2"),
         ("a,b\n1,2\n", &[("new_line", "\\n"), ("parallel", "false"), ("header", "auto")], "1|2"),
+        ("a,b\n1,2\n3\n4,5,6\n7,8\n", &[("ragged", "reject")], "1|2 / 7|8"),
+        ("a||b\n1||\"x||y\"\n2||\"\"\n3|||z|\n", &[("delim", "||")], "1|x||y / 2|\"\" / 3||z|"),
+        ("a§b\r\n1§x\r\n2\r\n", &[("delim", "§"), ("ragged", "pad")], "1|x / 2|-"),
+        ("a,b\n\"NA\",x\n1,\"NA\"\n", &[("nullstr", "NA")], "-|x / 1|-"),
+        ("a,b\n\"NA\",x\n1,\"NA\"\n", &[("nullstr", "NA"), ("allow_quoted_nulls", "false")], "NA|x / 1|NA"),
+        ("a,b\n1,\"\"\n2,x\n", &[("allow_quoted_nulls", "true")], "1|- / 2|x"),
+        ("0,\\N\n1,\\\\N\n", &[("quote", ""), ("escape", "\\"), ("nullstr", "\\N")], "0|- / 1|\\N"),
+        ("a,b\n1,ja\n2,nein\n", &[("true_values", "ja"), ("false_values", "nein")], "1|true / 2|false"),
+        ("a,b\n1,Yes\n2,0\n", &[("types", "{\"b\": \"boolean\"}")], "1|true / 2|false"),
+        ("a,b\n1, \"x,y\"\n2, z\n", &[("skip_initial_space", "true")], "1|x,y / 2|z"),
+        ("a,b\n1, x\n2, z\n", &[("skip_initial_space", "false")], "1| x / 2| z"),
+        ("a,b\n1,x\n2,y\nTotal: \"3\nrows", &[("skip_footer", "2")], "1|x / 2|y"),
+        ("a,b\n007,+1\n8,2\n", &[("types", "{\"a\": \"int\", \"b\": \"double\"}")], "7|1.0 / 8|2.0"),
     ];
     for (text, options, wanted) in cases {
         assert_eq!(rows(text, options), *wanted, "{text:?} {options:?}");
@@ -244,7 +264,6 @@ fn options_override_one_by_one() {
     for (text, options, message) in [
         ("a,b\n1,2\n3\n", [("ragged", "error")], "1 fields"),
         ("a,b\n1,2\n3,4,5\n", [("ragged", "pad")], "3 fields"),
-        ("a,b\n1,2\n3,4,5\n", [("ragged", "reject")], "reject"),
         ("a,b\n1,2\n", [("names", "[\"x\", \"x\"]")], "twice"),
         ("a,b\n1,2\n3,4,5\n", [("force_not_null", "z")], "no column"),
         ("a,b\n1,x\nNA,y\n", [("types", "{\"a\": \"int\"}")], "not of type"),
@@ -264,9 +283,14 @@ fn with_other(rows: usize, place: usize, usual: &str, other: &str) -> String {
 fn what_changes_at_the_samples_end_is_noticed() {
     let sample: usize = 5;
     for place in [sample - 1, sample, sample + 1, 30] {
-        for (other, wanted) in
-            [("2.5,x", "2.5|x"), ("x,y", "x|y"), ("NA,y", "-|y"), ("6\",y", "6\"|y"), ("\"1\"2,y", "12|y")]
-        {
+        for (other, wanted) in [
+            ("2.5,x", "2.5|x"),
+            ("x,y", "x|y"),
+            ("NA,y", "-|y"),
+            ("6\",y", "6\"|y"),
+            ("\"1\"2,y", "12|y"),
+            ("07,z", "07|z"),
+        ] {
             let file = TestFile::new("a.csv", with_other(40, place, "1,x", other));
             for split_bytes in [1, 13, 1 << 20] {
                 let table = file.open(&[("sample_size", "5")]).unwrap();
@@ -398,9 +422,15 @@ fn texts_in_other_encodings_read_as_those_in_utf_8() {
     let e = error(std::str::from_utf8(b"a,b\n1,x\n").unwrap(), &[("encoding", "utf-32")]);
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     let file = TestFile::new("a.csv", &latin);
-    let e = read(&file.open(&[("header", "true")]).unwrap(), 1 << 20).unwrap_err();
+    let e = file.open(&[("header", "true")]).err().unwrap();
+    assert_eq!((e.message(), e.place().text.as_deref()), ("the name of a column is not UTF-8", Some("b\u{fffd}")));
+    assert!(e.advice().unwrap().contains("encoding =>"));
+    let named = [("header", "true"), ("names", "[\"a\", \"b\"]")];
+    let e = read(&file.open(&named).unwrap(), 1 << 20).unwrap_err();
     assert_eq!((e.message(), e.place().line), ("the text is not UTF-8", Some(2)));
     assert!(e.advice().unwrap().contains("encoding =>"));
+    let lenient = file.open(&[("header", "true"), ("on_error", "reject")]).unwrap();
+    assert_eq!(lenient.schema.field(1).name(), "b\u{fffd}");
     let json: Vec<u8> = "{\"a\": \"\u{e9}\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let file = TestFile::new("a.jsonl", json);
     assert_eq!(read(&file.open(&[]).unwrap(), 100).unwrap(), [[Some("\u{e9}".to_string())]]);

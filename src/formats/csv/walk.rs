@@ -13,7 +13,8 @@
 //!
 //! This is how spreadsheets (and the `csv` crate) read quotes where no quote should be: in `Plain` they are text, and text
 //! behind a closing quote belongs to the field. [`Structure::loosely`](super::structure::Structure) counts such places. A
-//! comment behind fields ends the last one, and is one more field, which begins behind the comment's mark.
+//! comment behind fields ends the last one, and is one more field, which begins behind the comment's mark. Where blanks
+//! before fields are not of them (`spaced`), a quote behind them quotes, and blanks behind the closing one are none of it.
 
 use super::structure::{Broken, Piece, Scan};
 
@@ -21,6 +22,8 @@ use super::structure::{Broken, Piece, Scan};
 enum State {
     Row,
     Field,
+    /// Blanks before a field, where they are not of it.
+    Blank,
     Plain,
     Quoted,
     Closed,
@@ -45,7 +48,8 @@ impl Scan<'_> {
                 continue;
             }
             state = self.next(state, byte, at)?;
-            at += 1;
+            let behind = state == State::Field && byte == self.marks.delimiter;
+            at += if behind { self.marks.width() } else { 1 };
         }
         let inside = state == State::Quoted;
         self.finish(at, inside)
@@ -54,9 +58,11 @@ impl Scan<'_> {
     fn next(&mut self, state: State, byte: u8, at: usize) -> Result<State, Broken> {
         let quote = Some(byte) == self.marks.quote;
         let comment = Some(byte) == self.marks.comment;
+        let blank = self.marks.spaced && byte == b' ' && byte != self.marks.delimiter;
         Ok(match state {
             State::Row if comment => State::Comment,
-            State::Row | State::Field if quote => State::Quoted,
+            State::Row | State::Field | State::Blank if blank => State::Blank,
+            State::Row | State::Field | State::Blank if quote => State::Quoted,
             State::Quoted => {
                 if quote {
                     State::Closed
@@ -70,19 +76,26 @@ impl Scan<'_> {
                 self.flatten(at, 1, 1);
                 State::Row
             }
-            _ if byte == self.marks.delimiter => {
-                self.end_field(at);
+            _ if byte == self.marks.delimiter && self.goes_on(at) => {
+                self.end_field(at + self.marks.width() - 1);
                 State::Field
             }
             _ if comment && self.marks.inline => {
                 self.end_field(at);
                 State::Comment
             }
+            State::Closed if blank => State::Closed,
             State::Closed if byte == b'\r' && self.bytes.get(at + 1) == Some(&self.marks.newline) => State::Closed,
             State::Closed => self.loosely(at)?,
             State::Plain if quote => self.loosely(at)?,
             _ => State::Plain,
         })
+    }
+
+    /// Whether the delimiter that begins here is all here.
+    fn goes_on(&self, at: usize) -> bool {
+        let (tail, end) = (self.marks.tail.bytes(), at + self.marks.width());
+        tail.is_empty() || (end <= self.piece.end && self.bytes.get(at + 1..end) == Some(tail))
     }
 
     fn end_field(&mut self, at: usize) {

@@ -5,7 +5,7 @@ use super::shape::is_json;
 use crate::error::{Error, Result};
 use crate::formats::text::{base_type, narrow};
 use crate::formats::values::{
-    TextBuilder, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp,
+    TextBuilder, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_plain_float, parse_timestamp,
 };
 use arrow::array::{
     ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray,
@@ -52,7 +52,8 @@ pub(super) struct Column {
 enum Values {
     Bool(BooleanBufferBuilder),
     Int(Vec<i64>, RangeInclusive<i64>),
-    Float(Vec<f64>),
+    /// Those that are guessed round no integer.
+    Float(Vec<f64>, bool),
     Decimal(Vec<i128>, RangeInclusive<i128>, u8, i8),
     Date(Vec<i32>),
     Timestamp(Vec<i64>, Option<Arc<str>>),
@@ -321,9 +322,13 @@ impl Column {
                 list.push(value.ok_or(Bad::Narrow(at))?);
                 end
             }
-            Values::Float(list) => {
+            Values::Float(list, guessed) => {
                 let end = number(text, at)?;
-                list.push(parse_float(text.bytes, at, end).ok_or(Bad::Misfit(at))?);
+                let value = match guessed {
+                    true => parse_plain_float(text.bytes, at, end),
+                    false => parse_float(text.bytes, at, end),
+                };
+                list.push(value.ok_or(Bad::Misfit(at))?);
                 end
             }
             _ => self.take_other(text, at, depth)?,
@@ -378,7 +383,7 @@ impl Column {
         match &mut self.values {
             Values::Bool(bits) => bits.append(false),
             Values::Int(list, _) => list.push(0),
-            Values::Float(list) => list.push(0.0),
+            Values::Float(list, _) => list.push(0.0),
             Values::Decimal(list, ..) => list.push(0),
             Values::Date(list) => list.push(0),
             Values::Timestamp(list, _) => list.push(0),
@@ -400,7 +405,7 @@ impl Column {
         match &mut self.values {
             Values::Bool(bits) => bits.truncate(len),
             Values::Int(list, _) => list.truncate(len),
-            Values::Float(list) => list.truncate(len),
+            Values::Float(list, _) => list.truncate(len),
             Values::Decimal(list, ..) => list.truncate(len),
             Values::Date(list) => list.truncate(len),
             Values::Timestamp(list, _) => list.truncate(len),
@@ -420,7 +425,7 @@ impl Column {
         let array: ArrayRef = match &mut self.values {
             Values::Bool(bits) => Arc::new(BooleanArray::new(bits.finish(), nulls)),
             Values::Int(list, _) => Arc::new(Int64Array::new(take_all(list).into(), nulls)),
-            Values::Float(list) => Arc::new(Float64Array::new(take_all(list).into(), nulls)),
+            Values::Float(list, _) => Arc::new(Float64Array::new(take_all(list).into(), nulls)),
             Values::Decimal(list, _, precision, scale) => {
                 let array = Decimal128Array::new(take_all(list).into(), nulls);
                 Arc::new(array.with_precision_and_scale(*precision, *scale)?)
@@ -453,7 +458,7 @@ impl Values {
         Ok(match &base_type(wanted)? {
             DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
             DataType::Int64 => Values::Int(Vec::new(), range_of(wanted)),
-            DataType::Float64 => Values::Float(Vec::new()),
+            DataType::Float64 => Values::Float(Vec::new(), guessed),
             DataType::Decimal128(precision, scale) => {
                 let most = 10i128.pow(u32::from(*precision).min(38)) - 1;
                 let range = if *wanted == DataType::UInt64 { 0..=i128::from(u64::MAX) } else { -most..=most };

@@ -86,10 +86,36 @@ fn guess(head: &[u8], last: bool) -> Layout {
             // Another value on the same line.
             Ok(behind) if text.at(line.space(behind)) == b'{' => Layout::Values,
             Err(Malformed(at)) if at == end && is_sound(text, start) => Layout::Values,
+            Ok(_) if goes_on_later(head, end) => Layout::Values,
             _ => Layout::Lines,
         },
         _ => Layout::Lines,
     }
+}
+
+/// Whether below whole lines, of which the first one ends at `end`, there is a value over several lines.
+fn goes_on_later(head: &[u8], mut end: usize) -> bool {
+    let text = Text { bytes: head };
+    while let Some(len) = head.get(end + 1..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let begin = end + 1;
+        end = begin + len;
+        let line = Text { bytes: head.get(..end).unwrap_or_default() };
+        let at = line.space(begin);
+        match line.skip(at) {
+            _ if at >= end => {}
+            Ok(_) => {}
+            Err(Malformed(place)) => {
+                let behind = text.skip(at).map(|behind| text.space(behind));
+                return place == end && behind.is_ok_and(|behind| behind >= head.len() || text.at(behind) == b'{');
+            }
+        }
+    }
+    false
+}
+
+/// Whether a file that begins so is JSON whose objects go on over lines.
+pub(in crate::formats) fn goes_on_over_lines(head: &[u8]) -> bool {
+    head.first() == Some(&b'{') && guess(head, false) == Layout::Values
 }
 
 /// Whether the value at `start` is sound as far as it is there.
@@ -118,6 +144,10 @@ mod tests {
             // A first line that is broken, rather than the beginning of something.
             ("{\"a\":\n{\"a\":2}}x\n", Layout::Values),
             ("{\"a\":1,\n{\"a\":2}\n", Layout::Lines),
+            ("{\"a\":1}\n\n{\"a\":\n2}\n{\"a\":3}\n", Layout::Values),
+            ("{\"a\":1}\n{\"a\":\n{\"a\":3}\n", Layout::Lines),
+            ("{\"a\":1}\n{\"a\":2\n", Layout::Lines),
+            ("{\"a\":1}\nx\n{\"a\":3}\n", Layout::Lines),
             ("12\n13\n", Layout::Lines),
             ("", Layout::Lines),
         ] {

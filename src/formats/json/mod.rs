@@ -33,6 +33,7 @@ mod lenient_tests;
 #[cfg(test)]
 mod tests;
 
+pub(super) use layout::goes_on_over_lines;
 pub use objects::{Seen, objects_of};
 pub use shape::is_json;
 

@@ -271,7 +271,8 @@ impl JsonReader {
     fn left_out(&mut self, bad: Bad, at: usize, end: usize, window: &Window) -> Result<()> {
         let widens = match bad {
             Bad::Key(_) => true,
-            Bad::Narrow(_) => self.object.was_guessed(),
+            // What widens has widened, where all was looked at.
+            Bad::Narrow(_) => self.object.was_guessed() && !self.scan.options.full,
             _ => false,
         };
         if self.leaving.is_none() || widens {

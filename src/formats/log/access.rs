@@ -16,10 +16,8 @@ const IP: usize = 1;
 const IDENT: usize = 2;
 const USER: usize = 3;
 const TIMESTAMP: usize = 4;
+/// The method, the path and the protocol follow.
 const REQUEST: usize = 5;
-const METHOD: usize = 6;
-const PATH: usize = 7;
-const PROTOCOL: usize = 8;
 const STATUS: usize = 9;
 const BYTES: usize = 10;
 const REFERER: usize = 11;
@@ -55,7 +53,7 @@ pub(super) fn take(line: &[u8], out: &mut Out<'_>) -> Option<()> {
     out.set(TIMESTAMP, time);
     c.expect(b' ')?;
     let request = c.quoted()?;
-    request_line(line, request, out);
+    request_line(line, request, out, REQUEST);
     c.expect(b' ')?;
     let status = c.word()?;
     out.set_dash(STATUS, line, status);
@@ -81,6 +79,41 @@ pub(super) fn take(line: &[u8], out: &mut Out<'_>) -> Option<()> {
         out.set(EXTRA, extra);
     }
     Some(())
+}
+
+/// The fields of what Apache's mod_ssl writes.
+pub(super) fn ssl_fields() -> Vec<Field> {
+    let mut fields = vec![
+        Field::new("timestamp", Value::Time(true)),
+        Field::new("ip", Value::Text),
+        Field::new("ssl_protocol", Value::Text),
+        Field::new("ssl_cipher", Value::Text),
+    ];
+    let names = ["request", "method", "path", "protocol"];
+    fields.extend(names.map(|name| Field::new(name, Value::Text)));
+    fields.push(Field::new("bytes", Value::Typed(DataType::Int64)));
+    fields
+}
+
+/// `[10/Aug/2018:09:45:56 +0200] 10.0.0.1 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 "GET /a HTTP/1.1" 1375`.
+pub(super) fn take_ssl(line: &[u8], out: &mut Out<'_>) -> Option<()> {
+    let mut c = Cursor::new(line);
+    c.expect(b'[')?;
+    let time = c.until(b']')?;
+    clf(line.get(time.clone())?).filter(|m| m.len == time.len())?;
+    out.set(0, time);
+    for field in 1..4 {
+        c.expect(b' ')?;
+        let word = c.word()?;
+        out.set_dash(field, line, word);
+    }
+    c.expect(b' ')?;
+    let request = c.quoted()?;
+    request_line(line, request, out, 4);
+    c.expect(b' ')?;
+    let bytes = c.word()?;
+    out.set_dash(8, line, bytes);
+    c.is_done().then_some(())
 }
 
 /// `[vhost ]ip ident user `; a user may have blanks in its name.
@@ -116,9 +149,9 @@ fn client(line: &[u8], who: Range<usize>, out: &mut Out<'_>) -> Option<()> {
     Some(())
 }
 
-/// The method, path and protocol of a request that has them.
-fn request_line(line: &[u8], request: Range<usize>, out: &mut Out<'_>) {
-    out.set_dash(REQUEST, line, request.clone());
+/// A request, and its method, path and protocol where it has them: the fields from `first` on.
+fn request_line(line: &[u8], request: Range<usize>, out: &mut Out<'_>, first: usize) {
+    out.set_dash(first, line, request.clone());
     let text = line.get(request.clone()).unwrap_or_default();
     let Some(method) = memchr::memchr(b' ', text) else { return };
     let is_method = method > 0 && text.iter().take(method).all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
@@ -132,10 +165,10 @@ fn request_line(line: &[u8], request: Range<usize>, out: &mut Out<'_>) {
         return;
     }
     let from = request.start;
-    out.set(METHOD, from..from + method);
-    out.set(PATH, from + path.start..from + path.end);
+    out.set(first + 1, from..from + method);
+    out.set(first + 2, from + path.start..from + path.end);
     if has_protocol {
-        out.set(PROTOCOL, from + last + 1..request.end);
+        out.set(first + 3, from + last + 1..request.end);
     }
 }
 
@@ -163,6 +196,18 @@ mod tests {
             ("extra", r#""-" 0.5"#),
         ];
         assert_eq!(got, want.map(|(k, v)| (k.to_string(), v.to_string())));
+    }
+
+    #[test]
+    fn of_mod_ssl() {
+        let of = |line: &str| taken(&ssl_fields(), |out| take_ssl(line.as_bytes(), out).is_some(), line.as_bytes());
+        let got = of(r#"[10/Aug/2018:09:45:56 +0200] ::1 TLSv1.2 AES128-SHA "GET /a HTTP/1.1" -"#).unwrap();
+        let texts: Vec<&str> = got.iter().map(|(_, v)| v.as_str()).collect();
+        assert_eq!(
+            texts,
+            ["10/Aug/2018:09:45:56 +0200", "::1", "TLSv1.2", "AES128-SHA", "GET /a HTTP/1.1", "GET", "/a", "HTTP/1.1"]
+        );
+        assert!(of(r#"[10/Aug/2018:09:45:56 +0200] ::1 TLSv1.2 AES128-SHA "GET /" 5 more"#).is_none());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::layout::{Form, Layout, Value};
 use super::times::{epoch, iso, moment};
 use super::zeek::unescape;
 use crate::formats::values::{
-    TextBuilder, parse_bool, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp,
+    TextBuilder, is_plain, parse_bool, parse_date, parse_decimal, parse_float, parse_int, parse_plain_float,
+    parse_plain_int, parse_timestamp,
 };
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, ListArray, PrimitiveArray, StringViewArray, UInt32Array};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
@@ -109,12 +110,28 @@ impl Records<'_> {
             Value::List(item) => self.lists(field, item, pick),
             Value::Letter => self.booleans(field, pick, letter),
             Value::Typed(_) => self.typed(field, &value.parsed_type(), pick),
+            Value::Guessed(_) => self.guessed(field, &value.parsed_type(), pick),
             Value::Facility => self.primitives::<Int64Type>(field, pick, |t| priority(t).map(|p| p / 8)),
             Value::Severity => self.primitives::<Int64Type>(field, pick, |t| priority(t).map(|p| p % 8)),
             Value::Time(_) | Value::Utc | Value::Epoch | Value::EpochMicros => {
                 let zone = matches!(value.data_type(), DataType::Timestamp(_, Some(_))).then(|| Arc::from("UTC"));
                 self.timestamps(field, pick, zone, |text| time(value, text, self.anchor))
             }
+        }
+    }
+
+    fn guessed(&self, field: usize, of: &DataType, pick: Pick<'_>) -> Result<ArrayRef, Bad> {
+        match of {
+            DataType::Int64 => self.primitives::<Int64Type>(field, pick, |t| parse_plain_int(t, 0, t.len())),
+            DataType::Float64 => self.primitives::<Float64Type>(field, pick, |t| parse_plain_float(t, 0, t.len())),
+            DataType::Decimal128(..) => {
+                self.each(pick, |row| match self.span(row, field) {
+                    span if span == NONE || guessed(of, self.text(span)) => Ok(()),
+                    _ => Err(Bad::Misfit(row)),
+                })?;
+                self.typed(field, of, pick)
+            }
+            other => self.typed(field, other, pick),
         }
     }
 
@@ -329,8 +346,19 @@ impl Value {
                 text.is_empty() || text.split(|b| *b == b',').all(|i| i == b"-" || item.takes(i, anchor))
             }
             Value::Typed(_) => typed(&self.parsed_type(), text),
+            Value::Guessed(_) => guessed(&self.parsed_type(), text),
             _ => time(self, text, anchor).is_some(),
         }
+    }
+}
+
+fn guessed(of: &DataType, text: &[u8]) -> bool {
+    let end = text.len();
+    match of {
+        DataType::Int64 => parse_plain_int(text, 0, end).is_some(),
+        DataType::Float64 => parse_plain_float(text, 0, end).is_some(),
+        DataType::Decimal128(..) => is_plain(text, 0, end) && typed(of, text),
+        other => typed(other, text),
     }
 }
 

@@ -4,7 +4,7 @@ use super::known::{KNOWN, Kind, known, of_kind};
 use super::layout::{Field, Form, Layout, Value};
 use super::options::LogOptions;
 use super::sniff::Sampled;
-use super::{journal, messages, pairs, pattern, syslog, w3c, zeek};
+use super::{csvlog, journal, messages, pairs, pattern, syslog, w3c, zeek};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, pieces};
 use crate::formats::text::Declared;
@@ -19,6 +19,8 @@ const SAMPLE_BYTES: u64 = 192 << 10;
 pub(super) enum Found {
     /// JSON's own reader reads it.
     Json,
+    /// CSV's own reader reads it, so defined.
+    Csv(TableDef),
     Log(Layout),
 }
 
@@ -94,6 +96,7 @@ fn layout(def: &TableDef, options: &LogOptions, file: &FileRef, sampled: &Sample
     let name = of_kind(kind).map_or("log", |k| k.name);
     let (fields, form) = match kind {
         Kind::Json => return Ok(Found::Json),
+        Kind::PostgresCsv => return csvlog::as_csv(def, sampled.head).map(Found::Csv),
         Kind::Zeek => {
             let (fields, zeek) = zeek::header(sampled.head)?;
             (fields, Form::Zeek(zeek))

@@ -1,7 +1,7 @@
 //! The formats by name: what is tried on a file, in this order, and what docs/logs.md says of each.
 
 use super::layout::{Field, Form, Value};
-use super::{access, balancer, errors, journal, messages, syslog};
+use super::{access, balancer, csvlog, errors, journal, messages, syslog};
 
 /// A format with a name.
 pub(super) struct Known {
@@ -25,6 +25,9 @@ pub(super) enum Kind {
     W3c,
     Journal,
     Access,
+    Ssl,
+    /// CSV's own reader does it.
+    PostgresCsv,
     Application,
     Classic,
     Syslog5424,
@@ -41,6 +44,7 @@ impl Kind {
     pub(super) fn form(self) -> Option<Form> {
         Some(match self {
             Kind::Access => Form::Access,
+            Kind::Ssl => Form::Ssl,
             Kind::Application => Form::Balancer(balancer::Kind::Application),
             Kind::Classic => Form::Balancer(balancer::Kind::Classic),
             Kind::Syslog5424 => Form::Syslog5424,
@@ -48,6 +52,7 @@ impl Kind {
             Kind::NginxError => Form::NginxError,
             Kind::Syslog => Form::Syslog(None),
             Kind::Messages => Form::Messages(None),
+            Kind::PostgresCsv => return None,
             Kind::Json | Kind::Zeek | Kind::W3c | Kind::Journal | Kind::Logfmt | Kind::Pairs => return None,
         })
     }
@@ -92,6 +97,20 @@ pub(super) const KNOWN: &[Known] = &[
         about: "Requests to Apache and nginx: common, combined, with the virtual host before, with more behind (`extra`). \
                 Quotes within quotes stay as they are written (`\\\"`).",
         fields: access::fields,
+    },
+    Known {
+        name: "ssl_request",
+        also: &["apache_ssl"],
+        kind: Kind::Ssl,
+        about: "Requests to Apache's mod_ssl (`ssl_request_log`).",
+        fields: access::ssl_fields,
+    },
+    Known {
+        name: "postgres_csv",
+        also: &["csvlog", "postgresql_csv"],
+        kind: Kind::PostgresCsv,
+        about: "PostgreSQL's `csvlog`. Read as `read_csv` does; types guessed.",
+        fields: csvlog::fields,
     },
     Known {
         name: "alb",
@@ -155,7 +174,7 @@ pub(super) const KNOWN: &[Known] = &[
         also: &["generic", "log4j", "logback", "java", "python", "postgres"],
         kind: Kind::Messages,
         about: "A moment, a level, who says it, a message; lines that do not begin with a moment belong to the record before \
-                (stack traces).",
+                (stack traces). Java, Python, Ruby, glog, PostgreSQL, MySQL, MongoDB, Redis, containers, and many more.",
         fields: || messages::fields(Value::Time(false)),
     },
 ];

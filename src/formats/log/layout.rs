@@ -36,6 +36,8 @@ pub(super) enum Value {
     Escaped,
     /// What the parsers of all text formats read as this type.
     Typed(DataType),
+    /// The same, but only what loses nothing: a number with zeros before it is none.
+    Guessed(DataType),
     /// A moment in any of the forms of [`times`](super::times), with a zone or without.
     Time(bool),
     /// A date and a time of UTC, whose zone is not written.
@@ -64,7 +66,7 @@ impl Value {
         let utc = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         match self {
             Value::Text | Value::Quoted | Value::Escaped | Value::File => DataType::Utf8View,
-            Value::Typed(data_type) => data_type.clone(),
+            Value::Typed(data_type) | Value::Guessed(data_type) => data_type.clone(),
             Value::Time(true) | Value::Utc | Value::Epoch | Value::EpochMicros => utc(),
             Value::Time(false) => DataType::Timestamp(TimeUnit::Microsecond, None),
             Value::Facility | Value::Severity | Value::Offset => DataType::Int64,
@@ -89,7 +91,7 @@ impl Value {
         let text = |t: &DataType| matches!(t, DataType::Utf8View | DataType::Utf8 | DataType::LargeUtf8);
         match self {
             Value::Text | Value::Quoted | Value::Escaped | Value::Offset | Value::File => true,
-            Value::Typed(data_type) => text(data_type),
+            Value::Typed(data_type) | Value::Guessed(data_type) => text(data_type),
             Value::List(item) => item.takes_all(),
             _ => false,
         }
@@ -123,6 +125,8 @@ pub(super) enum Form {
     Lines,
     /// Requests to web servers.
     Access,
+    /// Requests to Apache's mod_ssl.
+    Ssl,
     /// Errors of Apache.
     ApacheError,
     /// Errors of nginx.
@@ -167,6 +171,7 @@ impl Layout {
                 Fit::Yes
             }
             Form::Access => access::take(record, out).into(),
+            Form::Ssl => access::take_ssl(record, out).into(),
             Form::ApacheError => errors::apache(record, out).into(),
             Form::NginxError => errors::nginx(record, out).into(),
             Form::Syslog(zoned) => syslog::take(record, out, *zoned, self.anchor),

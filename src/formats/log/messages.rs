@@ -9,10 +9,16 @@
 //! [2024-02-29T12:30:15,123][WARN ][o.e.n.Node] [n1] disk is full            Elasticsearch, Logstash
 //! 2024-02-29 12:30:15.123 CET [4711] me@db LOG:  checkpoint starting        PostgreSQL
 //! [1] 2019/02/06 07:19:40.624334 [INF] Server is ready                      NATS
+//! 98738:M 30 May 12:23:52.442 * Saving the final snapshot                   Redis: signs are levels
+//! 2024-02-29T12:30:15.123+0000 I NETWORK  [conn1] end connection            MongoDB: letters are
+//! I0229 12:30:15.123456    4711 server.go:17] started                       glog, Kubernetes
+//! I, [2024-02-29T12:30:15.123456 #4711]  INFO -- store: opened              Ruby
+//! [2024-02-29T12:30:15.123+0000][4711][gc,heap] Using G1                    Java's virtual machine
+//! 2024-02-29T12:30:15.123456789Z stderr F opened                            containers: the stream is the logger
 //! ```
 //!
-//! A line that begins with a moment (or a number in brackets or a level, and then a moment) begins a record; every other line
-//! belongs to the record before it. What stands between moment and level: a number is `pid`, a text in brackets `thread`, other
+//! A line that begins with a moment (or a number in brackets, a level, a process, and then a moment) begins a record; every
+//! other line belongs to the record before it. What stands between moment and level: a number is `pid`, a text in brackets `thread`, other
 //! words are `logger`. Behind the level, `[logger]`, `logger - `, `logger : ` and `logger: ` are taken off the message, the last
 //! only where the word looks like a name: with a point, a `_` or `:` within, or a small letter first. Where no level is found
 //! within five words, all behind the moment is the message.
@@ -96,8 +102,20 @@ struct Head {
     pid: Option<Range<usize>>,
     /// A level before it.
     level: Option<Range<usize>>,
+    style: Style,
     /// What comes behind it.
     next: usize,
+}
+
+/// What a beginning says of the rest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// Nothing.
+    Plain,
+    /// A day and a month, and a sign for a level perhaps.
+    Signs,
+    /// A process and a place in brackets follow.
+    Glog,
 }
 
 /// Whether a line begins a record.
@@ -123,8 +141,13 @@ fn head(line: &[u8], anchor: i64) -> Option<Head> {
     if !matches!(line.first()?, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'[') {
         return None;
     }
-    if let Some(found) = timed(&mut c, anchor) {
-        return Some(Head { moment: found.0, begin: found.1, pid, level, next: c.at });
+    if let Some((moment, begin)) = timed(&mut c, anchor) {
+        let rest = line.get(begin..).unwrap_or_default();
+        let style = if matches!(rest, [_, b' ', ..] | [_, _, b' ', ..]) { Style::Signs } else { Style::Plain };
+        return Some(Head { moment, begin, pid, level, style, next: c.at });
+    }
+    if let Some(head) = lettered(line, anchor).or_else(|| process_first(line, anchor)) {
+        return Some(head);
     }
     if c.peek() == Some(b'[') {
         let range = trimmed(line, c.bracketed()?);
@@ -144,7 +167,38 @@ fn head(line: &[u8], anchor: i64) -> Option<Head> {
     }
     c.blanks();
     let (moment, begin) = timed(&mut c, anchor)?;
-    Some(Head { moment, begin, pid, level, next: c.at })
+    let style = if pid.is_some() { Style::Signs } else { Style::Plain };
+    Some(Head { moment, begin, pid, level, style, next: c.at })
+}
+
+/// `I0229 12:30:15.123456` (glog), `I, [2024-02-29T12:30:15.123456 #4711] ` (Ruby).
+fn lettered(line: &[u8], anchor: i64) -> Option<Head> {
+    match line {
+        [b'I' | b'W' | b'E' | b'F' | b'D', b'0' | b'1', ..] => {
+            let mut c = Cursor { text: line, at: 1 };
+            let (moment, begin) = timed(&mut c, anchor)?;
+            Some(Head { moment, begin, pid: None, level: Some(0..1), style: Style::Glog, next: c.at })
+        }
+        [b'I' | b'W' | b'E' | b'F' | b'D' | b'A', b',', b' ', b'[', ..] => {
+            let mut c = Cursor { text: line, at: 4 };
+            let moment = moment(c.rest(), anchor)?;
+            c.at += moment.len;
+            c.eat_all(b" #").then_some(())?;
+            let pid = Some(c.until(b']')?).filter(|p| is_number(line.get(p.clone()).unwrap_or_default()));
+            Some(Head { moment, begin: 4, pid, level: None, style: Style::Plain, next: c.at })
+        }
+        _ => None,
+    }
+}
+
+/// `98738:M 30 May 12:23:52.442` (Redis).
+fn process_first(line: &[u8], anchor: i64) -> Option<Head> {
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let [b':', b'A'..=b'Z', b' ', ..] = line.get(digits..)? else { return None };
+    let mut c = Cursor { text: line, at: digits + 3 };
+    let (moment, begin) = timed(&mut c, anchor)?;
+    let pid = is_number(line.get(..digits)?).then_some(0..digits);
+    Some(Head { moment, begin, pid, level: None, style: Style::Signs, next: c.at })
 }
 
 /// A moment here, in brackets or not, and where it begins. It must not go on as a word.
@@ -185,20 +239,116 @@ pub(super) fn take(record: &[u8], out: &mut Out<'_>, zoned: Option<bool>, anchor
         out.set(PID, pid);
     }
     let mut c = Cursor { text: line, at: head.next };
-    behind_separators(&mut c);
-    let found = match head.level {
+    match head.level {
         Some(level) => {
             out.set(LEVEL, level);
-            true
+            if head.style != Style::Glog || !place(&mut c, out) {
+                behind_separators(&mut c);
+                behind_level(&mut c, out);
+            }
         }
-        None => level(&mut c, out),
-    };
-    if found {
-        behind_level(&mut c, out);
+        None if sign(&mut c, head.style, out) || letter(&mut c, out) || stream(&mut c, out) => {}
+        None => {
+            behind_separators(&mut c);
+            match level(&mut c, out) {
+                true => behind_level(&mut c, out),
+                false => tags(&mut c, out),
+            }
+        }
     }
     let message = c.at..trimmed(record, 0..record.len()).end.max(c.at);
     out.set(MESSAGE, message);
     Fit::Yes
+}
+
+/// A sign that is a level (Redis): `.`, `*` and `#`, and `-` where no dash is meant.
+fn sign(c: &mut Cursor<'_>, style: Style, out: &mut Out<'_>) -> bool {
+    let mut ahead = *c;
+    ahead.blanks();
+    let is_sign = match ahead.rest() {
+        [b'.' | b'*' | b'#', b' ', ..] => true,
+        [b'-', b' ', ..] => style == Style::Signs,
+        _ => false,
+    };
+    if is_sign {
+        out.set(LEVEL, ahead.at..ahead.at + 1);
+        ahead.at += 1;
+        ahead.blanks();
+        *c = ahead;
+    }
+    is_sign
+}
+
+/// `I NETWORK  [conn1] ` (MongoDB).
+fn letter(c: &mut Cursor<'_>, out: &mut Out<'_>) -> bool {
+    let mut ahead = *c;
+    ahead.blanks();
+    let mut found = || {
+        let level = ahead.word()?;
+        let [b'F' | b'E' | b'W' | b'I' | b'D', rest @ ..] = c.text.get(level.clone())? else { return None };
+        let is_level = rest.len() <= 1 && rest.iter().all(|b| (b'1'..=b'5').contains(b));
+        ahead.blanks();
+        let component = ahead.word()?;
+        let name = c.text.get(component.clone())?;
+        let is_component = name == b"-" || name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_');
+        ahead.blanks();
+        let thread = ahead.bracketed()?;
+        (is_level && is_component).then_some((level, component, thread))
+    };
+    let Some((level, component, thread)) = found() else { return false };
+    ahead.blanks();
+    out.set(LEVEL, level);
+    out.set_dash(LOGGER, c.text, component);
+    out.set(THREAD, thread);
+    *c = ahead;
+    true
+}
+
+/// `stderr F ` (what runs containers).
+fn stream(c: &mut Cursor<'_>, out: &mut Out<'_>) -> bool {
+    let mut ahead = *c;
+    ahead.blanks();
+    let begin = ahead.at;
+    let is_stream = ahead.eat_all(b"stdout ") || ahead.eat_all(b"stderr ");
+    if !is_stream || !matches!(ahead.rest(), [b'F' | b'P', b' ', ..] | [b'F' | b'P']) {
+        return false;
+    }
+    out.set(LOGGER, begin..ahead.at - 1);
+    ahead.at += 1;
+    ahead.eat(b' ');
+    *c = ahead;
+    true
+}
+
+/// `4711 server.go:17] ` (glog).
+fn place(c: &mut Cursor<'_>, out: &mut Out<'_>) -> bool {
+    let mut ahead = *c;
+    ahead.blanks();
+    let Some(process) = ahead.word().filter(|w| is_number(c.text.get(w.clone()).unwrap_or_default())) else {
+        return false;
+    };
+    ahead.blanks();
+    let Some(place) = ahead.until(b']') else { return false };
+    out.set(PID, process);
+    out.set(LOGGER, place);
+    ahead.blanks();
+    *c = ahead;
+    true
+}
+
+/// `[4711][gc,heap] ` where there is no level (Java's virtual machine).
+fn tags(c: &mut Cursor<'_>, out: &mut Out<'_>) {
+    let mut ahead = *c;
+    let Some(process) = ahead.bracketed().filter(|p| is_number(c.text.get(p.clone()).unwrap_or_default())) else {
+        return;
+    };
+    let Some(tags) = ahead.bracketed().map(|t| trimmed(c.text, t)) else { return };
+    if is_tags(c.text.get(tags.clone()).unwrap_or_default()) {
+        out.set(PID, process);
+        out.set(LOGGER, tags);
+        ahead.blanks();
+        *c = ahead;
+    }
 }
 
 /// Goes behind blanks, and dashes, bars and colons that stand between words.
@@ -296,13 +446,20 @@ fn pid_digits(text: &[u8]) -> usize {
 
 /// Takes off what says who speaks.
 fn behind_level(c: &mut Cursor<'_>, out: &mut Out<'_>) {
-    c.eat(b':');
+    // PostgreSQL: all that follows is the message.
+    let colon = c.eat(b':') || c.at.checked_sub(1).and_then(|at| c.text.get(at)) == Some(&b':');
+    if colon && c.rest().starts_with(b"  ") {
+        c.blanks();
+        return;
+    }
+    behind_separators(c);
+    c.eat_all(b"-- ");
     behind_separators(c);
     spring(c, out);
     if c.peek() == Some(b'[') && !out.is_set(LOGGER) {
         let mut ahead = *c;
         let range = ahead.bracketed().map(|r| trimmed(c.text, r));
-        let name = range.filter(|r| is_name(c.text.get(r.clone()).unwrap_or_default()));
+        let name = range.filter(|r| is_tags(c.text.get(r.clone()).unwrap_or_default()));
         if let Some(range) = name {
             out.set(LOGGER, range);
             *c = ahead;
@@ -342,6 +499,11 @@ fn spring(c: &mut Cursor<'_>, out: &mut Out<'_>) {
     out.set(THREAD, trimmed(c.text, thread));
     ahead.blanks();
     *c = ahead;
+}
+
+/// Names between commas.
+fn is_tags(text: &[u8]) -> bool {
+    text.split(|b| *b == b',').all(is_name)
 }
 
 fn is_name(text: &[u8]) -> bool {
@@ -409,6 +571,53 @@ mod tests {
             ),
             ("2024-02-29 12:30:15 EST [12-3] LOG:  ready", vec![("level", "LOG"), ("pid", "12"), ("message", "ready")]),
             ("INFO 2024-02-29 12:30:15 ready", vec![("level", "INFO"), ("message", "ready")]),
+            (
+                "2024-02-29 12:30:15 UTC [12] LOG:  duration: 3 ms",
+                vec![("level", "LOG"), ("pid", "12"), ("message", "duration: 3 ms")],
+            ),
+            (
+                "98738:M 30 May 2024 12:23:52.442 * Saving",
+                vec![("level", "*"), ("pid", "98738"), ("message", "Saving")],
+            ),
+            ("30 May 10:03:19 - Server started", vec![("level", "-"), ("message", "Server started")]),
+            ("[2932] 31 May 04:32:08 # Warned", vec![("level", "#"), ("pid", "2932"), ("message", "Warned")]),
+            ("2024-02-29 12:30:15 - no level", vec![("message", "no level")]),
+            ("161209 14:18:50 [Note] Plugin off", vec![("level", "Note"), ("message", "Plugin off")]),
+            (
+                "2019-03-24T13:44:25.484123Z 0 [System] [MY-013169] [Server] starts",
+                vec![("level", "System"), ("logger", "MY-013169"), ("pid", "0"), ("message", "[Server] starts")],
+            ),
+            (
+                "2019-02-05T13:03:36.512+0000 I NETWORK  [conn1] received: x",
+                vec![("level", "I"), ("logger", "NETWORK"), ("thread", "conn1"), ("message", "received: x")],
+            ),
+            (
+                "2019-02-05T13:03:36.512+0000 D2 -        [main] y",
+                vec![("level", "D2"), ("thread", "main"), ("message", "y")],
+            ),
+            ("2019-02-05T13:03:36.512+0000 I am here", vec![("message", "I am here")]),
+            (
+                "I0229 12:30:15.123456    4711 server.go:17] started: now",
+                vec![("level", "I"), ("logger", "server.go:17"), ("pid", "4711"), ("message", "started: now")],
+            ),
+            (
+                "I, [2024-02-29T12:30:15.123456 #4711]  INFO -- : opened",
+                vec![("level", "INFO"), ("pid", "4711"), ("message", "opened")],
+            ),
+            (
+                "W, [2024-02-29T12:30:15.123456 #4711]  WARN -- store: opened",
+                vec![("level", "WARN"), ("logger", "store"), ("pid", "4711"), ("message", "opened")],
+            ),
+            (
+                "[2018-06-13T07:44:22.647+0000][32376][gc,heap   ] Using it",
+                vec![("logger", "gc,heap"), ("pid", "32376"), ("message", "Using it")],
+            ),
+            (
+                "[2018-06-13T07:44:22.647+0000][info][gc,init] Using it",
+                vec![("level", "info"), ("logger", "gc,init"), ("message", "Using it")],
+            ),
+            ("2024-02-29T12:30:15.123456789Z stderr F a b", vec![("logger", "stderr"), ("message", "a b")]),
+            ("2024-02-29T12:30:15.123456789Z stderr Failed", vec![("message", "stderr Failed")]),
             ("2024-02-29 12:30:15 no level: here", vec![("message", "no level: here")]),
             ("2024-02-29 12:30:15 ERROR Failed: no", vec![("level", "ERROR"), ("message", "Failed: no")]),
             ("2024-02-29 12:30:15 ERROR a.b: no", vec![("level", "ERROR"), ("logger", "a.b"), ("message", "no")]),

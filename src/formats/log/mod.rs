@@ -4,7 +4,7 @@
 //!
 //! 1. [`sniff`] tries the formats of [`known`] on lines of its beginning, middle and end, or the user names one, or writes a
 //!    [`pattern`]. [`infer`] makes the [`layout`] of it: the fields and their types, fixed by the format, named by the file's
-//!    header, or guessed from what the lines have. Each file has its own; files of a glob are one table by the names of their
+//!    header, or guessed from what the lines have; JSON and PostgreSQL's CSV ([`csvlog`]) are read by their own readers. Each file has its own; files of a glob are one table by the names of their
 //!    columns ([`ByName::Each`]).
 //! 2. A worker opens a split ([`reader`]) and goes to the first record that begins in it. The form takes each record apart into
 //!    spans: [`access`], [`errors`], [`syslog`], [`balancer`], [`pairs`], [`w3c`], [`zeek`], [`journal`], [`messages`], each a
@@ -23,6 +23,7 @@
 mod access;
 mod balancer;
 mod columns;
+mod csvlog;
 mod cursor;
 mod errors;
 mod infer;
@@ -52,8 +53,8 @@ use self::layout::Layout;
 use self::options::{LogOptions, replaces};
 use self::reader::{LogScan, Policy};
 use super::{
-    Assemble, ByName, ColumnStats, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats, json,
-    options as names,
+    Assemble, ByName, ColumnStats, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats, csv,
+    json, options as names,
 };
 use crate::error::{Error, Result};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -99,6 +100,11 @@ fn as_json(def: &TableDef) -> TableDef {
     def
 }
 
+/// The table as another format reads it.
+fn same_as(table: &Table, def: TableDef, format: &'static dyn Format) -> Arc<Table> {
+    Arc::new(Table::of_files(def, format, table.files.clone(), table.schema.clone(), table.stats.clone()))
+}
+
 fn no_writer(name: &str) -> Error {
     Error::unsupported(format!("writing files of the format {name}")).advise("write csv, json, parquet or arrow")
 }
@@ -116,6 +122,7 @@ impl Format for Log {
         let [file] = files else { return Err(Error::internal("log files are inspected one by one")) };
         match infer::find(def, file)? {
             (Found::Json, _) => json::Json.inspect(&as_json(def), files),
+            (Found::Csv(def), _) => csv::Csv.inspect(&def, files),
             (Found::Log(layout), record) => {
                 let schema = schema_of(&layout);
                 let stats = stats(files, schema.fields().len(), record);
@@ -132,16 +139,8 @@ impl Format for Log {
         let [file] = table.files.as_slice() else { return Err(Error::internal("log files are read one by one")) };
         let options = LogOptions::of(&table.def)?;
         match infer::find(&table.def, file)? {
-            (Found::Json, _) => {
-                let table = Table::of_files(
-                    as_json(&table.def),
-                    &json::Json,
-                    table.files.clone(),
-                    table.schema.clone(),
-                    table.stats.clone(),
-                );
-                json::Json.scan(&Arc::new(table), spec, split_bytes)
-            }
+            (Found::Json, _) => same_as(table, as_json(&table.def), &json::Json).scan(spec, split_bytes),
+            (Found::Csv(def), _) => same_as(table, def, &csv::Csv).scan(spec, split_bytes),
             (Found::Log(layout), _) => {
                 let policy = Policy {
                     include: options.unmatched.is_some(),

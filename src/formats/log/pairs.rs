@@ -312,7 +312,7 @@ impl Draft {
         for (key, kind) in &self.keys {
             let value = match kind.data_type() {
                 DataType::Utf8View => Value::Quoted,
-                other => Value::Typed(other),
+                other => Value::Guessed(other),
             };
             let guessed = value != Value::Quoted;
             fields.push(Field { name: String::from_utf8_lossy(key).into_owned(), value, guessed });

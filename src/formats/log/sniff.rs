@@ -9,7 +9,8 @@ use super::cursor::{NONE, Out};
 use super::known::{KNOWN, Kind};
 use super::layout::{Fit, Layout};
 use super::pairs::{SEPARATORS, Separator, count};
-use super::{messages, w3c, zeek};
+use super::{csvlog, messages, w3c, zeek};
+use crate::formats::json;
 
 /// Lines of a piece that are tried.
 const LINES: usize = 100;
@@ -62,18 +63,22 @@ impl<'a> Sampled<'a> {
         if w3c::is_w3c(self.head) {
             return Some(Kind::W3c);
         }
+        if csvlog::is_csvlog(self.head) {
+            return Some(Kind::PostgresCsv);
+        }
         if self.head.starts_with(b"__CURSOR=") || self.head.starts_with(b"__REALTIME_TIMESTAMP=") {
             return Some(Kind::Journal);
         }
         let is_object = |line: &&[u8]| line.starts_with(b"{") && line.trim_ascii_end().ends_with(b"}");
         let objects = self.tried().filter(is_object).count();
-        (objects > 0 && objects * 10 >= self.tried().count() * 9).then_some(Kind::Json)
+        let most = objects > 0 && objects * 10 >= self.tried().count() * 9;
+        (most || json::goes_on_over_lines(self.head)).then_some(Kind::Json)
     }
 
     /// How many lines a format takes.
     fn score(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Json | Kind::Zeek | Kind::W3c | Kind::Journal => 0,
+            Kind::Json | Kind::Zeek | Kind::W3c | Kind::Journal | Kind::PostgresCsv => 0,
             Kind::Logfmt => self.tried().filter(|l| count(l, Separator::Logfmt) >= 2).count(),
             Kind::Pairs if self.has_levels() => 0,
             Kind::Pairs => self.separator().map_or(0, |(_, score)| score),

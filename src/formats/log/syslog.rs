@@ -154,8 +154,9 @@ pub(super) fn take_5424(line: &[u8], out: &mut Out<'_>) -> Option<()> {
         iso(text).filter(|m| m.zoned && m.len == text.len())?;
         out.set(TIMESTAMP, time);
     }
+    // Some write nothing for what they do not have.
     for field in [HOST, APP, PID, MESSAGE + 1] {
-        let word = c.until(b' ').filter(|w| !w.is_empty())?;
+        let word = c.until(b' ')?;
         out.set_dash(field, line, word);
     }
     let data = structured(&mut c)?;
@@ -235,6 +236,7 @@ mod tests {
             ["2003-10-11T22:14:15.003Z", "h", "app", "12", "the message", "ID47", r#"[e@1 a="x\"]" b="2"][f]"#]
         );
         assert_eq!(texts(of("<1>1 - - - - - -")), ["1", "1", "1"]);
+        assert_eq!(texts(of("<1>1 - h a 12  - [{x}]"))[3..], ["h", "a", "12", "[{x}]"]);
         for bad in ["<1>1 2003-10-11T22:14:15 h a - - - m", "1 - - - - - -", "<1>1 - h a - - [x", "<1>1 - h a - - x"] {
             assert!(of(bad).is_none(), "{bad}");
         }

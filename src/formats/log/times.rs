@@ -5,6 +5,8 @@
 //! 29/Feb/2024:12:30:15 +0100                                                               clf
 //! Thu Feb 29 12:30:15.123456 2024                                                          ctime
 //! Feb 29 12:30:15     29 Feb 12:30:15.123     29 Feb 2024 12:30:15.123                     day and month
+//! 240229 12:30:15     240229  9:30:15                                                      short: year, month, day
+//! 0229 12:30:15.123456                                                                     glog: month, day
 //! ```
 //!
 //! A moment without a year is the latest one that is not more than a day after the file's time of modification. What a
@@ -54,6 +56,8 @@ pub(super) fn moment(text: &[u8], anchor: i64) -> Option<Moment> {
     match text {
         [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-' | b'/' | b'.', ..] => iso(text),
         [b'0'..=b'9', b'0'..=b'9', b'/', ..] => clf(text),
+        [_, _, _, b'0'..=b'9', b' ', ..] => glog(text, anchor),
+        [_, _, _, b'0'..=b'9', _, b'0'..=b'9', b' ', ..] => short(text),
         [b'0'..=b'9', ..] => day_first(text, anchor),
         [b'A'..=b'Z', _, _, b' ', b'A'..=b'Z', ..] => ctime(text),
         [b'A'..=b'Z', ..] => bsd(text, anchor),
@@ -124,6 +128,26 @@ fn day_first(text: &[u8], anchor: i64) -> Option<Moment> {
     let month = c.month()?;
     c.eat(b' ')?;
     c.yearless(month, day, anchor)
+}
+
+/// `240229 12:30:15`, as MySQL wrote it; the hour may have a blank for its first digit.
+fn short(text: &[u8]) -> Option<Moment> {
+    let mut c = Clock::new(text);
+    let (year, month, day) = (c.number(2)?, c.number(2)?, c.number(2)?);
+    c.eat(b' ')?;
+    let hour = c.day()?;
+    let time = c.time_behind(hour)?;
+    let year = if year < 70 { 2000 + year } else { 1900 + year };
+    c.moment(day_number(year, month, day)?, time, None)
+}
+
+/// `0229 12:30:15.123456`, as glog and Kubernetes write it.
+fn glog(text: &[u8], anchor: i64) -> Option<Moment> {
+    let mut c = Clock::new(text);
+    let (month, day) = (c.number(2)?, c.number(2)?);
+    c.eat(b' ')?;
+    let time = c.time()?;
+    c.of_some_year(month, day, time, anchor)
 }
 
 /// Microseconds of `1521911885.713879` seconds since 1970; digits behind the sixth are cut off.
@@ -200,6 +224,10 @@ impl<'a> Clock<'a> {
     /// Microseconds of a time of day, with a fraction or not.
     fn time(&mut self) -> Option<i64> {
         let hour = self.number(2)?;
+        self.time_behind(hour)
+    }
+
+    fn time_behind(&mut self, hour: i64) -> Option<i64> {
         self.eat(b':')?;
         let minute = self.number(2)?;
         let mut second = 0;
@@ -287,6 +315,11 @@ impl<'a> Clock<'a> {
         }
         self.at = before;
         let time = self.time()?;
+        self.of_some_year(month, day, time, anchor)
+    }
+
+    /// The latest such moment that is not more than a day after `anchor`.
+    fn of_some_year(&self, month: i64, day: i64, time: i64, anchor: i64) -> Option<Moment> {
         let (this, ..) = crate::formats::values::civil(anchor.div_euclid(DAY));
         // Eight years back there was a 29 February.
         let days = (this - 8..=this + 1).rev().filter_map(|year| day_number(year, month, day));
@@ -326,6 +359,10 @@ mod tests {
             ("Feb  3 2020 12:30:15", "2020-02-03T12:30:15Z", false),
             ("29 Feb 12:30:15.457", "2024-02-29T12:30:15.457Z", false),
             ("29 Feb 2020 12:30:15.457", "2020-02-29T12:30:15.457Z", false),
+            ("240229 12:30:15", "2024-02-29T12:30:15Z", false),
+            ("991231  9:30:15", "1999-12-31T09:30:15Z", false),
+            ("0229 12:30:15.123456", "2024-02-29T12:30:15.123456Z", false),
+            ("1231 23:30:15", "2023-12-31T23:30:15Z", false),
         ] {
             let want = Moment { micros: micros(same), zoned, len: text.len() };
             assert_eq!(moment(text.as_bytes(), anchor), Some(want), "{text}");

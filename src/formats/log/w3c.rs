@@ -137,7 +137,7 @@ impl Draft {
         for (name, kind) in &self.names {
             let value = match kind.data_type() {
                 DataType::Utf8View => Value::Text,
-                other => Value::Typed(other),
+                other => Value::Guessed(other),
             };
             fields.push(Field { name: name.clone(), guessed: value != Value::Text, value });
         }
@@ -204,7 +204,7 @@ mod tests {
         let (fields, w3c) = draft.finish();
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["timestamp", "date", "time", "cs_method", "cs_user_agent", "sc_status", "s_ip"]);
-        assert_eq!(fields[5].value, Value::Typed(DataType::Int64));
+        assert_eq!(fields[5].value, Value::Guessed(DataType::Int64));
         assert!(w3c.varies());
         let mut state = 0;
         let mut rows = Vec::new();

@@ -13,7 +13,7 @@ pub(super) use declared::{Declared, type_named};
 pub(super) use growth::{Growth, longest_record};
 pub(super) use lines::{PATIENCE, WINDOW, align, kept};
 pub(super) use narrow::{base_type, narrow, narrowed};
-pub(super) use place::{check_utf8, place_of};
+pub(super) use place::{ENCODING, check_utf8, place_of};
 pub(crate) use place::{line_at, shorten};
 pub(super) use stats::Distinct;
 pub(crate) use tiles::tiles;

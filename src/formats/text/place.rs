@@ -4,6 +4,9 @@ use crate::error::{Error, Place, Result};
 use crate::io::{FileRef, Spares, Window};
 use std::sync::Arc;
 
+/// What to do about bytes that are no UTF-8.
+pub(in crate::formats) const ENCODING: &str = "say its encoding: encoding => 'windows-1252', 'utf-16', 'shift_jis', ..";
+
 /// The line (from 1) of the byte at `offset` of the decompressed file; `None` where the file cannot be read again.
 pub(crate) fn line_at(file: &FileRef, offset: u64, newline: u8) -> Option<u64> {
     let mut window = Window::whole(file, Spares::default()).ok()?;
@@ -61,7 +64,5 @@ pub(in crate::formats) fn check_utf8(bytes: &[u8], file: &FileRef, offset: u64, 
         text: Some(shorten(around.get(..60).unwrap_or(around))),
         ..Place::default()
     };
-    Err(Error::data("the text is not UTF-8")
-        .at(place)
-        .advise("say its encoding: encoding => 'windows-1252', 'utf-16', 'shift_jis', .."))
+    Err(Error::data("the text is not UTF-8").at(place).advise(ENCODING))
 }

@@ -95,11 +95,12 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((kept.fold(0, |n, b| n * 10 + i64::from(b - b'0')), rest))
 }
 
-/// Seconds east of UTC: nothing, `Z`, `+01`, `+0130` or `+01:30`.
+/// Seconds east of UTC: nothing, `Z`, `+01`, `+0130` or `+01:30`, perhaps behind a space; or ` UTC`.
 fn offset(text: &[u8]) -> Option<Option<i64>> {
-    let (sign, rest) = match text {
+    let behind = text.strip_prefix(b" ").filter(|rest| !rest.is_empty());
+    let (sign, rest) = match behind.unwrap_or(text) {
         [] => return Some(None),
-        [b'Z' | b'z'] => return Some(Some(0)),
+        [b'Z' | b'z'] | b"UTC" => return Some(Some(0)),
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
@@ -154,12 +155,21 @@ mod tests {
         }
         assert_eq!(timestamp("2024-02-29 12:30"), timestamp("2024-02-29T12:30:00.000000000"));
         assert_eq!(timestamp("2024-02-29 12:30+01"), timestamp("2024-02-29T11:30:00Z"));
+        assert_eq!(timestamp("2024-02-29 12:30:00 +0100"), timestamp("2024-02-29T11:30:00Z"));
+        assert_eq!(timestamp("2024-02-29 11:30:00 UTC"), timestamp("2024-02-29T11:30:00Z"));
         for bad in
             ["2024-02-29", "2024-02-29T", "2024-02-29T24:00:00", "2024-02-29T12:30:15.", "2024-02-29T12:30:15.1234567"]
         {
             assert_eq!(timestamp(bad), None, "{bad}");
         }
-        for bad in ["2024-02-29T12:30:15 UTC", "2024-02-29T12:60", "2024-02-29T1:30", "2024-02-29T12:30+25:00"] {
+        for bad in [
+            "2024-02-29T12:30:15 ",
+            "2024-02-29T12:30:15  UTC",
+            "2024-02-29T12:30:15 CET",
+            "2024-02-29T12:60",
+            "2024-02-29T1:30",
+            "2024-02-29T12:30+25:00",
+        ] {
             assert_eq!(timestamp(bad), None, "{bad}");
         }
     }

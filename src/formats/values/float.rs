@@ -23,8 +23,9 @@ pub(in crate::formats) fn parse_float(bytes: &[u8], at: usize, end: usize) -> Op
     simple(bytes, at, end).or_else(|| any(bytes.get(at..end)?))
 }
 
+/// Numbers of few digits without an exponent, fast; `None` says nothing.
 #[inline(always)]
-fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
+pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     let negative = *bytes.get(at)? == b'-';
     let at = at + usize::from(negative);
     let len = end.checked_sub(at).filter(|len| (1..=16).contains(len))?;
@@ -84,8 +85,9 @@ fn first_point(x: u64) -> usize {
     zero.trailing_zeros() as usize / 8
 }
 
+/// Any number.
 #[cold]
-fn any(text: &[u8]) -> Option<f64> {
+pub(super) fn any(text: &[u8]) -> Option<f64> {
     fast_float2::parse(text).ok()
 }
 

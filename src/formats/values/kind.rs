@@ -13,8 +13,13 @@
 //!                       |
 //!                      null
 //! ```
+//!
+//! Nothing of a number is lost on the way up. Integers that a float64 would round (`9007199254740993`) are apart from those
+//! that it holds: what they have in common with fractions is text. Numbers with zeros or a plus before them (`007`,
+//! `+49123`) are text, since they are keys, postal codes, telephone numbers.
 
-use super::{parse_bool, parse_date, parse_decimal, parse_float, parse_int, parse_timestamp};
+use super::plain::survives_as_float;
+use super::{is_plain, parse_bool, parse_date, parse_decimal, parse_plain_float, parse_plain_int, parse_timestamp};
 use arrow::datatypes::{DataType, TimeUnit};
 
 /// What the values of a column may be.
@@ -24,9 +29,14 @@ pub(in crate::formats) enum Kind {
     #[default]
     Null,
     Bool,
+    /// An integer of 64 bits that a float64 holds.
     Int,
-    /// An integer of up to 38 digits.
+    /// One that it does not.
+    Long,
+    /// An integer of up to 38 digits that a float64 holds.
     Decimal,
+    /// One that it does not.
+    Huge,
     Float,
     Date,
     /// Without an offset.
@@ -40,21 +50,32 @@ impl Kind {
     /// The narrowest kind of a text.
     pub(in crate::formats) fn of(text: &[u8]) -> Kind {
         let end = text.len();
-        let kinds: [(Kind, bool); 3] = [
-            (Kind::Int, parse_int(text, 0, end).is_some()),
-            (Kind::Bool, parse_bool(text).is_some()),
-            (Kind::Date, parse_date(text, 0, end).is_some()),
-        ];
-        if let Some((kind, _)) = kinds.iter().find(|(_, yes)| *yes) {
-            return *kind;
+        if let Some(kind) = Kind::of_number(text) {
+            kind
+        } else if parse_bool(text).is_some() {
+            Kind::Bool
+        } else if parse_date(text, 0, end).is_some() {
+            Kind::Date
+        } else {
+            match parse_timestamp(text, 0, end) {
+                Some((_, true)) => Kind::TimestampTz,
+                Some((_, false)) => Kind::Timestamp,
+                None => Kind::Text,
+            }
         }
-        if let Some((_, with_offset)) = parse_timestamp(text, 0, end) {
-            return if with_offset { Kind::TimestampTz } else { Kind::Timestamp };
+    }
+
+    /// The narrowest kind of a number.
+    pub(in crate::formats) fn of_number(text: &[u8]) -> Option<Kind> {
+        let end = text.len();
+        let exact = || survives_as_float(text);
+        if parse_plain_int(text, 0, end).is_some() {
+            return Some(if exact() { Kind::Int } else { Kind::Long });
         }
-        if parse_decimal(text, 0).is_some() && !text.contains(&b'.') {
-            return Kind::Decimal;
+        if !text.contains(&b'.') && is_plain(text, 0, end) && parse_decimal(text, 0).is_some() {
+            return Some(if exact() { Kind::Decimal } else { Kind::Huge });
         }
-        if parse_float(text, 0, end).is_some() { Kind::Float } else { Kind::Text }
+        parse_plain_float(text, 0, end).map(|_| Kind::Float)
     }
 
     /// The narrowest kind that holds both.
@@ -64,7 +85,9 @@ impl Kind {
         match (low, high) {
             (a, b) if a == b => a,
             (Null, b) => b,
+            (Int, Long) => Long,
             (Int, Decimal) => Decimal,
+            (Long, Decimal) | (Int | Long | Decimal, Huge) => Huge,
             (Int | Decimal, Float) => Float,
             (Date, Timestamp) => Timestamp,
             _ => Text,
@@ -81,8 +104,8 @@ impl Kind {
     pub(in crate::formats) fn data_type(self) -> DataType {
         match self {
             Kind::Bool => DataType::Boolean,
-            Kind::Int => DataType::Int64,
-            Kind::Decimal => DataType::Decimal128(38, 0),
+            Kind::Int | Kind::Long => DataType::Int64,
+            Kind::Decimal | Kind::Huge => DataType::Decimal128(38, 0),
             Kind::Float => DataType::Float64,
             Kind::Date => DataType::Date32,
             Kind::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -100,8 +123,25 @@ mod tests {
     fn the_narrowest_kind() {
         let cases = [
             ("1", Kind::Int),
-            ("-9223372036854775808", Kind::Int),
-            ("9223372036854775808", Kind::Decimal),
+            ("-9223372036854775807", Kind::Long),
+            ("9007199254740992", Kind::Int),
+            ("9007199254740993", Kind::Long),
+            ("9223372036854775809", Kind::Huge),
+            ("12345678901234567000", Kind::Decimal),
+            ("100000000000000000000", Kind::Decimal),
+            ("99999999999999999999999999999999999999999", Kind::Text),
+            ("10000000000000000000000000000000000000000", Kind::Float),
+            ("007", Kind::Text),
+            ("-07", Kind::Text),
+            ("00", Kind::Text),
+            ("07.5", Kind::Text),
+            ("+7", Kind::Text),
+            ("+7.5", Kind::Text),
+            ("0", Kind::Int),
+            ("-0", Kind::Int),
+            ("0.5", Kind::Float),
+            ("-.5", Kind::Float),
+            ("0e1", Kind::Float),
             ("1.5", Kind::Float),
             ("1e3", Kind::Float),
             ("nan", Kind::Float),
@@ -120,7 +160,7 @@ mod tests {
     #[test]
     fn join_is_a_lattice() {
         use Kind::*;
-        let all = [Null, Bool, Int, Decimal, Float, Date, Timestamp, TimestampTz, Text];
+        let all = [Null, Bool, Int, Long, Decimal, Huge, Float, Date, Timestamp, TimestampTz, Text];
         for a in all {
             assert_eq!((a.join(a), a.join(Null), a.join(Text)), (a, a, Text));
             for b in all {

@@ -9,6 +9,7 @@ mod float;
 mod int;
 mod kind;
 mod load;
+mod plain;
 mod view;
 
 pub(super) use date::{civil, day_number, parse_date, parse_timestamp};
@@ -17,6 +18,7 @@ pub(super) use float::parse_float;
 pub(super) use int::parse_int;
 pub(super) use kind::Kind;
 pub(super) use load::load8;
+pub(super) use plain::{is_plain, parse_plain_float, parse_plain_int};
 pub(super) use view::{TextBuilder, nulls_at};
 
 /// `true` and `false`, in lower, upper or title case.
