@@ -33,6 +33,8 @@ mod lenient_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use document::{Document, Next};
+pub(crate) use layout::{HEAD, document_of, is_document};
 pub use objects::{Seen, objects_of};
 pub use shape::is_json;
 
