@@ -99,6 +99,75 @@ fn every_verb_does_what_it_says() {
 }
 
 #[test]
+fn documents_and_other_formats_come_in_and_go_out() {
+    let dir = dir();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let (a, array, page) = (at("a.jsonl"), at("array.json"), at("page.json"));
+    printed(&[&a, "to", &array]);
+    assert!(std::fs::read_to_string(&array).unwrap().starts_with("[\n{"), "one array");
+    assert_eq!(lines(&[&array, "pluck", ".k"]), ["\"x\"", "\"y\"", "\"x\"", "null"]);
+    std::fs::write(&page, "{\"next\": null,\n \"data\": {\"items\": [{\"n\": 1},\n {\"n\": 2}]}}").unwrap();
+    assert_eq!(lines(&["--records", "data.items", &page, "jq", "-c", ".n"]), ["1", "2"]);
+    assert_eq!(lines(&["--records=data.items", &page, "count"]), ["2"]);
+    assert_eq!(failed(&["--records", "data", "-", "count"]).0, 2);
+    for name in ["x-*.avro", "x.avro", "x.csv", "x.parquet"] {
+        let path = at(name);
+        assert_eq!(printed(&[&a, "to", &path]), "", "{name}");
+        assert_eq!(lines(&[&path, "filter", ".k == \"x\"", "then", "jq", "-c", ".n"]), ["1.0", "10.0"], "{name}");
+        std::fs::remove_file(at(&name.replace('*', "0"))).unwrap();
+    }
+    assert_eq!(
+        lines(&["testdata/avro/types.avro", "pluck", ".user.name", "then", "frequencies", "then", "count"]),
+        ["4"]
+    );
+    let (code, said) = failed(&["testdata/avro/list.avro", "count"]);
+    assert!(code == 1 && said.contains("Avro"), "{code} {said}");
+}
+
+/// What it prints for bytes of standard input.
+fn fed(input: Vec<u8>, arguments: &[&str]) -> Output {
+    let mut command = partita();
+    let command =
+        command.arg("bag").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    // Whoever has enough closes it.
+    let feeding = std::thread::spawn(move || drop(to.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeding.join().unwrap();
+    output
+}
+
+#[test]
+fn standard_input_may_be_packed_and_larger_than_memory() {
+    let dir = dir();
+    let packed = dir.path().join("p-*.jsonl.gz").to_str().unwrap().to_string();
+    printed(&["testdata/events.jsonl", "to", &packed]);
+    let bytes = std::fs::read(packed.replace('*', "0")).unwrap();
+    let count = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap().trim().to_string();
+    let expected = printed(&["testdata/events.jsonl", "count"]);
+    assert_eq!(count(&fed(bytes.clone(), &["-", "count"])), expected.trim());
+    let torn = fed(bytes[..bytes.len() / 2].to_vec(), &["-", "count"]);
+    assert_eq!(torn.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&torn.stderr).contains("compressed data is broken"));
+    let many: Vec<u8> =
+        (0..60_000u32).flat_map(|n| format!("{{\"n\":{n},\"s\":\"{:0>800}\"}}\n", n % 50_000).into_bytes()).collect();
+    for (verbs, expected) in [
+        (&["frequencies", ".s", "then", "count"][..], "50000"),
+        (&["sort", "-r", ".n", "then", "take", "1", "then", "pluck", ".n"], "59999"),
+        (&["groupby", ".s", "then", "count"], "50000"),
+        (&["distinct", ".s", "then", "count"], "50000"),
+        (&["foldby", ".s", "count", "then", "count"], "50000"),
+    ] {
+        let arguments: Vec<&str> = ["--memory", "32MiB", "-"].into_iter().chain(verbs.iter().copied()).collect();
+        let output = fed(many.clone(), &arguments);
+        assert_eq!(count(&output), expected, "{verbs:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let long = fed(vec![b'1'; 8 << 20], &["--memory", "64MiB", "-", "count"]);
+    assert_eq!(long.status.code(), Some(4), "{}", String::from_utf8_lossy(&long.stderr));
+}
+
+#[test]
 fn exit_codes_and_messages_are_as_documented() {
     let dir = dir();
     let path = dir.path().join("bad.jsonl");

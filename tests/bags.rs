@@ -253,6 +253,41 @@ fn an_access_log() {
     }
 }
 
+/// The records that filebeat expects are arrays over many lines; the logs that they were made of are read as logs.
+#[test]
+fn logs_of_filebeat_and_what_it_expects() {
+    let Some(root) = shared("logs/filebeat") else { return };
+    let at = |name: &str| root.join(name).to_string_lossy().into_owned();
+    for session in sessions() {
+        for (name, count) in [
+            ("apache/access/test.log", 7),
+            ("apache/access/ubuntu-2.2.22.log", 9),
+            ("nginx/ingress_controller/test.log", 24),
+            ("osquery/result/osquery.rootkit.log", 60),
+        ] {
+            let expected = session.read_json_lines::<Value>(&format!("{}-expected.json", at(name))).unwrap();
+            let read = Bag::<Value>::read_log(&session, &at(name)).unwrap();
+            assert_eq!((expected.count().unwrap(), read.count().unwrap()), (count, count), "{name}");
+        }
+        // As `jq -r '.[][\"http.response.status_code\"]' *-expected.json | sort | uniq -c` counts.
+        for split_bytes in [100, 1 << 20] {
+            let options = TextOptions { split_bytes: Some(split_bytes), ..TextOptions::default() };
+            let all = at("apache/access/*-expected.json");
+            let statuses = session.read_jq(&all, ".[\"http.response.status_code\"]", &options).unwrap();
+            let counts = statuses.map(|status| status.to_string()).frequencies().sorted_by(|(_, n)| Reverse(*n));
+            let told = [("404", 13), ("200", 7), ("408", 3), ("null", 2)].map(|(s, n)| (s.to_string(), n));
+            assert_eq!(counts.collect().unwrap(), told);
+        }
+        let levels = session.read_jq(&at("*/*/*-expected.json"), ".[\"log.level\"] // empty", &TextOptions::default());
+        let levels = levels.unwrap().decode::<String>().frequencies().topk_by(2, |(_, n)| *n).unwrap();
+        assert_eq!(levels, [("LOG".to_string(), 392), ("Note".to_string(), 148)]);
+        let names =
+            session.read_jq(&at("osquery/result/osquery.rootkit.log"), ".name", &TextOptions::default()).unwrap();
+        let names = names.decode::<String>().frequencies().topk_by(1, |(_, n)| *n).unwrap();
+        assert_eq!(names, [("pack_osquery-monitoring_schedule".to_string(), 58)]);
+    }
+}
+
 #[test]
 fn collections_of_mongodb() {
     for (name, count) in

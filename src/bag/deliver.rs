@@ -6,12 +6,14 @@
 
 use super::Bag;
 use super::items::lock;
+use super::json::Json;
 use super::task::{Taken, Taker, Takers};
 use crate::error::{Error, Result};
 use crate::frame::Session;
 use crate::ops::Cx;
 use crate::run::QueryHandle;
 use crate::wake::Waker;
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::vec::IntoIter;
@@ -93,7 +95,7 @@ struct Delivery<T>(Arc<Queue<T>>);
 impl<T: Send + 'static> Takers<T> for Delivery<T> {
     fn taker(&self, index: usize, _cx: &Cx) -> Result<Box<dyn Taker<T>>> {
         let most = (PARCEL_BYTES / size_of::<T>().max(1)).clamp(1, PARCEL);
-        Ok(Box::new(Deliver { queue: self.0.clone(), partition: index, parcel: Vec::new(), most }))
+        Ok(Box::new(Deliver { queue: self.0.clone(), partition: index, parcel: Vec::new(), most, weight: 0 }))
     }
 }
 
@@ -102,12 +104,24 @@ struct Deliver<T> {
     partition: usize,
     parcel: Vec<T>,
     most: usize,
+    /// Bytes of the texts in the parcel.
+    weight: usize,
+}
+
+/// What an item takes beside itself, where that is known: texts may be long.
+fn weight<T: 'static>(item: &T) -> usize {
+    let item: &dyn Any = item;
+    let json = item.downcast_ref::<Json>().map(|json| json.as_str().len());
+    json.or_else(|| item.downcast_ref::<String>().map(String::len))
+        .or_else(|| item.downcast_ref::<Vec<u8>>().map(Vec::len))
+        .unwrap_or(0)
 }
 
 impl<T> Deliver<T> {
     /// Leaves the parcel, and waits where enough waits already.
     fn leave(&mut self, cx: &Cx, ended: bool) -> Taken {
         let parcel = std::mem::take(&mut self.parcel);
+        self.weight = 0;
         let mut state = self.queue.lock();
         if state.abandoned {
             return Taken::Done;
@@ -124,15 +138,16 @@ impl<T> Deliver<T> {
     }
 }
 
-impl<T: Send> Taker<T> for Deliver<T> {
+impl<T: Send + 'static> Taker<T> for Deliver<T> {
     fn room(&mut self, cx: &Cx) -> Result<Taken> {
         let mut state = self.queue.lock();
         Ok(if state.abandoned { Taken::Done } else { state.room(self.partition, cx) })
     }
 
     fn take(&mut self, item: T, cx: &Cx) -> Result<Taken> {
+        self.weight += weight(&item);
         self.parcel.push(item);
-        match self.parcel.len() >= self.most {
+        match self.parcel.len() >= self.most || self.weight >= PARCEL_BYTES {
             true => Ok(self.leave(cx, false)),
             false => Ok(Taken::More),
         }

@@ -29,9 +29,8 @@ use crate::memory::{InFlight, Reservation};
 use crate::ops::sort::SortOp;
 use crate::ops::{Cx, Flow, Sink, SinkOp, Step, Task, Work};
 use crate::plan::{self, merged};
-use std::collections::HashMap;
-use std::collections::hash_map::{Entry, IntoIter};
-use std::hash::{BuildHasherDefault, Hasher};
+use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, IntoIter};
 use std::sync::{Arc, Mutex};
 
 /// What an entry of a table takes beside its key and its value.
@@ -150,43 +149,17 @@ struct Folding<T, A> {
     idle: Mutex<Vec<Worker<A>>>,
 }
 
-/// Keys are hashed already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
-    }
-    fn write_u64(&mut self, n: u64) {
-        self.0 = n;
-    }
-}
-
-/// The bytes of a key, with their hash.
-#[derive(PartialEq, Eq)]
-struct Key {
+/// A key of a table, as its bytes, with its value.
+struct Slot<A> {
     hash: u64,
-    bytes: Box<[u8]>,
-}
-
-impl std::hash::Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-struct Value<A> {
+    key: Box<[u8]>,
     /// `None` only while an item is added.
     value: Option<A>,
     bytes: usize,
     adds: u32,
 }
 
-type Table<A> = HashMap<Key, Value<A>, BuildHasherDefault<Hashed>>;
+type Table<A> = HashTable<Slot<A>>;
 
 /// What a worker keeps from task to task.
 struct Worker<A> {
@@ -194,7 +167,7 @@ struct Worker<A> {
     /// Bytes of the table.
     bytes: usize,
     /// Values on their way into the sort.
-    leaving: Option<IntoIter<Key, Value<A>>>,
+    leaving: Option<IntoIter<Slot<A>>>,
     rows: RowBuilder,
     sink: Box<dyn Sink>,
     sink_is_ready: bool,
@@ -210,7 +183,7 @@ impl<A: Item> Worker<A> {
         let held = cx.memory.budget.require("a table of folds by key", shared.table, false)?;
         held.grow_anyway(shared.table);
         Ok(Worker {
-            table: Table::default(),
+            table: Table::new(),
             bytes: 0,
             leaving: None,
             rows: RowBuilder::new(Form::Keyed),
@@ -226,12 +199,14 @@ impl<A: Item> Worker<A> {
     fn add<T>(&mut self, how: &FoldBy<T, A>, item: T, position: Position, cx: &Cx) -> Result<()> {
         self.key.clear();
         (how.key)(&item, &mut self.key)?;
-        let key = Key { hash: hash(&self.key, &cx.tuning), bytes: self.key.as_slice().into() };
-        let entry = match self.table.entry(key) {
+        let hash = hash(&self.key, &cx.tuning);
+        let key = self.key.as_slice();
+        let entry = match self.table.entry(hash, |slot| slot.hash == hash && *slot.key == *key, |slot| slot.hash) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                self.bytes += self.key.len() + ENTRY + size_of::<A>();
-                entry.insert(Value { value: Some((how.init)()), bytes: 0, adds: 0 })
+                self.bytes += key.len() + ENTRY + size_of::<A>();
+                let slot = Slot { hash, key: key.into(), value: Some((how.init)()), bytes: 0, adds: 0 };
+                entry.insert(slot).into_mut()
             }
         };
         let before = entry.value.take().ok_or_else(|| Error::internal("a value of a fold was lost"))?;
@@ -256,9 +231,9 @@ impl<A: Item> Worker<A> {
     /// Moves a batch of values into the sort; `None` when all are in.
     fn move_on(&mut self, split: u64, cx: &Cx) -> Result<Option<Flow>> {
         let Some(leaving) = &mut self.leaving else { return Ok(None) };
-        for (key, value) in leaving.by_ref() {
-            let value = value.value.ok_or_else(|| Error::internal("a value of a fold was lost"))?;
-            self.rows.under(&key.bytes, key.hash, &value)?;
+        for slot in leaving.by_ref() {
+            let value = slot.value.ok_or_else(|| Error::internal("a value of a fold was lost"))?;
+            self.rows.under(&slot.key, slot.hash, &value)?;
             if self.rows.is_full(&cx.tuning) {
                 break;
             }

@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + Send + 'static> Node<T> for Rows<T> {
         let open = move |index: usize, cx: &Cx| -> Result<Chain<T>> {
             let encoder = format_named("json")?.encoder(&named, &BTreeMap::new(), usize::MAX)?;
             let source = pieces.open(0, index, cx)?;
-            Ok(Box::new(RowItems { source, encoder, lines: Lines::default(), of: PhantomData::<fn() -> T> }))
+            Ok(Box::new(RowItems::<T>::new(source, encoder)))
         };
         let layout = Arc::new(piece_layout());
         let in_flight = 4 * limits.tuning.batch_bytes;
@@ -66,11 +66,18 @@ impl Lines {
     }
 }
 
-struct RowItems<T> {
+pub(super) struct RowItems<T> {
     source: Box<dyn Source>,
     encoder: Box<dyn Encode>,
     lines: Lines,
     of: PhantomData<fn() -> T>,
+}
+
+impl<T> RowItems<T> {
+    /// The rows of a source, through an encoder of JSON lines.
+    pub(super) fn new(source: Box<dyn Source>, encoder: Box<dyn Encode>) -> Self {
+        RowItems { source, encoder, lines: Lines::default(), of: PhantomData }
+    }
 }
 
 impl<T: DeserializeOwned> Items<T> for RowItems<T> {
@@ -182,6 +189,21 @@ impl Source for Built {
     }
 }
 
+/// The items at rest as the text of their JSON, and the columns that all of them make.
+pub(super) fn texts_and_schema<T: Serialize + Send + 'static>(bag: &Bag<T>) -> Result<(Bag<String>, SchemaRef)> {
+    let texts = bag.mapped("to JSON", |item| {
+        let text = serde_json::to_string(&item);
+        text.map(Some).map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))
+    });
+    let texts = texts.persist()?;
+    let seen = texts.fold_into(Fold {
+        init: Box::new(|_| SeenObjects::default()),
+        add: Box::new(|seen: &mut SeenObjects, text: String| seen.add(text.as_bytes()).map(|()| false)),
+        merge: Box::new(|a: SeenObjects, b: SeenObjects| Ok(a.merge(b))),
+    })?;
+    Ok((texts, seen.unwrap_or_default().schema()))
+}
+
 impl<T: Serialize + Send + 'static> Bag<T> {
     /// The items as rows of a frame, which rest from now on: fields become columns, in the order in which they first appear in
     /// any item, and a column has the type that fits all its values; nested values stay nested, and values that have nothing
@@ -203,17 +225,7 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// # Errors
     /// Whatever the run meets; `Data`, for items that are no objects.
     pub fn to_frame(&self) -> Result<Frame> {
-        let texts = self.mapped("to JSON", |item| {
-            let text = serde_json::to_string(&item);
-            text.map(Some).map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))
-        });
-        let texts = texts.persist()?;
-        let seen = texts.fold_into(Fold {
-            init: Box::new(|_| SeenObjects::default()),
-            add: Box::new(|seen: &mut SeenObjects, text: String| seen.add(text.as_bytes()).map(|()| false)),
-            merge: Box::new(|a: SeenObjects, b: SeenObjects| Ok(a.merge(b))),
-        })?;
-        let schema = seen.unwrap_or_default().schema();
+        let (texts, schema) = texts_and_schema(self)?;
         let mut laying = texts.laying();
         let pipe = texts.node.lay(&mut laying)?;
         let limits = laying.plan.limits.clone();

@@ -5,9 +5,9 @@
 
 use super::Bag;
 use super::faults::Faults;
-use super::items::{Blocked, Chain, Items, Pulled, Pulse, item, lock};
+use super::items::{Blocked, Chain, Items, Pulled, Pulse, item};
 use super::json::Json;
-use super::node::{Laying, Node, Pipe};
+use super::lines::Make;
 use super::text::TextOptions;
 use crate::error::{Error, Result};
 use crate::frame::Session;
@@ -16,7 +16,7 @@ use crate::ops::Cx;
 use crate::units::MIB;
 use serde::Serialize;
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 /// A program with the names and values of its constants.
@@ -114,22 +114,19 @@ impl Session {
     /// # Errors
     /// As [`read_json_lines`](Self::read_json_lines), and `Query` for a wrong program, with a caret at the place.
     pub fn read_jq(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Json>> {
-        super::text::refuse_documents(path)?;
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
-        // One for each partition that is open.
-        let desks = Mutex::<Vec<Desk>>::default();
-        let make = move |line: &[u8], _: &Arc<str>| {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                return Ok(None);
-            }
-            let mut desk = lock(&desks).pop().unwrap_or_default();
-            let made = desk.made(&program, line, &limits, None);
-            lock(&desks).push(desk);
-            Ok(Some(made?).filter(|made| !made.is_empty()))
+        let make = move || -> Box<Make<Vec<Json>>> {
+            let (program, limits, mut desk) = (program.clone(), limits.clone(), Desk::default());
+            Box::new(move |line: &[u8], _: &Arc<str>| {
+                if line.iter().all(u8::is_ascii_whitespace) {
+                    return Ok(None);
+                }
+                Ok(Some(desk.made(&program, line, &limits, None)?).filter(|made| !made.is_empty()))
+            })
         };
-        let lists = self.lines(path, options, Arc::new(make))?;
-        Ok(lists.then(Charged { input: lists.node.clone(), bytes }).flatten())
+        let lists = self.records(path, options, Arc::new(make))?;
+        Ok(lists.holding(bytes).flatten())
     }
 }
 
@@ -157,7 +154,7 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     pub fn jq(&self, program: impl Into<Jq>) -> Result<Bag<Json>> {
         let program = program.into().compile()?;
         let limits = limits(&self.session);
-        let charged = self.then(Charged { input: self.node.clone(), bytes: limits.bytes });
+        let charged = self.holding(limits.bytes);
         Ok(charged.each("jq", move |input, index, _, faults| {
             let (program, limits, faults) = (program.clone(), limits.clone(), faults.clone());
             let (desk, made, json) = (Desk::default(), Vec::new().into_iter(), Vec::new());
@@ -181,19 +178,6 @@ impl Bag<Json> {
     /// ```
     pub fn decode<T: serde::de::DeserializeOwned + Send + 'static>(&self) -> Bag<T> {
         self.try_map(|json| json.decode::<T>())
-    }
-}
-
-/// The same partitions, each charged with more bytes.
-struct Charged<T> {
-    input: Arc<dyn Node<T>>,
-    bytes: usize,
-}
-
-impl<T: 'static> Node<T> for Charged<T> {
-    fn lay(&self, laying: &mut Laying) -> Result<Pipe<T>> {
-        let pipe = self.input.lay(laying)?;
-        Ok(Pipe { in_flight: pipe.in_flight + self.bytes, ..pipe })
     }
 }
 

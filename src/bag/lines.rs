@@ -1,22 +1,26 @@
-//! The lines of files, piece by piece.
+//! The lines of files, or the records of JSON documents, piece by piece.
 //!
 //! Life of a line:
 //!
-//! 1. Files are cut into pieces at any byte; a line belongs to the piece in which it starts. A compressed file is one piece.
-//! 2. A partition is one piece, or several whole files. Its chain slides a window over the bytes and finds line ends.
+//! 1. Files are cut into pieces at any byte; a line belongs to the piece in which it starts. A compressed file is one piece,
+//!    and so is a document: one array, or values over several lines.
+//! 2. A partition is one piece, or several whole files. Its chain slides a window over the bytes and finds line ends, or
+//!    where the next record of a document ends: of it only that record is in memory.
 //! 3. The line's bytes in the window are made an item ([`text`](super::text)).
 //!
 //! What a line lacks to be an item goes to [`faults`](super::faults), with file, line, byte and column. Which line it is,
 //! counted only then: once a piece, and from there on by counting.
 //!
-//! Limit: lines of at most 64 MiB, which the window grows to.
+//! Limit: lines and records of at most an eighth of the budget; what the window grows to for them is accounted for.
 
 use super::faults::Faults;
 use super::items::{Blocked, Chain, Items, Pulled, Pulse};
 use super::node::{Laying, Node, Pipe};
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::formats::{Split, line_at, tiles};
+use crate::formats::json_text::{Malformed, Text};
+use crate::formats::{Document, Growth, HEAD, Next, Split, document_of, is_document, line_at, longest_record, tiles};
 use crate::io::{Compression, FileRef, Spares, Window};
+use crate::memory::Budget;
 use crate::ops::Cx;
 use crate::units::ByteSize;
 use memchr::memmem::Finder;
@@ -24,8 +28,6 @@ use std::sync::Arc;
 
 /// Bytes that a reader brings into the cache at a time.
 const WINDOW: usize = 512 << 10;
-/// The longest line.
-const LONGEST: usize = 64 << 20;
 
 /// What lines end with.
 #[derive(Clone)]
@@ -66,7 +68,10 @@ impl Delimiter {
 }
 
 /// Makes an item of a line of a file; `None` where there is none.
-pub(super) type Make<T> = dyn Fn(&[u8], &Arc<str>) -> Result<Option<T>> + Send + Sync;
+pub(super) type Make<T> = dyn FnMut(&[u8], &Arc<str>) -> Result<Option<T>> + Send;
+
+/// Makes what makes the items of a partition, which may keep something from line to line.
+pub(super) type Maker<T> = dyn Fn() -> Box<Make<T>> + Send + Sync;
 
 /// The lines of files, each made an item by `make`.
 pub(super) struct Lines<T> {
@@ -76,7 +81,9 @@ pub(super) struct Lines<T> {
     /// Whole files of a partition, where files are not cut.
     pub(super) together: Option<usize>,
     pub(super) delimiter: Delimiter,
-    pub(super) make: Arc<Make<T>>,
+    /// Where the records of documents are, in files that may be such: behind these keys.
+    pub(super) records: Option<Arc<[String]>>,
+    pub(super) make: Arc<Maker<T>>,
 }
 
 /// What all partitions of a run share.
@@ -84,12 +91,17 @@ struct Shared<T> {
     files: Arc<[FileRef]>,
     kinds: Vec<Compression>,
     splits: Vec<Split>,
+    /// Whether a file is a document, where that was to be known before it was cut.
+    documents: Vec<Option<bool>>,
+    records: Option<Arc<[String]>>,
     /// Splits of a partition.
     together: usize,
     delimiter: Delimiter,
     window: usize,
     spares: Spares,
-    make: Arc<Make<T>>,
+    budget: Option<Budget>,
+    longest: usize,
+    make: Arc<Maker<T>>,
     faults: Faults,
 }
 
@@ -97,31 +109,54 @@ impl<T: 'static> Node<T> for Lines<T> {
     fn lay(&self, laying: &mut Laying) -> Result<Pipe<T>> {
         let bytes = self.split_bytes.unwrap_or_else(|| laying.plan.limits.split_bytes());
         let together = self.together.unwrap_or(1);
-        let (splits, kinds) = tiles(&self.files, |_| true, bytes, self.together.is_some())?;
+        let documents = self.documents(bytes)?;
+        let is_whole = |file: usize| documents.get(file).copied().flatten().unwrap_or(false);
+        let (mut splits, kinds) = tiles(&self.files, |file| !is_whole(file), bytes, self.together.is_some())?;
+        let (whole, _) = tiles(&self.files, is_whole, bytes, true)?;
+        splits.extend(whole);
+        splits.sort_by_key(|split| (split.file, split.range.start));
         let tasks = splits.len().div_ceil(together);
         let window = bytes.clamp(64, WINDOW);
         let shared = Arc::new(Shared {
             files: self.files.clone(),
             kinds,
             splits,
+            documents,
+            records: self.records.clone(),
             together,
             delimiter: self.delimiter.clone(),
             window,
             spares: Spares::default(),
+            longest: longest_record(laying.plan.budget.as_ref()),
+            budget: laying.plan.budget.clone(),
             make: self.make.clone(),
             faults: laying.faults.clone(),
         });
         let open = move |index: usize, _: &Cx| -> Result<Chain<T>> {
             let (from, to) = (index * shared.together, shared.splits.len().min((index + 1) * shared.together));
-            Ok(Box::new(Reading { shared: shared.clone(), next: from, end: to, piece: None }))
+            let make = (shared.make)();
+            Ok(Box::new(Reading { shared: shared.clone(), make, next: from, end: to, piece: None }))
         };
         Ok(Pipe { in_flight: 3 * window, ..Pipe::of(self.name.clone(), tasks, open) })
+    }
+}
+
+impl<T> Lines<T> {
+    /// Which files are documents, of those that would be cut otherwise.
+    fn documents(&self, split_bytes: usize) -> Result<Vec<Option<bool>>> {
+        let known = |file: &FileRef| match &self.records {
+            None => Ok(Some(false)),
+            Some(_) if file.pipe.is_some() || file.size <= split_bytes as u64 => Ok(None),
+            Some(path) => is_document(file, path).map(Some),
+        };
+        self.files.iter().map(known).collect()
     }
 }
 
 /// The lines of a partition.
 struct Reading<T> {
     shared: Arc<Shared<T>>,
+    make: Box<Make<T>>,
     next: usize,
     end: usize,
     piece: Option<Piece>,
@@ -131,6 +166,11 @@ struct Reading<T> {
 struct Piece {
     file: FileRef,
     window: Window,
+    /// Where its records are, if it has none a line.
+    document: Option<Document>,
+    growth: Growth,
+    /// The longest line, in bytes.
+    longest: usize,
     start: u64,
     /// The offset at which lines are no longer the piece's.
     stop: u64,
@@ -160,14 +200,67 @@ impl Piece {
             }
             kind => (Window::stream(&file, kind, shared.spares.clone())?, u64::MAX),
         };
-        let mut piece = Piece { file, window, start: split.range.start, stop, taken: 0, first: None };
+        let growth = Growth::new(shared.budget.as_ref(), 2 * shared.window);
+        let (start, longest) = (split.range.start, shared.longest);
+        let mut piece = Piece { file, window, document: None, growth, longest, start, stop, taken: 0, first: None };
         if piece.start > 0 {
             piece.align(&shared.delimiter, shared.window)?;
         } else {
             piece.first = Some(1);
             piece.skip_mark()?;
+            let known = shared.documents.get(split.file).copied().flatten();
+            if let Some(path) = shared.records.as_ref().filter(|_| known != Some(false)) {
+                piece.window.refill(HEAD)?;
+                piece.document = document_of(piece.window.rest(), piece.window.is_last(), path);
+            }
         }
         Ok(piece)
+    }
+
+    /// The next line or record; `None` at the end of the piece.
+    fn next(&mut self, delimiter: &Delimiter, window: usize) -> Result<Option<Line>> {
+        match self.document.take() {
+            None => self.line(delimiter, window),
+            Some(mut document) => {
+                // Behind what is no JSON there are no further records.
+                let record = self.record(&mut document, window)?;
+                self.document = Some(document);
+                Ok(record)
+            }
+        }
+    }
+
+    /// The next record of a document.
+    fn record(&mut self, document: &mut Document, window: usize) -> Result<Option<Line>> {
+        loop {
+            let text = Text { bytes: self.window.bytes().get(..self.window.filled()).unwrap_or_default() };
+            match document.next(text, self.window.pos(), self.window.is_last()) {
+                Ok(Next::Record(begin, end)) => return Ok(Some(Line { begin, end, next: end })),
+                Ok(Next::End(_)) => return Ok(None),
+                Ok(Next::More(at)) => self.window.advance_to(at),
+                Err(Malformed(at)) => {
+                    let what = if at < text.bytes.len() { "the text is no JSON" } else { "the text ends too early" };
+                    let place = self.place(Some(self.window.offset(at)));
+                    return Err(
+                        Error::data(format!("{what}; behind that no record of the document is found")).at(place)
+                    );
+                }
+            }
+            let here = self.window.rest().len();
+            if here > self.longest {
+                return Err(self.too_long("a record"));
+            }
+            if !self.window.refill(window)? {
+                self.window.overshoot()?;
+            }
+            self.growth.see(&self.window);
+        }
+    }
+
+    fn too_long(&self, what: &str) -> Error {
+        let message = format!("{what} is longer than {}", ByteSize(self.longest));
+        let error = Error::resources(message).advise("raise --memory: it takes at most an eighth of it");
+        error.at(self.place(Some(self.window.offset(self.window.pos()))))
     }
 
     /// Goes behind the mark of UTF-8 at the beginning of a file. The first line is the piece's even if the mark is all of it.
@@ -219,9 +312,8 @@ impl Piece {
                 let end = begin + seen + at;
                 return Ok(Some(self.cut(begin, end, end + delimiter.len(), delimiter)));
             }
-            if rest.len() > LONGEST {
-                let message = format!("a line is longer than {}", ByteSize(LONGEST));
-                return Err(Error::data(message).at(self.place(Some(self.window.offset(begin)))));
+            if rest.len() > self.longest {
+                return Err(self.too_long("a line"));
             }
             seen = rest.len().saturating_sub(delimiter.len() - 1);
             let here = rest.len();
@@ -231,6 +323,7 @@ impl Piece {
                 return Ok((begin < end).then(|| self.cut(begin, end, end, delimiter)));
             }
             begin = self.window.pos();
+            self.growth.see(&self.window);
         }
     }
 
@@ -244,6 +337,11 @@ impl Piece {
         Place { file: Some(self.file.path.clone()), byte, ..Place::default() }
     }
 
+    /// The number of the line in hand, where that is known.
+    fn line_number(&self) -> Option<u64> {
+        self.first.filter(|_| self.document.is_none()).map(|first| first + self.taken)
+    }
+
     /// Adds file, line and byte to what is wrong with the line at `offset`.
     fn located(&mut self, error: Error, offset: u64, delimiter: &Delimiter) -> Error {
         let lines = delimiter.usual || delimiter.len() == 1;
@@ -251,10 +349,7 @@ impl Piece {
         if self.first.is_none() && lines {
             self.first = line_at(&self.file, offset, newline).map(|line| line.saturating_sub(self.taken));
         }
-        let place = Place {
-            line: self.first.map(|first| first + self.taken),
-            ..self.place(Some(offset + error.place().byte.unwrap_or(0)))
-        };
+        let place = Place { line: self.line_number(), ..self.place(Some(offset + error.place().byte.unwrap_or(0))) };
         let inner = Place { byte: None, ..error.place().clone() };
         let mut made = Error::new(error.kind(), error.message()).at(inner).at(place);
         if let Some(advice) = error.advice() {
@@ -272,14 +367,22 @@ impl<T> Reading<T> {
             if pulse.is_spent() {
                 return Ok(Some(Pulled::Pause));
             }
-            let Some(line) = piece.line(&shared.delimiter, shared.window)? else { return Ok(None) };
+            let line = match piece.next(&shared.delimiter, shared.window) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    // A document that is broken; the files behind it may be sound.
+                    shared.faults.meet(error)?;
+                    return Ok(None);
+                }
+            };
             let offset = piece.window.offset(line.begin);
             pulse.burn(line.next - line.begin);
             pulse.origin.byte = offset;
-            pulse.origin.line = piece.first.map_or(0, |first| first + piece.taken);
+            pulse.origin.line = piece.line_number().unwrap_or(0);
             pulse.origin.item += 1;
             let made =
-                (shared.make)(piece.window.bytes().get(line.begin..line.end).unwrap_or_default(), &piece.file.path);
+                (self.make)(piece.window.bytes().get(line.begin..line.end).unwrap_or_default(), &piece.file.path);
             let made = made.map_err(|error| piece.located(error, offset, &shared.delimiter));
             piece.taken += 1;
             piece.window.advance_to(line.next);

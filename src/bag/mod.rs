@@ -28,10 +28,12 @@
 //!
 //! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`].
 //!
-//! Not here yet: `Delayed` and futures, Avro; one JSON document larger than a line. They fit beside: a delayed function is
-//! a node with one partition and one item, its dependencies the stages it waits for.
+//! Not here yet: `Delayed` and futures. They fit beside: a delayed function is a node with one partition and one item, its
+//! dependencies the stages it waits for.
 
 pub mod aggregates;
+mod avro;
+mod charged;
 mod coding;
 mod deliver;
 mod each;
@@ -61,6 +63,8 @@ mod task;
 mod text;
 mod write;
 
+#[cfg(test)]
+mod document_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]

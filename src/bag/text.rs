@@ -4,19 +4,16 @@
 //! as text before. What a line lacks to be an item is told with byte and column of the line; file and line are added where
 //! they are known.
 //!
-//! Limits: UTF-8 only; a JSON document over several lines (one huge array) is refused by name.
+//! Limits: UTF-8 only.
 
 use super::Bag;
-use super::lines::{Delimiter, Lines, Make};
+use super::lines::{Delimiter, Lines, Make, Maker};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
 use crate::frame::Session;
-use crate::io::{FileRef, Spares, Window, resolve};
+use crate::io::{Coding, FileRef, resolve};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-
-/// Files whose first line is looked at before a bag is made of them: of others the run says what is wrong.
-const LOOKED_AT: usize = 8;
 
 /// What becomes of bytes that are no UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +36,37 @@ pub struct TextOptions {
     pub delimiter: Option<Vec<u8>>,
     /// What becomes of bytes that are no UTF-8, where lines are text.
     pub invalid_utf8: InvalidUtf8,
+    /// The encoding of the files, as browsers name it: `latin1`, `shift_jis`. UTF-8, and UTF-16 by its mark, are found.
+    pub encoding: Option<String>,
+    /// How files are packed, where their first bytes should not say it: `none`, `gzip`.
+    pub compression: Option<String>,
+    /// Where in documents of JSON the records are: `data.items`. Of an array, they are its elements.
+    pub records: Option<String>,
+}
+
+impl<T: DeserializeOwned + Send + 'static> Bag<T> {
+    /// The records of files of JSON, whether they are lines or documents:
+    /// [`read_json_lines_with`](Session::read_json_lines_with). Inside of a document they are where `records` says.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let path = std::env::temp_dir().join(format!("page-{}.json", std::process::id()));
+    /// std::fs::write(&path, "{\"page\": 1, \"data\": {\"items\": [1, 2,\n 3]}}").expect("a directory for temporary files");
+    /// let options = TextOptions { records: Some("data.items".into()), ..TextOptions::default() };
+    /// assert_eq!(Bag::<i64>::read_json(&session, &path.to_string_lossy(), &options)?.sum()?, Some(6));
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Query`, for files that are not there; `Usage`, for options that do not go together.
+    pub fn read_json(session: &Session, path: &str, options: &TextOptions) -> Result<Bag<T>> {
+        session.read_json_lines_with(path, options)
+    }
 }
 
 impl Session {
@@ -80,7 +108,7 @@ impl Session {
     /// As above, and `Usage` for options that do not go together.
     pub fn read_text_with(&self, path: &str, options: &TextOptions) -> Result<Bag<String>> {
         let policy = options.invalid_utf8;
-        self.lines(path, options, Arc::new(move |line: &[u8], _: &Arc<str>| text(line, policy).map(Some)))
+        self.lines(path, options, each(move |line, _| text(line, policy).map(Some)))
     }
 
     /// As [`read_text`](Self::read_text), each line with the path of its file before it.
@@ -99,8 +127,8 @@ impl Session {
     /// # Errors
     /// As [`read_text`](Self::read_text).
     pub fn read_text_with_path(&self, path: &str) -> Result<Bag<(Arc<str>, String)>> {
-        let make = |line: &[u8], path: &Arc<str>| Ok(Some((path.clone(), text(line, InvalidUtf8::Fail)?)));
-        self.lines(path, &TextOptions::default(), Arc::new(make))
+        let make = each(|line, path| Ok(Some((path.clone(), text(line, InvalidUtf8::Fail)?))));
+        self.lines(path, &TextOptions::default(), make)
     }
 
     /// The lines of files as bytes, whatever they are.
@@ -119,11 +147,12 @@ impl Session {
     /// # Errors
     /// As [`read_text_with`](Self::read_text_with).
     pub fn read_lines(&self, path: &str, options: &TextOptions) -> Result<Bag<Vec<u8>>> {
-        self.lines(path, options, Arc::new(|line: &[u8], _: &Arc<str>| Ok(Some(line.to_vec()))))
+        self.lines(path, options, each(|line, _| Ok(Some(line.to_vec()))))
     }
 
-    /// The records of files of JSON lines, decoded straight from the bytes into `T`: a struct that derives `Deserialize`, whose
-    /// other fields are skipped, or `serde_json::Value`. Blank lines are no records.
+    /// The records of files of JSON, decoded straight from the bytes into `T`: a struct that derives `Deserialize`, whose
+    /// other fields are skipped, or `serde_json::Value`. Blank lines are no records. A file that is one array, of any size, has
+    /// its elements as records, and one that is written over several lines its values: one at a time is in memory.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
@@ -142,7 +171,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// `Query`, for files that are not there; `Unsupported`, for a document over several lines.
+    /// `Query`, for files that are not there.
     pub fn read_json_lines<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Bag<T>> {
         self.read_json_lines_with(path, &TextOptions::default())
     }
@@ -169,17 +198,48 @@ impl Session {
         path: &str,
         options: &TextOptions,
     ) -> Result<Bag<T>> {
-        refuse_documents(path)?;
-        self.lines(path, options, Arc::new(|line: &[u8], _: &Arc<str>| record(line)))
+        self.records(path, options, each(|line, _| record(line)))
+    }
+
+    /// As [`lines`](Self::lines), of files that may be documents of JSON.
+    pub(super) fn records<T: Send + 'static>(
+        &self,
+        path: &str,
+        options: &TextOptions,
+        make: Arc<Maker<T>>,
+    ) -> Result<Bag<T>> {
+        let keys = |path: &str| path.trim_start_matches("$.").split('.').map(str::to_string).collect();
+        let records: Arc<[String]> = options.records.as_deref().map_or_else(Vec::new, keys).into();
+        match (&options.delimiter, records.is_empty()) {
+            (Some(_), false) => Err(usage("delimiter and records do not go together")),
+            (Some(_), true) => self.lines(path, options, make),
+            (None, _) => self.pieces(path, options, Some(records), make),
+        }
     }
 
     pub(super) fn lines<T: Send + 'static>(
         &self,
         path: &str,
         options: &TextOptions,
-        make: Arc<Make<T>>,
+        make: Arc<Maker<T>>,
     ) -> Result<Bag<T>> {
-        let files: Arc<[FileRef]> = resolve(&[path.to_string()])?.into();
+        match options.records {
+            Some(_) => Err(usage("records are where JSON is read")),
+            None => self.pieces(path, options, None, make),
+        }
+    }
+
+    fn pieces<T: Send + 'static>(
+        &self,
+        path: &str,
+        options: &TextOptions,
+        records: Option<Arc<[String]>>,
+        make: Arc<Maker<T>>,
+    ) -> Result<Bag<T>> {
+        let mut files = resolve(&[path.to_string()])?;
+        let coding = Coding::of(options.encoding.as_deref(), options.compression.as_deref())?;
+        files.iter_mut().for_each(|file| file.coding = coding);
+        let files: Arc<[FileRef]> = files.into();
         let delimiter = Delimiter::of(options.delimiter.as_deref())?;
         if options.split_bytes.is_some() && options.files_per_partition.is_some() {
             return Err(usage("split_bytes and files_per_partition do not go together"));
@@ -189,30 +249,17 @@ impl Session {
         }
         let name = format!("read {path}");
         let (split_bytes, together) = (options.split_bytes, options.files_per_partition);
-        Ok(Bag::new(self, Lines { name, files, split_bytes, together, delimiter, make }))
+        Ok(Bag::new(self, Lines { name, files, split_bytes, together, delimiter, records, make }))
     }
 }
 
-/// An error, if one of the first files is one document.
-pub(super) fn refuse_documents(path: &str) -> Result<()> {
-    resolve(&[path.to_string()])?.iter().take(LOOKED_AT).try_for_each(refuse_document)
-}
-
-/// An error, if the first line of the file is only the beginning of a value.
-fn refuse_document(file: &FileRef) -> Result<()> {
-    let mut window = Window::whole(file, Spares::default())?;
-    window.refill(64 << 10)?;
-    let rest = window.rest();
-    let line = memchr::memchr(b'\n', rest).map_or(rest, |end| rest.get(..end).unwrap_or_default());
-    let opens = line.trim_ascii_start().starts_with(b"[") || line.trim_ascii_start().starts_with(b"{");
-    let goes_on = || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|e| e.is_eof());
-    if opens && line.len() < rest.len() && goes_on() {
-        let place = Place { file: Some(file.path.clone()), line: Some(1), ..Place::default() };
-        return Err(Error::unsupported("a JSON document over several lines is not read into a bag yet")
-            .at(place)
-            .advise("write it as lines first: jq -c '.[]'"));
-    }
-    Ok(())
+/// A maker that keeps nothing from line to line.
+fn each<T: 'static>(make: impl Fn(&[u8], &Arc<str>) -> Result<Option<T>> + Send + Sync + 'static) -> Arc<Maker<T>> {
+    let make = Arc::new(make);
+    Arc::new(move || -> Box<Make<T>> {
+        let make = make.clone();
+        Box::new(move |line: &[u8], path: &Arc<str>| make(line, path))
+    })
 }
 
 fn usage(message: &str) -> Error {

@@ -11,6 +11,7 @@
 //! to a file that appears under its name only when it is complete.
 
 mod arrow;
+mod avro;
 mod csv;
 mod directory;
 mod faults;
@@ -34,6 +35,7 @@ mod conformance;
 mod testing;
 
 pub use self::arrow::{ARROW, Arrow};
+pub use self::avro::{AVRO, Avro};
 pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
@@ -41,11 +43,12 @@ pub use crate::io::{FileRef, Output};
 pub use csv::scan_structure;
 pub use csv::{Sniffed, sniff_csv};
 pub use directory::{BeginFile, Directory, Naming};
+pub(crate) use json::{Document, HEAD, Next, document_of, is_document};
 pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
 pub(crate) use late::file_with_key;
 pub use manual::options_manual;
 pub use table::{FORMATS, Table, format_by_ending, format_named};
-pub(crate) use text::{line_at, shorten, tiles};
+pub(crate) use text::{Growth, line_at, longest_record, shorten, tiles};
 
 use crate::error::Result;
 use crate::memory::Budget;

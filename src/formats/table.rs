@@ -8,7 +8,8 @@ use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
 /// Every format there is.
-pub static FORMATS: &[&dyn Format] = &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW, &log::Log, &log::Lines];
+pub static FORMATS: &[&dyn Format] =
+    &[&csv::Csv, &json::Json, &super::PARQUET, &super::ARROW, &super::AVRO, &log::Log, &log::Lines];
 
 /// Formats whose files are read here and there, so that a pipe cannot hold them.
 const BY_RANGES: [&str; 2] = ["parquet", "arrow"];
@@ -131,6 +132,7 @@ fn by_content(file: &FileRef) -> Result<&'static dyn Format> {
     let name = match head {
         [b'P', b'A', b'R', b'1', ..] => "parquet",
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "arrow",
+        _ if head.starts_with(super::avro::MAGIC) => "avro",
         _ if matches!(head.iter().find(|b| !b.is_ascii_whitespace()), Some(b'{' | b'[')) => "json",
         _ => log::recognized(file, called_log())?.unwrap_or("csv"),
     };

@@ -140,20 +140,60 @@ pub fn open_stream(found: &FileRef, kind: Compression) -> Result<Box<dyn Read + 
     })
 }
 
+/// The bytes of what arrives, such as standard input, decompressed by what they begin with. Of bytes that are not packed
+/// no more is waited for than what was read.
+///
+/// # Errors
+/// Reading fails.
+pub fn open_arriving(mut input: Box<dyn Read + Send>, name: &str) -> Result<Box<dyn Read + Send>> {
+    let mut head = Vec::new();
+    while may_be_packed(&head) {
+        let mut more = [0; 64];
+        match input.read(&mut more) {
+            Ok(0) => break,
+            Ok(n) => head.extend_from_slice(more.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io(name, e)),
+        }
+    }
+    let kind = Compression::of_content(&head);
+    let whole = Cursor::new(head).chain(input);
+    if kind == Compression::None { Ok(Box::new(whole)) } else { unpack(Box::new(whole), kind, name) }
+}
+
+/// Whether what begins so may be packed, and it takes more bytes to know.
+fn may_be_packed(head: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 6] = [
+        &[0x1F, 0x8B, 8],
+        &[0x28, 0xB5, 0x2F, 0xFD],
+        b"BZh",
+        &[0xFD, b'7', b'z', b'X', b'Z', 0],
+        &[4, 0x22, 0x4D, 0x18],
+        &[0xFF, 6, 0, 0, b's', b'N', b'a', b'P', b'p', b'Y'],
+    ];
+    // Those of bzip2 are ten, of which not all are known.
+    let is_open = |begins: &[u8]| head.len() < begins.len() || (begins == b"BZh" && head.len() < 10);
+    BEGINNINGS.iter().any(|begins| is_open(begins) && begins.iter().zip(head).all(|(a, b)| a == b))
+}
+
 fn unpacked(found: &FileRef, kind: Compression) -> Result<Box<dyn Read + Send>> {
     let raw: Box<dyn Read + Send> = match &found.pipe {
         Some(pipe) => Box::new(PipeReader::new(pipe, 0)),
         None => Box::new(Sequential { input: InputFile::open(found)?, at: 0 }),
     };
+    unpack(raw, kind, &found.path)
+}
+
+fn unpack(raw: Box<dyn Read + Send>, kind: Compression, name: &str) -> Result<Box<dyn Read + Send>> {
     let input = BufReader::with_capacity(128 << 10, raw);
     Ok(match kind {
         Compression::None | Compression::Encoded => Box::new(input),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(input).map_err(|e| Error::io(&found.path, e))?),
+        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(input).map_err(|e| Error::io(name, e))?),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         Compression::Xz => {
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED);
-            let stream = stream.map_err(|e| Error::io(&found.path, e.into()))?;
+            let stream = stream.map_err(|e| Error::io(name, e.into()))?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
         Compression::Lz4 => Box::new(Lz4(lz4_flex::frame::FrameDecoder::new(Tail { from: input, last: [0xFF; 8] }))),
@@ -321,6 +361,33 @@ mod tests {
                 let (found, back) = unpacked_text(&dir.path().join("x"), &twice).unwrap();
                 assert!(found == kind && back == text.repeat(2), "{name}");
             }
+        }
+    }
+
+    /// Gives a few bytes at a time.
+    struct Drops(io::Cursor<Vec<u8>>);
+
+    impl Read for Drops {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let most = into.len().min(3);
+            self.0.read(&mut into[..most])
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_unpacked_however_it_arrives() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = b"hello, ".repeat(1000);
+        for (name, _) in ALL {
+            let bytes = packed(dir.path(), name, &text);
+            let mut back = Vec::new();
+            open_arriving(Box::new(Drops(Cursor::new(bytes))), "-").unwrap().read_to_end(&mut back).unwrap();
+            assert!(back == text, "{name}");
+        }
+        for text in ["", "B", "BZh", "BZhurrah, no bzip2", "{\"a\": 1}", "\u{1f}"] {
+            let mut back = String::new();
+            open_arriving(Box::new(Drops(Cursor::new(text.into()))), "-").unwrap().read_to_string(&mut back).unwrap();
+            assert_eq!(back, text);
         }
     }
 

@@ -20,7 +20,7 @@ mod window;
 
 pub(crate) use ahead::AHEAD;
 pub use atomic::{AtomicFile, Output, StreamOutput};
-pub use compress::{Compressed, Compression, open_stream};
+pub use compress::{Compressed, Compression, open_arriving, open_stream};
 pub use encoding::Coding;
 pub use paths::{FileRef, resolve, resolve_with};
 pub use pipe::{Keep, KeptBlock, Pipe, Pipes};

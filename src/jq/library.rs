@@ -123,7 +123,7 @@ fn from_json<'a>(text: Val) -> ValXs<'a, Val> {
     if json.trim_ascii() == b"nan" || json.trim_ascii() == b"NaN" {
         return box_once(Ok(Val::from(f64::NAN)));
     }
-    match scan::scan(&json, &scan::Wanted::default(), &mut scan::Found::new()) {
+    match scan::check(&json) {
         Ok(()) => box_once(Ok(read::value_of(json.trim_ascii()))),
         Err(_) => box_once(Err(said(text))),
     }

@@ -159,6 +159,12 @@ impl Drop for Held {
     }
 }
 
+/// Whether there is stack enough for what only goes as deep as an item is nested.
+#[inline]
+pub(super) fn has_stack() -> bool {
+    stacker::remaining_stack().is_none_or(|left| left > 2 * RED_ZONE)
+}
+
 /// Runs a piece of a program within limits. It may be run twice: on the thread's stack, and where that does not suffice on a
 /// larger one.
 ///

@@ -24,7 +24,9 @@ mod read;
 mod regex;
 mod scan;
 mod slow;
+mod strings;
 mod syntax;
+mod trail;
 mod value;
 mod write;
 
@@ -42,6 +44,7 @@ use scan::{Found, Wanted};
 use slow::Slow;
 use std::borrow::Cow;
 use std::sync::OnceLock;
+use trail::Trail;
 
 /// A compiled program.
 pub(crate) struct Program {
@@ -130,7 +133,7 @@ impl Program {
             return Err(at(json, place, "the text is not UTF-8"));
         }
         let wanted = self.native.as_ref().map_or(&self.nothing, |native| &native.wanted);
-        scan::scan(json, wanted, &mut room.found).map_err(|Malformed(place)| {
+        scan::scan(json, wanted, &mut room.found, &mut room.trail).map_err(|Malformed(place)| {
             at(
                 json,
                 place,
@@ -157,33 +160,43 @@ impl Program {
         room: &Room,
         out: &mut Outputs,
     ) -> Result<bool> {
-        let (begun, limits) = (out.mark(), &limits.for_item(json.len()));
-        let ran = meter::limited(limits, cancel, || {
-            out.back_to(begun);
-            let mut large = None;
-            let ends = &mut out.ends;
-            let done = native.run(json, &room.found, &self.constants, &mut out.bytes, &mut |bytes| {
-                ends.push(bytes.len());
-                fits(bytes.len() + size_of::<usize>() * ends.len(), begun, limits).map_err(|error| {
-                    large = Some(error);
-                    Exit::Down
-                })
-            });
-            match (done, large) {
-                (_, Some(error)) => Err(error),
-                (done, None) => Ok(done),
+        let begun = out.mark();
+        let ran = match native.is_light && meter::has_stack() {
+            true => self.straight(native, json, limits, room, out)?,
+            false => {
+                let limits = &limits.for_item(json.len());
+                meter::limited(limits, cancel, || {
+                    out.back_to(begun);
+                    self.straight(native, json, limits, room, out)
+                })?
             }
-        })?;
-        if ran.is_err() {
+        };
+        if !ran {
             out.back_to(begun);
         }
-        Ok(ran.is_ok())
+        Ok(ran)
+    }
+
+    /// Runs the native program; false, if it is to be run by jaq instead.
+    fn straight(&self, native: &Native, json: &[u8], limits: &Limits, room: &Room, out: &mut Outputs) -> Result<bool> {
+        let (begun, mut large) = (out.mark(), None);
+        let ends = &mut out.ends;
+        let done = native.run(json, &room.found, &self.constants, &mut out.bytes, &mut |bytes| {
+            ends.push(bytes.len());
+            fits(bytes.len() + size_of::<usize>() * ends.len(), begun, limits).map_err(|error| {
+                large = Some(error);
+                Exit::Down
+            })
+        });
+        match large {
+            Some(error) => Err(error),
+            None => Ok(done.is_ok()),
+        }
     }
 }
 
 fn constant(name: &str, json: &str) -> Result<Box<[u8]>> {
-    let mut found = Found::new();
-    if scan::scan(json.as_bytes(), &Wanted::default(), &mut found).is_err() {
+    if scan::check(json.as_bytes()).is_err() {
         let message = format!("the value of ${name} is no JSON: {}", shorten(json.as_bytes()));
         return Err(Error::new(ErrorKind::Usage, message));
     }
@@ -197,10 +210,11 @@ fn at(json: &[u8], place: usize, what: &str) -> Error {
     Error::data(what).at(Place { byte: Some(place as u64), column, text: Some(text), ..Place::default() })
 }
 
-/// What a thread keeps from item to item.
+/// What a thread keeps from item to item, for one program.
 #[derive(Default)]
 pub(crate) struct Room {
     found: Found,
+    trail: Trail,
 }
 
 /// What programs put out: JSON texts, one behind the other.

@@ -5,9 +5,14 @@
 //!           ^^^        ^^^^^^^^^^^^^^^^^^^ user    7 id        places in the text, by node of the tree of wanted paths
 //! ```
 //!
+//! Most keys are where they were in the last item ([`trail`](super::trail)), strings are passed 32 bytes at a time
+//! ([`strings`](super::strings)).
+//!
 //! Afterwards pieces are walked without checks ([`Items`], [`Fields`], [`get`]): they are known to be JSON. Of equal keys the
 //! last one counts.
 
+use super::strings::string_end;
+use super::trail::Trail;
 use super::value::MAX_DEPTH;
 use crate::formats::json_text::{Malformed, Text, Walk};
 use std::borrow::Cow;
@@ -78,10 +83,11 @@ pub(super) type Found = Vec<(usize, usize)>;
 const NOWHERE: (usize, usize) = (usize::MAX, 0);
 
 /// Finds the wanted pieces in `json`, which may have spaces around its one value.
-pub(super) fn scan(json: &[u8], wanted: &Wanted, found: &mut Found) -> Result<(), Malformed> {
+pub(super) fn scan(json: &[u8], wanted: &Wanted, found: &mut Found, trail: &mut Trail) -> Result<(), Malformed> {
     found.clear();
     found.resize(wanted.nodes.len(), NOWHERE);
-    let mut scan = Scan { text: Text { bytes: json }, wanted, found, spare: Vec::new() };
+    trail.begin();
+    let mut scan = Scan { text: Text { bytes: json }, wanted, found, trail, spare: Vec::new() };
     let begin = scan.text.space(0);
     let end = scan.node(begin, 0, 0)?;
     match scan.text.space(end) == json.len() {
@@ -90,10 +96,16 @@ pub(super) fn scan(json: &[u8], wanted: &Wanted, found: &mut Found) -> Result<()
     }
 }
 
+/// Checks that the text is JSON.
+pub(super) fn check(json: &[u8]) -> Result<(), Malformed> {
+    scan(json, &Wanted::default(), &mut Found::new(), &mut Trail::default())
+}
+
 struct Scan<'a> {
     text: Text<'a>,
     wanted: &'a Wanted,
     found: &'a mut Found,
+    trail: &'a mut Trail,
     /// Where texts go that are only checked.
     spare: Vec<u8>,
 }
@@ -141,14 +153,12 @@ impl Scan<'_> {
             return Ok(at + 1);
         }
         loop {
-            let begin = self.text.expect(at, b'"')?;
-            let (end, escaped) = self.text.string_end(begin)?;
-            let field = match node {
-                Some(node) => self.field(node, begin, end, escaped)?,
-                None => self.check(begin, end, escaped).map(|()| None)?,
+            let rest = self.text.bytes.get(at..).unwrap_or_default();
+            let (behind, field) = match self.trail.follow(rest, node) {
+                Some((len, field)) => (at + len, field),
+                None => self.key(at, node)?,
             };
-            at = self.text.space(end + 1);
-            at = self.text.space(self.text.expect(at, b':')?);
+            at = self.text.space(behind);
             at = match field {
                 Some(field) => self.node(at, field, depth + 1)?,
                 None => self.skip(at, depth + 1)?,
@@ -160,6 +170,20 @@ impl Scan<'_> {
                 _ => return Err(Malformed(at)),
             }
         }
+    }
+
+    /// Behind the key that begins at `at`, and its colon; its node, if it is wanted.
+    #[inline(never)]
+    fn key(&mut self, at: usize, node: Option<usize>) -> Walk<(usize, Option<usize>)> {
+        let begin = self.text.expect(at, b'"')?;
+        let (end, escaped) = self.text.string_end(begin)?;
+        let field = match node {
+            Some(node) => self.field(node, begin, end, escaped)?,
+            None => self.check(begin, end, escaped).map(|()| None)?,
+        };
+        let behind = self.text.expect(self.text.space(end + 1), b':')?;
+        self.trail.note(self.text.bytes.get(at..behind).unwrap_or_default(), node, field);
+        Ok((behind, field))
     }
 
     /// The node of the key in `begin..end`, if it is wanted.
@@ -189,7 +213,7 @@ impl Scan<'_> {
     fn skip(&mut self, at: usize, depth: u32) -> Walk<usize> {
         match self.text.at(at) {
             b'"' => {
-                let (end, escaped) = self.text.string_end(at + 1)?;
+                let (end, escaped) = string_end(&self.text, at + 1)?;
                 self.check(at + 1, end, escaped)?;
                 Ok(end + 1)
             }
@@ -223,19 +247,13 @@ impl Scan<'_> {
 /// Behind a number, which is one by the letter: `-? digits (. digits)? ([eE] [+-]? digits)?`.
 #[inline]
 fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
-    let digits = |mut at: usize| {
-        while text.at(at).is_ascii_digit() {
-            at += 1;
-        }
-        at
-    };
     let begin = at + usize::from(text.at(at) == b'-');
-    let mut end = digits(begin);
+    let mut end = digits_end(text, begin);
     if end == begin || (text.at(begin) == b'0' && end > begin + 1) {
         return Err(Malformed(at));
     }
     if text.at(end) == b'.' {
-        let fraction = digits(end + 1);
+        let fraction = digits_end(text, end + 1);
         if fraction == end + 1 {
             return Err(Malformed(fraction));
         }
@@ -243,13 +261,31 @@ fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
     }
     if matches!(text.at(end), b'e' | b'E') {
         let sign = end + 1 + usize::from(matches!(text.at(end + 1), b'+' | b'-'));
-        let exponent = digits(sign);
+        let exponent = digits_end(text, sign);
         if exponent == sign {
             return Err(Malformed(exponent));
         }
         end = exponent;
     }
     Ok(end)
+}
+
+/// Behind the digits from `at` on: eight at a time, since how many there are is hard to guess.
+#[inline(always)]
+fn digits_end(text: &Text<'_>, mut at: usize) -> usize {
+    while let Some(eight) = text.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        // A digit is 0..=9 now: adding 0x76 must not reach the high bit, which must not be set either.
+        let x = u64::from_le_bytes(*eight) ^ 0x3030_3030_3030_3030;
+        let others = (((x & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
+        if others != 0 {
+            return at + others.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while text.at(at).is_ascii_digit() {
+        at += 1;
+    }
+    at
 }
 
 /// Behind a value that is known to be JSON.
@@ -381,7 +417,12 @@ mod tests {
         let nodes: Vec<usize> =
             paths.iter().map(|path| path.iter().fold(0, |node, key| wanted.field(node, key.as_bytes()))).collect();
         let mut found = Found::new();
-        scan(json.as_bytes(), &wanted, &mut found).ok()?;
+        let mut trail = Trail::default();
+        scan(json.as_bytes(), &wanted, &mut found, &mut trail).ok()?;
+        // Once more, with all keys known.
+        let first = found.clone();
+        scan(json.as_bytes(), &wanted, &mut found, &mut trail).ok()?;
+        assert_eq!(found, first);
         let text = |node: &usize| json.get(found[*node].0..found[*node].1).map(str::to_string);
         Some(nodes.iter().map(text).collect())
     }

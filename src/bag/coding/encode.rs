@@ -13,7 +13,14 @@ pub(super) struct Encoder<'a> {
 type Written = Result<(), Fault>;
 
 impl<'a> Encoder<'a> {
-    fn varint(&mut self, mut n: u128) {
+    fn varint(&mut self, n: u128) {
+        match u8::try_from(n) {
+            Ok(small @ 0..0x80) => self.out.push(small),
+            _ => self.long_varint(n),
+        }
+    }
+
+    fn long_varint(&mut self, mut n: u128) {
         while n >= 0x80 {
             self.out.push((n & 0x7F) as u8 | 0x80);
             n >>= 7;

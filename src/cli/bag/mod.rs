@@ -173,7 +173,8 @@ fn help() -> String {
     let mut text = String::from(
         "Items of JSON through verbs\n\n\
          Usage: partita bag [OPTIONS] INPUT.. VERB [ARGS] [then VERB [ARGS]]..\n\n\
-         Inputs are files of JSON lines, globs, directories, or - for standard input.\n\n\
+         Inputs are files of JSON (lines, or one array), Avro, Parquet or CSV, globs, directories, or - for lines from\n\
+         standard input.\n\n\
          Verbs:\n",
     );
     for row in verbs::VERBS {
@@ -182,6 +183,7 @@ fn help() -> String {
     text.push_str(
         "\nOptions: those of the command (partita --help), and\n  \
          --text                each line is a text, not JSON\n  \
+         --records PATH        where in documents the items are: data.items\n  \
          --on-error fail|skip  what becomes of lines that are no JSON, and items of which a program fails [default: fail]\n\n\
          Examples:\n  \
          partita bag 'logs/*.jsonl.gz' jq 'select(.status >= 500) | .path' then frequencies then topk 10 .count\n  \

@@ -6,7 +6,10 @@ use super::order::InOrder;
 use super::verbs::{Constant, Fold, Joining, Verb};
 use super::words::{Words, usage};
 use partita::bag::{Jq, Json};
+use partita::formats::format_by_ending;
+use partita::io::Compression;
 use partita::prelude::*;
+use partita::units::ByteSize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -18,8 +21,8 @@ pub enum Out {
     Files,
 }
 
-/// The most text of the items of one key, where they become one item.
-const GROUP: usize = 64 << 20;
+/// The part of the budget that the items of one key may be.
+const GROUP: usize = 32;
 
 /// The program of a verb that is one.
 fn program(verb: &Verb) -> Result<Option<Jq>> {
@@ -46,16 +49,21 @@ fn program(verb: &Verb) -> Result<Option<Jq>> {
     })
 }
 
-/// The inputs, through the first verb where that is a program, and how many verbs that were.
+/// The items of all inputs, through the first verb where that is a program: it runs where lines are read. Also how many
+/// verbs that took.
 pub fn inputs(session: &Session, words: &Words) -> Result<(Bag<Json>, usize)> {
     let first = words.verbs.first().map(program).transpose()?.flatten();
     let jq = first.clone().unwrap_or_else(|| Jq::new("."));
+    let options = TextOptions { records: words.records.clone(), ..TextOptions::default() };
     let mut all: Option<Bag<Json>> = None;
     for input in &words.inputs {
         let bag = match (input.as_str(), words.text) {
+            ("-", _) if words.records.is_some() => {
+                return Err(usage("--records is for files: standard input is read line by line"));
+            }
             ("-", false) => arriving::json(session).jq(jq.clone())?,
             ("-", true) => arriving::text(session).jq(jq.clone())?,
-            (path, false) => session.read_jq(path, jq.clone(), &TextOptions::default())?,
+            (path, false) => items_of(session, path, jq.clone(), &options)?,
             (path, true) => session.read_text(path)?.jq(jq.clone())?,
         };
         all = Some(all.map_or(bag.clone(), |all| all.concat(&bag)));
@@ -64,9 +72,33 @@ pub fn inputs(session: &Session, words: &Words) -> Result<(Bag<Json>, usize)> {
     Ok((all, usize::from(first.is_some())))
 }
 
-/// The items of a file, as they are.
-fn items_of(session: &Session, path: &str) -> Result<Bag<Json>> {
-    session.read_jq(path, ".", &TextOptions::default())
+/// The items of files through a program: records of JSON, or the rows of files that their names say are something else.
+fn items_of(session: &Session, path: &str, jq: Jq, options: &TextOptions) -> Result<Bag<Json>> {
+    match format_by_ending(path).map(|format| format.name()) {
+        Some("avro") => Bag::<Json>::read_avro(session, path)?.jq(jq),
+        Some("csv") => session.read_csv(path)?.to_bag::<Json>().jq(jq),
+        Some("parquet") => session.read_parquet(path)?.to_bag::<Json>().jq(jq),
+        _ => session.read_jq(path, jq, options),
+    }
+}
+
+/// Writes the items into files, as the ending of their names says; lines of JSON, if it says nothing else.
+fn write(items: &Bag<Json>, pattern: &str) -> Result<()> {
+    match format_by_ending(pattern).map(|format| format.name()) {
+        Some("avro") => items.to_avro(pattern).map(drop),
+        Some("json") if plain_ending(pattern) == "json" => items.to_json_arrays(pattern).map(drop),
+        Some("csv" | "parquet" | "arrow") if !pattern.contains('*') => items.to_frame()?.write().to(pattern).map(drop),
+        Some(name @ ("csv" | "parquet" | "arrow")) => {
+            Err(usage(format!("to writes one file of {name}: the name has no star")))
+        }
+        _ => items.to_json_lines(pattern).map(drop),
+    }
+}
+
+/// The ending of a name without that of its compression.
+fn plain_ending(name: &str) -> String {
+    let (_, plain) = Compression::of_name(name);
+    plain.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// Each item with what is under a path of it.
@@ -134,8 +166,12 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
             Out::Items(keyed(items, path)?.distinct_by(|(key, _)| canonical(key)).map(|(_, item)| item))
         }
         Verb::FoldBy { key, folds } => folded(session, items, key, folds)?,
-        Verb::GroupBy(key) => grouped(&keyed(items, key)?),
-        Verb::Join { file, on, kind } => joined(&keyed(items, on)?, &keyed(&items_of(session, file)?, on)?, *kind),
+        Verb::GroupBy(key) => grouped(&keyed(items, key)?, session.stats().budget / GROUP),
+        Verb::Join { file, on, kind } => joined(
+            &keyed(items, on)?,
+            &keyed(&items_of(session, file, Jq::new("."), &TextOptions::default())?, on)?,
+            *kind,
+        ),
         Verb::Sort { path, reverse: false } => {
             Out::Items(keyed(items, path)?.sorted_by(|(key, _)| InOrder(key.clone())).map(|(_, item)| item))
         }
@@ -158,7 +194,7 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
             from(fields.collect::<Result<_>>()?)
         }
         Verb::To(pattern) => {
-            items.to_json_lines(pattern)?;
+            write(items, pattern)?;
             Out::Files
         }
         Verb::Jq { .. } | Verb::Filter(_) | Verb::Pluck { .. } | Verb::Flatten => {
@@ -194,23 +230,27 @@ fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Re
     Ok(Out::Rows(Box::new(rows)))
 }
 
-fn grouped(keyed: &Bag<(Json, Json)>) -> Out {
-    let groups = keyed.groupby(|(key, _)| canonical(key)).map(|key, items| {
+fn grouped(keyed: &Bag<(Json, Json)>, most: usize) -> Out {
+    let groups = keyed.groupby(|(key, _)| canonical(key)).map(move |key, items| {
         let mut text = format!("{{\"key\":{key},\"items\":[");
         for (at, (_, item)) in items.enumerate() {
             if at > 0 {
                 text.push(',');
             }
             text.push_str(item.as_str());
-            if text.len() > GROUP {
-                return Err(Error::resources(format!("the items of the key {key} are more than 64 MiB"))
-                    .advise("fold them with foldby, or take less of each item first: jq '{a, b}' then groupby .a"));
+            if text.len() > most {
+                let message = format!("the items of the key {key} are more than {}", ByteSize(most));
+                return Err(Error::resources(message).advise(
+                    "fold them with foldby, take less of each item first (jq '{a, b}' then groupby .a), or raise --memory: \
+                     a group takes at most a 32nd of it",
+                ));
             }
         }
         text.push_str("]}");
         Ok(text)
     });
-    Out::Items(groups.try_map(|text| item(text?)))
+    // The text while it grows, and once more as an item.
+    Out::Items(groups.try_map(|text| item(text?)).holding(3 * most))
 }
 
 fn joined(left: &Bag<(Json, Json)>, right: &Bag<(Json, Json)>, kind: Joining) -> Out {

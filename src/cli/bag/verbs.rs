@@ -138,9 +138,13 @@ pub static VERBS: &[Row] = &[
     row("count", 0, "", "how many items there are", |_| Ok(Verb::Count)),
     row("stats", 0, "", "each field: its type, least and greatest value, nulls", |_| Ok(Verb::Stats)),
     row("schema", 0, "", "each field and its type", |_| Ok(Verb::Schema)),
-    row("to", 1, "PATTERN", "into files of JSON lines, the star being their number", |mut given| {
-        Ok(Verb::To(given.word("a pattern")?))
-    }),
+    row(
+        "to",
+        1,
+        "PATTERN",
+        "into files of JSON lines, or as .json, .avro, .csv, .parquet say; * is their number",
+        |mut given| Ok(Verb::To(given.word("a pattern")?)),
+    ),
 ];
 
 /// The verb called so.

@@ -21,6 +21,8 @@ pub struct Words {
     pub inputs: Vec<String>,
     /// Lines are texts.
     pub text: bool,
+    /// Where in documents the records are.
+    pub records: Option<String>,
     /// Bad items are left out.
     pub skip: bool,
     /// Somebody asked for help.
@@ -63,6 +65,12 @@ pub fn read(arguments: &[OsString], place: usize) -> Result<Words> {
     while let Some(word) = rest.next_if(|word| verbs::named(word).is_none()) {
         match word.as_str() {
             "--text" => words.text = true,
+            "--records" => {
+                words.records = Some(rest.next().ok_or_else(|| usage("--records needs a path: data.items"))?)
+            }
+            _ if word.starts_with("--records=") => {
+                words.records = word.split_once('=').map(|(_, path)| path.to_string())
+            }
             "--on-error" => words.skip = on_error(rest.next())?,
             "--help" | "-h" => words.help = true,
             "--on-error=skip" => words.skip = true,

@@ -17,7 +17,7 @@ use super::cursor::{Malformed, Text, Walk};
 const DEEPEST: usize = 1 << 16;
 
 /// See the head of this file.
-pub(super) struct Document {
+pub(crate) struct Document {
     path: Vec<String>,
     /// Whether the elements of an array are the records, rather than the array.
     spread: bool,
@@ -54,7 +54,7 @@ enum State {
 
 /// What is next in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// A record: where it begins and ends.
     Record(usize, usize),
     /// What is complete ends here; there must be more text.
@@ -74,7 +74,7 @@ impl Document {
     ///
     /// # Errors
     /// The text is no JSON.
-    pub(super) fn next(&mut self, text: Text<'_>, at: usize, last: bool) -> Walk<Next> {
+    pub(crate) fn next(&mut self, text: Text<'_>, at: usize, last: bool) -> Walk<Next> {
         let mut at = at;
         loop {
             let before = if self.skip.is_inside() { at } else { text.space(at) };

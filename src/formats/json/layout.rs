@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::formats::{FileRef, sample};
 
 /// Bytes of the head that are looked at.
-const HEAD: usize = 64 << 10;
+pub(crate) const HEAD: usize = 64 << 10;
 
 /// How the records of a file are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,25 @@ impl Layout {
 }
 
 /// The bytes of a mark of UTF-8.
+/// The records of a file that begins with `head` (all of it, if that is `last`), where they are not one a line; with a
+/// path, they are what is behind these keys.
+pub(crate) fn document_of(head: &[u8], last: bool, path: &[String]) -> Option<Document> {
+    let layout = if path.is_empty() { guess(head, last) } else { Layout::Values };
+    (!layout.is_lines()).then(|| Document::new(path, true, layout == Layout::Array))
+}
+
+/// Whether a file is such a document.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn is_document(file: &FileRef, path: &[String]) -> Result<bool> {
+    if !path.is_empty() {
+        return Ok(true);
+    }
+    let head = sample::head(file, HEAD)?;
+    Ok(document_of(head.bytes(), head.last, path).is_some())
+}
+
 pub(super) fn behind_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 }
 }

@@ -33,7 +33,8 @@ mod lenient_tests;
 #[cfg(test)]
 mod tests;
 
-pub(super) use layout::goes_on_over_lines;
+pub(crate) use document::{Document, Next};
+pub(crate) use layout::{HEAD, document_of, goes_on_over_lines, is_document};
 pub use objects::{Seen, objects_of};
 pub use shape::is_json;
 

@@ -14,7 +14,7 @@ const UNBOUND: usize = 64 << 20;
 const MOST: usize = 1 << 30;
 
 /// See the head of this file.
-pub(in crate::formats) struct Growth {
+pub(crate) struct Growth {
     /// Made when the window grows for the first time.
     reservation: Option<Arc<Reservation>>,
     budget: Option<Budget>,
@@ -23,19 +23,24 @@ pub(in crate::formats) struct Growth {
 }
 
 /// The longest record that the budget permits, in bytes.
-pub(in crate::formats) fn longest_record(budget: Option<&Budget>) -> usize {
+pub(crate) fn longest_record(budget: Option<&Budget>) -> usize {
     budget.map_or(UNBOUND, |budget| (budget.limit() / SHARE).min(MOST))
 }
 
 impl Growth {
     /// Of a window of at most `usual` bytes.
-    pub(in crate::formats) fn new(budget: Option<&Budget>, usual: usize) -> Self {
+    pub(crate) fn new(budget: Option<&Budget>, usual: usize) -> Self {
         Growth { reservation: None, budget: budget.cloned(), usual }
     }
 
     /// Notes how large the window is now. What it has it has: others are asked to give back.
-    pub(in crate::formats) fn see(&mut self, window: &Window) {
-        let above = window.bytes().len().saturating_sub(self.usual);
+    pub(crate) fn see(&mut self, window: &Window) {
+        self.note(window.bytes().len());
+    }
+
+    /// The same for anything of so many bytes.
+    pub(crate) fn note(&mut self, bytes: usize) {
+        let above = bytes.saturating_sub(self.usual);
         if self.reservation.is_none() && above > 0 {
             self.reservation = self.budget.as_ref().and_then(|budget| budget.reserve("record", 0, false));
         }

@@ -10,7 +10,7 @@ mod tiles;
 mod write;
 
 pub(super) use declared::{Declared, type_named};
-pub(super) use growth::{Growth, longest_record};
+pub(crate) use growth::{Growth, longest_record};
 pub(super) use lines::{PATIENCE, WINDOW, align, kept};
 pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::{ENCODING, check_utf8, place_of};

@@ -396,7 +396,7 @@ fn to_number<'a>(v: &V<'a>) -> Done<V<'a>> {
     let text = v.text().ok_or(Exit::Failed)?;
     // What is a number to the letter; of other texts jaq says what they are.
     let digits = matches!(text.first(), Some(b'-' | b'0'..=b'9'));
-    if !digits || scan::scan(&text, &scan::Wanted::default(), &mut Found::new()).is_err() || text.ends_with(b" ") {
+    if !digits || scan::check(&text).is_err() || text.ends_with(b" ") {
         return Err(Exit::Unable);
     }
     Ok(V::Val(Val::Num(access::number(as_str(text.trim_ascii())))))

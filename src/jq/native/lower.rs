@@ -10,11 +10,15 @@ use jaq_core::path::{Opt, Part, Path};
 /// Deepest nesting of ops; deeper programs are left to jaq, whose stack is watched.
 const MOST_DEPTH: usize = 64;
 
+/// The longest text of a program that is run without counting.
+const MOST_LIGHT: usize = 512;
+
 pub(super) fn lower(program: &str, names: &[String]) -> Option<Native> {
     let term = jaq_core::load::parse(program, |p| p.term())?;
     let mut lowering = Lowering { wanted: Wanted::default(), names, depth: 0 };
     let op = lowering.op(&term, true)?;
-    Some(Native { op, wanted: lowering.wanted })
+    let is_light = program.len() <= MOST_LIGHT && op.is_light();
+    Some(Native { op, wanted: lowering.wanted, is_light })
 }
 
 struct Lowering<'a> {
@@ -42,6 +46,43 @@ impl Op {
         match self {
             Op::Id | Op::Select(_) => true,
             Op::Pipe(a, b) => a.passes_on() && b.passes_on(),
+            _ => false,
+        }
+    }
+
+    /// Whether it does work that is bounded by the size of the item, and puts out one value at most.
+    fn is_light(&self) -> bool {
+        match self {
+            Op::Id
+            | Op::Empty
+            | Op::Null
+            | Op::Bool(_)
+            | Op::Int(_)
+            | Op::Number(_)
+            | Op::Text(_)
+            | Op::Constant(_) => true,
+            Op::Wanted(_) => true,
+            Op::Object(fields) => fields.iter().all(|(_, field)| field.is_light()),
+            Op::Steps(from, steps) => from.is_light() && steps.iter().all(|s| !matches!(s.into, Into::Each)),
+            // What one makes larger the other could make larger again.
+            Op::Pipe(a, b) => a.is_light() && b.is_light() && !(a.enlarges() && b.enlarges()),
+            Op::And(a, b) | Op::Or(a, b) | Op::Alternative(a, b) | Op::Compare(a, _, b) => a.is_light() && b.is_light(),
+            Op::If(condition, then, other) => condition.is_light() && then.is_light() && other.is_light(),
+            Op::Select(inside) | Op::Neg(inside) | Op::Try(inside) => inside.is_light(),
+            Op::Call(Function::Not | Function::Length | Function::Type | Function::ToNumber) => true,
+            Op::Call1(Function1::Has | Function1::StartsWith | Function1::EndsWith, other) => other.is_light(),
+            Op::Test(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it makes values that are larger than its input.
+    fn enlarges(&self) -> bool {
+        match self {
+            Op::Object(_) => true,
+            Op::Steps(inside, _) | Op::Select(inside) | Op::Neg(inside) | Op::Try(inside) => inside.enlarges(),
+            Op::Pipe(a, b) | Op::Alternative(a, b) => a.enlarges() || b.enlarges(),
+            Op::If(_, then, other) => then.enlarges() || other.enlarges(),
             _ => false,
         }
     }

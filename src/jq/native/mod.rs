@@ -25,6 +25,8 @@ use jaq_core::ops::{Cmp, Math};
 pub(super) struct Native {
     op: Op,
     pub(super) wanted: Wanted,
+    /// Whether it ends soon, with one small output at most, whatever the item is: then nobody needs to count.
+    pub(super) is_light: bool,
 }
 
 impl Native {

@@ -30,27 +30,27 @@ pub(in super::super) const ROWS: &[Row] = &[
 /// What a program may use for one document.
 const BYTES: usize = 16 * MIB;
 
-/// The program of the last row, compiled: most calls have one for all rows.
+/// The program of the last row, compiled, with its room: most calls have one for all rows.
 struct Compiled {
-    last: Option<(String, Program)>,
+    last: Option<(String, Program, Room)>,
     limits: Limits,
-    room: Room,
     out: Outputs,
 }
 
 impl Compiled {
     fn new() -> Self {
-        Compiled { last: None, limits: Limits::of(BYTES), room: Room::default(), out: Outputs::default() }
+        Compiled { last: None, limits: Limits::of(BYTES), out: Outputs::default() }
     }
 
     fn run(&mut self, document: &str, program: &str) -> Result<&Outputs> {
         let external = |e: Error| DataFusionError::External(Box::new(e));
-        if self.last.as_ref().is_none_or(|(text, _)| text != program) {
-            self.last = Some((program.to_string(), Program::new(program, &[]).map_err(external)?));
+        if self.last.as_ref().is_none_or(|(text, ..)| text != program) {
+            let compiled = Program::new(program, &[]).map_err(external)?;
+            self.last = Some((program.to_string(), compiled, Room::default()));
         }
         self.out.clear();
-        if let Some((_, program)) = &self.last {
-            program.run(document.as_bytes(), &self.limits, None, &mut self.room, &mut self.out).map_err(external)?;
+        if let Some((_, program, room)) = &mut self.last {
+            program.run(document.as_bytes(), &self.limits, None, room, &mut self.out).map_err(external)?;
         }
         Ok(&self.out)
     }
