@@ -114,7 +114,7 @@ impl Session {
     /// # Errors
     /// As [`read_json_lines`](Self::read_json_lines), and `Query` for a wrong program, with a caret at the place.
     pub fn read_jq(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Json>> {
-        super::text::refuse_documents(path)?;
+        super::text::refuse_documents(self, path)?;
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
         // One for each partition that is open.

@@ -16,7 +16,7 @@ use super::items::{Blocked, Chain, Items, Pulled, Pulse};
 use super::node::{Laying, Node, Pipe};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{Split, line_at, tiles};
-use crate::io::{Compression, FileRef, Spares, Window};
+use crate::io::{Compression, FileRef, RemoteFile, Spares, Window};
 use crate::ops::Cx;
 use crate::units::ByteSize;
 use memchr::memmem::Finder;
@@ -100,8 +100,9 @@ impl<T: 'static> Node<T> for Lines<T> {
         let (splits, kinds) = tiles(&self.files, |_| true, bytes, self.together.is_some())?;
         let tasks = splits.len().div_ceil(together);
         let window = bytes.clamp(64, WINDOW);
+        let (files, lease) = RemoteFile::of_query(&self.files, &laying.plan.stages.graph.cancel);
         let shared = Arc::new(Shared {
-            files: self.files.clone(),
+            files,
             kinds,
             splits,
             together,
@@ -115,7 +116,7 @@ impl<T: 'static> Node<T> for Lines<T> {
             let (from, to) = (index * shared.together, shared.splits.len().min((index + 1) * shared.together));
             Ok(Box::new(Reading { shared: shared.clone(), next: from, end: to, piece: None }))
         };
-        Ok(Pipe { in_flight: 3 * window, ..Pipe::of(self.name.clone(), tasks, open) })
+        Ok(Pipe { in_flight: 3 * window + lease, ..Pipe::of(self.name.clone(), tasks, open) })
     }
 }
 

@@ -11,7 +11,7 @@ use super::lines::{Delimiter, Lines, Make};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
 use crate::frame::Session;
-use crate::io::{FileRef, Spares, Window, resolve};
+use crate::io::{FileRef, Spares, Window, resolve_with};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -169,7 +169,7 @@ impl Session {
         path: &str,
         options: &TextOptions,
     ) -> Result<Bag<T>> {
-        refuse_documents(path)?;
+        refuse_documents(self, path)?;
         self.lines(path, options, Arc::new(|line: &[u8], _: &Arc<str>| record(line)))
     }
 
@@ -179,7 +179,7 @@ impl Session {
         options: &TextOptions,
         make: Arc<Make<T>>,
     ) -> Result<Bag<T>> {
-        let files: Arc<[FileRef]> = resolve(&[path.to_string()])?.into();
+        let files: Arc<[FileRef]> = resolve_with(&[path.to_string()], self.pipes())?.into();
         let delimiter = Delimiter::of(options.delimiter.as_deref())?;
         if options.split_bytes.is_some() && options.files_per_partition.is_some() {
             return Err(usage("split_bytes and files_per_partition do not go together"));
@@ -194,8 +194,8 @@ impl Session {
 }
 
 /// An error, if one of the first files is one document.
-pub(super) fn refuse_documents(path: &str) -> Result<()> {
-    resolve(&[path.to_string()])?.iter().take(LOOKED_AT).try_for_each(refuse_document)
+pub(super) fn refuse_documents(session: &Session, path: &str) -> Result<()> {
+    resolve_with(&[path.to_string()], session.pipes())?.iter().take(LOOKED_AT).try_for_each(refuse_document)
 }
 
 /// An error, if the first line of the file is only the beginning of a value.

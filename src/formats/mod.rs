@@ -36,7 +36,7 @@ pub use self::arrow::{ARROW, Arrow};
 pub(crate) use self::parquet::schema::viewed;
 pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
-pub use csv::{Sniffed, sniff_csv};
+pub use csv::{Sniffed, sniff_csv, sniff_csv_with};
 pub use directory::{BeginFile, Directory, Naming};
 pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
 pub use manual::options_manual;

@@ -10,6 +10,7 @@
 
 use super::encoding::Coding;
 use super::paths::FileRef;
+use super::remote::Remote;
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +40,8 @@ pub trait KeptBlock: Send + Sync {
     fn read(&self) -> Result<Vec<u8>>;
 }
 
-/// The pipes of a session. Cheap to clone; without somebody who keeps, there are none.
+/// The pipes of a session, and what it reaches over the network. Cheap to clone; without somebody who keeps, there are no
+/// pipes.
 #[derive(Clone, Default)]
 pub struct Pipes(Arc<Known>);
 
@@ -47,6 +49,7 @@ pub struct Pipes(Arc<Known>);
 struct Known {
     keep: OnceLock<Arc<dyn Keep>>,
     by_name: Mutex<BTreeMap<String, Arc<Pipe>>>,
+    remote: Remote,
 }
 
 impl fmt::Debug for Pipes {
@@ -60,6 +63,33 @@ impl Pipes {
     pub fn kept_by(&self, keep: Arc<dyn Keep>) {
         // Who came first keeps them.
         let _ = self.0.keep.set(keep);
+    }
+
+    /// What is reached over the network.
+    pub fn remote(&self) -> &Remote {
+        &self.0.remote
+    }
+
+    /// The file at `url`, if it was [kept](Self::keep_whole) before.
+    #[cfg(feature = "remote")]
+    pub(super) fn whole(&self, url: &str) -> Option<FileRef> {
+        let known = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).map(|pipe| Pipe::file(pipe.clone(), url))
+    }
+
+    /// The file at `url`, whose bytes come once, in order, as a pipe.
+    ///
+    /// # Errors
+    /// `Unsupported`, where nobody keeps.
+    #[cfg(feature = "remote")]
+    pub(super) fn keep_whole(&self, url: &str, from: Box<dyn Read + Send>) -> Result<FileRef> {
+        let keep = self.0.keep.get().ok_or_else(|| {
+            Error::unsupported("a server that answers no ranges, outside of a session")
+                .advise("download the file first")
+        })?;
+        let pipe = Arc::new(Pipe::new(url, Origin::Open(from), keep.clone()));
+        self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_string(), pipe.clone());
+        Ok(Pipe::file(pipe, url))
     }
 
     /// The pipe that `path` names: the same one each time. `None` where it is none.
@@ -78,7 +108,7 @@ impl Pipes {
             let from = if is_input { Origin::Input } else { Origin::Path(Path::new(path).into()) };
             Arc::new(Pipe::new(path, from, keep.clone()))
         });
-        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe.clone()), coding: Coding::default() })
+        Some(Pipe::file(pipe.clone(), path))
     }
 }
 
@@ -134,6 +164,12 @@ impl fmt::Debug for Pipe {
 }
 
 impl Pipe {
+    /// The pipe as a file.
+    fn file(pipe: Arc<Pipe>, path: &str) -> FileRef {
+        let coding = Coding::default();
+        FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe), remote: None, coding }
+    }
+
     fn new(name: &str, from: Origin, keep: Arc<dyn Keep>) -> Pipe {
         let state = State { from, ended: false, kept: Some(Vec::new()), start: 0, block: Vec::new() };
         Pipe { name: name.to_string(), keep, state: Mutex::new(state) }
@@ -178,7 +214,10 @@ impl Pipe {
             }
         };
         block.truncate(here + *read.as_ref().unwrap_or(&0));
-        let read = read.map_err(|e| Error::new(ErrorKind::Io, format!("{}: {e}", self.name)).because(e))?;
+        let read = read.map_err(|e| match e.downcast::<Error>() {
+            Ok(own) => own,
+            Err(e) => Error::new(ErrorKind::Io, format!("{}: {e}", self.name)).because(e),
+        })?;
         *ended = read == 0;
         Ok(())
     }

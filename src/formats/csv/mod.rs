@@ -40,7 +40,7 @@ mod recorded;
 #[cfg(test)]
 mod tests;
 
-pub use report::{Sniffed, sniff_csv};
+pub use report::{Sniffed, sniff_csv, sniff_csv_with};
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
