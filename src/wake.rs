@@ -3,9 +3,10 @@
 //! A task that must wait asks for a ticket, hands the waker to the one who will be ready (an io thread, a queue), and
 //! returns `Wait(token)`. Waking twice, early, or after the query is gone is harmless.
 
+use crate::error::{Error, Result};
 use crate::ids::Token;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Where wake-ups go.
 pub type WakeFn = dyn Fn(Token) + Send + Sync;
@@ -50,5 +51,27 @@ impl Waker {
     /// Says that what the token stands for is ready.
     pub fn wake(&self) {
         (self.to)(self.token)
+    }
+}
+
+/// A flag that ends a query: checked between steps, and inside loops that run longer than one batch.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the query to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// # Errors
+    /// `Cancelled`, when somebody asked.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 }

@@ -19,7 +19,7 @@ use super::node::{Laying, Node, Pipe};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::json_text::{Malformed, Text};
 use crate::formats::{Document, Growth, HEAD, Next, Split, document_of, is_document, line_at, longest_record, tiles};
-use crate::io::{Compression, FileRef, Spares, Window};
+use crate::io::{Compression, FileRef, RemoteFile, Spares, Window};
 use crate::memory::Budget;
 use crate::ops::Cx;
 use crate::units::ByteSize;
@@ -117,8 +117,9 @@ impl<T: 'static> Node<T> for Lines<T> {
         splits.sort_by_key(|split| (split.file, split.range.start));
         let tasks = splits.len().div_ceil(together);
         let window = bytes.clamp(64, WINDOW);
+        let (files, lease) = RemoteFile::of_query(&self.files, &laying.plan.stages.graph.cancel);
         let shared = Arc::new(Shared {
-            files: self.files.clone(),
+            files,
             kinds,
             splits,
             documents,
@@ -137,7 +138,7 @@ impl<T: 'static> Node<T> for Lines<T> {
             let make = (shared.make)();
             Ok(Box::new(Reading { shared: shared.clone(), make, next: from, end: to, piece: None }))
         };
-        Ok(Pipe { in_flight: 3 * window, ..Pipe::of(self.name.clone(), tasks, open) })
+        Ok(Pipe { in_flight: 3 * window + lease, ..Pipe::of(self.name.clone(), tasks, open) })
     }
 }
 

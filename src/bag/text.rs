@@ -11,7 +11,7 @@ use super::lines::{Delimiter, Lines, Make, Maker};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
 use crate::frame::Session;
-use crate::io::{Coding, FileRef, resolve};
+use crate::io::{Coding, FileRef, resolve_with};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -236,7 +236,7 @@ impl Session {
         records: Option<Arc<[String]>>,
         make: Arc<Maker<T>>,
     ) -> Result<Bag<T>> {
-        let mut files = resolve(&[path.to_string()])?;
+        let mut files = resolve_with(&[path.to_string()], self.pipes())?;
         let coding = Coding::of(options.encoding.as_deref(), options.compression.as_deref())?;
         files.iter_mut().for_each(|file| file.coding = coding);
         let files: Arc<[FileRef]> = files.into();

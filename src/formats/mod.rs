@@ -41,7 +41,7 @@ pub use self::parquet::{PARQUET, Parquet};
 pub use crate::io::{FileRef, Output};
 #[doc(hidden)]
 pub use csv::scan_structure;
-pub use csv::{Sniffed, sniff_csv};
+pub use csv::{Sniffed, sniff_csv, sniff_csv_with};
 pub use directory::{BeginFile, Directory, Naming};
 pub(crate) use json::{Document, HEAD, Next, document_of, is_document};
 pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};

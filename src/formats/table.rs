@@ -3,7 +3,9 @@
 use super::many::{self, Many};
 use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json, log};
 use crate::error::{Error, Result};
-use crate::io::{Coding, Compression, Pipes, Window, resolve_with};
+use crate::io::url::{path_of, scheme};
+use crate::io::{Coding, Compression, Pipes, RemoteFile, Window, resolve_with};
+use crate::wake::Cancel;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -51,7 +53,9 @@ impl Table {
         let format = choose(&def, &files)?;
         let pipe = files.iter().find(|file| file.pipe.is_some());
         if let Some(pipe) = pipe.filter(|_| BY_RANGES.contains(&format.name())) {
-            let message = format!("{} is a pipe, but {} is not read from front to back", pipe.path, format.name());
+            let what =
+                if scheme(&pipe.path).is_some() { "comes from a server that knows no ranges" } else { "is a pipe" };
+            let message = format!("{} {what}, but {} is not read from front to back", pipe.path, format.name());
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
         let many::Opened { many, schema, mut stats } = many::open(&def, format, &files)?;
@@ -70,6 +74,19 @@ impl Table {
         stats: TableStats,
     ) -> Table {
         Table { def, format, files, schema, stats, many: None }
+    }
+
+    /// The same table for one query: readers that wait for a store stop with `stop`. And the bytes that each reader of it
+    /// may hold besides what its scan says.
+    pub fn for_query(self: &Arc<Self>, stop: &Cancel) -> (Arc<Table>, usize) {
+        if self.files.iter().all(|file| file.remote.is_none()) {
+            return (self.clone(), 0);
+        }
+        let (files, lease) = RemoteFile::of_query(&self.files, stop);
+        let files = files.to_vec();
+        let many = self.many.as_ref().map(|many| Arc::new(many.over(&files)));
+        let (def, schema, stats) = (self.def.clone(), self.schema.clone(), self.stats.clone());
+        (Arc::new(Table { def, format: self.format, files, schema, stats, many }), lease)
     }
 
     /// Prepares a scan.
@@ -99,7 +116,7 @@ pub fn format_named(name: &str) -> Result<&'static dyn Format> {
 
 /// The format that the ending of a file's name means, without that of its compression.
 pub fn format_by_ending(path: &str) -> Option<&'static dyn Format> {
-    let (_, plain) = Compression::of_name(path);
+    let (_, plain) = Compression::of_name(path_of(path));
     let ending = std::path::Path::new(plain).extension()?.to_str()?.to_ascii_lowercase();
     FORMATS.iter().find(|f| f.endings().contains(&ending.as_str())).copied()
 }
@@ -128,7 +145,7 @@ fn by_content(file: &FileRef) -> Result<&'static dyn Format> {
     let mut window = Window::whole(file, Default::default())?;
     window.refill(4096)?;
     let head = window.rest();
-    let called_log = || file.path.rsplit(['/', '\\']).next().is_some_and(|name| name.contains("log"));
+    let called_log = || path_of(&file.path).rsplit(['/', '\\']).next().is_some_and(|name| name.contains("log"));
     let name = match head {
         [b'P', b'A', b'R', b'1', ..] => "parquet",
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => "arrow",

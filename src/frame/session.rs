@@ -8,6 +8,7 @@ use crate::events::Events;
 use crate::formats::TableDef;
 use crate::front::custom::TableFunction;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
+use crate::io::{HIDDEN, Pipes};
 use crate::memory::{Budget, Memory, PagePool, anonymous_bytes, default_limit};
 use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
@@ -155,6 +156,7 @@ impl Session {
         let front = Front::new()?;
         let rejects = RejectLog::default();
         let shown = rejects.clone();
+        front.remote().fit(limits.memory, limits.split_bytes());
         front.keep_pipes(Arc::new(InScratch::new(scratch.clone(), engine.memory().budget.clone())));
         front.add_table_function("rejects", TableFunction::new(&[], move |_| rejected::supply(&shown)))?;
         let changing = Mutex::default();
@@ -227,6 +229,7 @@ impl Session {
             Bound::ShowTables { all } => self.values(catalog::tables(&self.0.front, all)?),
             Bound::TableInfo(name) => self.values(catalog::table_info(&self.0.front, &name)?),
             Bound::Set { name, value } => {
+                let value = value.map(|value| self.0.front.setting(&name).filter(|v| v == HIDDEN).unwrap_or(value));
                 let value = value.unwrap_or_else(|| "its default".into());
                 Ok(Outcome::Done(format!("{name} is {value}")))
             }
@@ -489,6 +492,11 @@ impl Session {
         Ok(Frame::new(self.clone(), plan))
     }
 
+    /// Standard input, pipes, and what is reached over the network.
+    pub(crate) fn pipes(&self) -> &Pipes {
+        self.0.front.pipes()
+    }
+
     /// Where queries run.
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
@@ -498,6 +506,7 @@ impl Session {
     pub fn cancel_all(&self) {
         self.0.cancels.fetch_add(1, Relaxed);
         self.0.engine.cancel_all();
+        self.0.front.remote().stop();
     }
 
     /// The directories of scratch that are in memory (tmpfs, ramfs): what is spilled there takes RAM, and no budget counts

@@ -307,7 +307,7 @@ impl Catalog {
             return table.files.iter().all(|file| self.pipes.is_current(file));
         }
         let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();
-        let found: Vec<&str> = table.files.iter().map(|f| &*f.path).collect();
+        let found: Vec<&str> = table.files.iter().map(|f| f.named()).collect();
         named == found && table.files.iter().all(is_unchanged)
     }
 
@@ -366,6 +366,9 @@ impl ast::Visitor for Used {
 }
 
 fn is_unchanged(file: &crate::formats::FileRef) -> bool {
+    if let Some(remote) = &file.remote {
+        return remote.is_unchanged();
+    }
     let Ok(meta) = std::fs::metadata(&*file.path) else { return false };
     let modified = meta.modified().ok().map(|t| match t.duration_since(std::time::UNIX_EPOCH) {
         Ok(d) => i128::try_from(d.as_nanos()).unwrap_or(i128::MAX),

@@ -17,6 +17,7 @@ use super::nearest::nearest;
 use super::{asof, series, share, sniffed};
 use crate::error::{Error, Result};
 use crate::formats::{FORMATS, TableDef};
+use crate::io::url::path_of;
 use datafusion_common::TableReference;
 use datafusion_expr::LogicalPlanBuilder;
 use datafusion_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
@@ -97,7 +98,8 @@ impl FilesPlanner {
 impl FilesPlanner {
     /// A scan of one row: what was found of a file.
     fn sniff(&self, args: &[FunctionArg], alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
-        let made = definition(SNIFF, "csv".into(), args).and_then(|def| sniffed::supply(&def)).map_err(external)?;
+        let made = definition(SNIFF, "csv".into(), args).and_then(|def| sniffed::supply(&def, &self.catalog.pipes));
+        let made = made.map_err(external)?;
         let source = Source::new(TableRef::Supplied(Arc::new(made)));
         let plan = LogicalPlanBuilder::scan(TableReference::bare(SNIFF), source, None)?.build()?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
@@ -225,7 +227,7 @@ fn stem(def: &TableDef) -> String {
 
 /// The name by which the columns of a file can be qualified.
 pub(super) fn name_of(path: &str) -> String {
-    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let file = path_of(path).rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = file.split('.').next().unwrap_or(file);
     let plain = !stem.is_empty() && !stem.contains(['*', '?', '[', '{']);
     if plain { stem.to_lowercase() } else { "files".to_string() }
@@ -281,7 +283,7 @@ pub(super) fn reading(
 ) -> Result<Box<ast::Query>> {
     let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let ending = || {
-        let plain = crate::io::Compression::of_name(path).1;
+        let plain = crate::io::Compression::of_name(path_of(path)).1;
         FORMATS.iter().find(|f| f.endings().iter().any(|e| plain.to_lowercase().ends_with(&format!(".{e}"))))
     };
     let format = match format {

@@ -79,6 +79,7 @@ pub use statement::{Ask, Bound, Planned, READ_AS, Statement};
 
 use crate::error::{Error, Result};
 use crate::formats::{Table, TableDef};
+use crate::io::{Pipes, Remote};
 use catalog::Catalog;
 use context::Context;
 use custom::{AggregateFunction, Custom, Function, ScalarFunction, TableFunction};
@@ -134,6 +135,9 @@ impl Front {
     /// # Errors
     /// `Unsupported`, for settings that are not there; `Query`, for values that they cannot have.
     pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        if Remote::has_setting(name) {
+            return self.remote().set(name, value);
+        }
         let mut held = self.functions.write().unwrap_or_else(PoisonError::into_inner);
         let settings = held.0.with(name, value)?;
         let functions = Functions::new(&settings, held.1.custom.clone()).map_err(|e| errors::bind_error(e, None))?;
@@ -178,6 +182,9 @@ impl Front {
 
     /// A setting's value as text, if it is there.
     pub fn setting(&self, name: &str) -> Option<String> {
+        if Remote::has_setting(name) {
+            return self.remote().setting(name);
+        }
         self.functions.read().unwrap_or_else(PoisonError::into_inner).0.get(name)
     }
 
@@ -302,6 +309,16 @@ impl Front {
     /// Standard input and pipes become tables, what is read of them is kept by `keep`.
     pub fn keep_pipes(&self, keep: Arc<dyn crate::io::Keep>) {
         self.catalog.pipes.kept_by(keep);
+    }
+
+    /// What the session reaches over the network.
+    pub fn remote(&self) -> &Remote {
+        self.catalog.pipes.remote()
+    }
+
+    /// Standard input, pipes, and what is reached over the network.
+    pub fn pipes(&self) -> &Pipes {
+        &self.catalog.pipes
     }
 
     /// Forgets what was guessed of the tables that hold `file` (of all, if it is not known): from now on their types

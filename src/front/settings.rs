@@ -3,6 +3,7 @@
 
 use super::nearest::nearest;
 use crate::error::{Error, Result};
+use crate::io::Remote;
 
 /// The settings of a session that change how queries are bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +87,8 @@ fn unknown(name: &str) -> Error {
             .advise(format!("it is settled at the start: {option}, or the builder of the session"));
     }
     let error = Error::unsupported(format!("the setting {name}"));
-    match nearest(name, NAMES.iter().flat_map(|names| names.iter().copied())) {
+    let names = NAMES.iter().flat_map(|names| names.iter().copied()).chain(Remote::setting_names());
+    match nearest(name, names) {
         Some(near) => error.advise(format!("did you mean {near}?")),
         None => error,
     }

@@ -19,6 +19,7 @@ mod print;
 pub use order::depth_first;
 
 use crate::ids::StageId;
+use crate::wake::Cancel;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ use std::sync::Arc;
 pub struct Graph {
     /// In order of making.
     pub stages: Vec<Stage>,
+    /// What will stop the query that runs it: for whoever waits where the drive loop does not see it.
+    pub cancel: Cancel,
 }
 
 /// Tasks between two exchanges.

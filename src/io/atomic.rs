@@ -6,6 +6,7 @@
 //!
 //! The data is not forced to the disk: after a loss of power, what the file system promises holds.
 
+use super::url::must_be_path;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -34,6 +35,7 @@ impl AtomicFile {
     /// # Errors
     /// The directory does not exist or cannot be written, or `target` is a directory.
     pub fn create(target: &Path) -> Result<Box<dyn Output>> {
+        must_be_path(target)?;
         if target.is_dir() {
             return Err(Error::query(format!("{} is a directory", target.display())));
         }

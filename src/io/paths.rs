@@ -1,4 +1,4 @@
-//! From what the user wrote to files: a path, a directory (all its data files), or a glob.
+//! From what the user wrote to files: a path, a directory (all its data files), a glob, or an address (see `remote`).
 //!
 //! A path that exists is taken literally, even if it looks like a glob. Hidden files (and those whose names begin with
 //! `_`, where other engines keep their markers) are no data, unless they are named. Files come in the order of their
@@ -6,6 +6,8 @@
 
 use super::encoding::Coding;
 use super::pipe::{Pipe, Pipes};
+use super::remote::RemoteFile;
+use super::url::scheme;
 use crate::error::{Error, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use std::fs::{self, Metadata};
@@ -23,6 +25,8 @@ pub struct FileRef {
     pub modified: i128,
     /// The pipe, where it is one: then size and time are 0, and it can only be read in order.
     pub pipe: Option<Arc<Pipe>>,
+    /// What it is in its store, where it is behind http(s) or in a bucket.
+    pub remote: Option<RemoteFile>,
     /// How its bytes become text, as far as it was said.
     pub coding: Coding,
 }
@@ -40,7 +44,12 @@ impl FileRef {
         }
         let (size, modified) = (meta.len(), modified(&meta));
         let path = path.to_string_lossy().into();
-        Ok(FileRef { path, size, modified, pipe: None, coding: Coding::default() })
+        Ok(FileRef { path, size, modified, pipe: None, remote: None, coding: Coding::default() })
+    }
+
+    /// The name that finds it: the path as it may be shown, or an address with all that it holds.
+    pub fn named(&self) -> &str {
+        self.remote.as_ref().map_or(&self.path, |remote| remote.url())
     }
 
     /// Whether it surely holds nothing.
@@ -83,6 +92,7 @@ pub fn resolve_with(paths: &[String], pipes: &Pipes) -> Result<Vec<FileRef>> {
     for path in paths {
         match pipes.named(path) {
             Some(pipe) => files.push(pipe),
+            None if scheme(path).is_some() => files.extend(pipes.remote().find(path, pipes)?),
             None => files.extend(resolve_one(path)?),
         }
     }
@@ -111,10 +121,18 @@ fn refs(mut found: Vec<PathBuf>, none: impl FnOnce() -> Error) -> Result<Vec<Fil
     found.iter().map(|p| FileRef::of(p)).collect()
 }
 
-fn glob(text: &str) -> Result<Vec<FileRef>> {
+/// What a glob matches.
+///
+/// # Errors
+/// `Query`, for a malformed one.
+pub(super) fn matcher(text: &str) -> Result<GlobMatcher> {
     let glob = GlobBuilder::new(text).literal_separator(true).build();
-    let matcher =
-        glob.map_err(|e| Error::query(format!("the glob {text} is malformed: {}", e.kind())))?.compile_matcher();
+    let glob = glob.map_err(|e| Error::query(format!("the glob {text} is malformed: {}", e.kind())))?;
+    Ok(glob.compile_matcher())
+}
+
+fn glob(text: &str) -> Result<Vec<FileRef>> {
+    let matcher = matcher(text)?;
     let base = base(text);
     let mut found = Vec::new();
     if base.as_os_str().is_empty() || base.is_dir() {

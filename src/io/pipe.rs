@@ -10,6 +10,7 @@
 
 use super::encoding::Coding;
 use super::paths::FileRef;
+use super::remote::Remote;
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +41,8 @@ pub trait KeptBlock: Send + Sync {
     fn read(&self) -> Result<Vec<u8>>;
 }
 
-/// The pipes of a session. Cheap to clone; without somebody who keeps, there are none.
+/// The pipes of a session, and what it reaches over the network. Cheap to clone; without somebody who keeps, there are no
+/// pipes.
 #[derive(Clone, Default)]
 pub struct Pipes(Arc<Known>);
 
@@ -48,13 +50,17 @@ pub struct Pipes(Arc<Known>);
 struct Known {
     keep: OnceLock<Arc<dyn Keep>>,
     by_name: Mutex<BTreeMap<String, (Identity, Arc<Pipe>)>>,
+    remote: Remote,
 }
 
-/// What tells a pipe from another one that has its name later: device, number and birth, where the system knows them.
+/// What tells a pipe from another one that has its name later: device, number and birth, where the system knows them. Standard
+/// input and what comes over the network have none.
 type Identity = (u64, u64, Option<SystemTime>);
 
+const UNCHANGING: Identity = (0, 0, None);
+
 fn identity(path: &str) -> Identity {
-    let Ok(meta) = std::fs::metadata(path) else { return (0, 0, None) };
+    let Ok(meta) = std::fs::metadata(path) else { return UNCHANGING };
     #[cfg(unix)]
     let (device, number) = (std::os::unix::fs::MetadataExt::dev(&meta), std::os::unix::fs::MetadataExt::ino(&meta));
     #[cfg(not(unix))]
@@ -75,6 +81,33 @@ impl Pipes {
         let _ = self.0.keep.set(keep);
     }
 
+    /// What is reached over the network.
+    pub fn remote(&self) -> &Remote {
+        &self.0.remote
+    }
+
+    /// The file at `url`, if it was [kept](Self::keep_whole) before.
+    #[cfg(feature = "remote")]
+    pub(super) fn whole(&self, url: &str) -> Option<FileRef> {
+        let known = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).map(|(_, pipe)| Pipe::file(pipe.clone(), url))
+    }
+
+    /// The file at `url`, whose bytes come once, in order, as a pipe.
+    ///
+    /// # Errors
+    /// `Unsupported`, where nobody keeps.
+    #[cfg(feature = "remote")]
+    pub(super) fn keep_whole(&self, url: &str, from: Box<dyn Read + Send>) -> Result<FileRef> {
+        let keep = self.0.keep.get().ok_or_else(|| {
+            Error::unsupported("a server that answers no ranges, outside of a session")
+                .advise("download the file first")
+        })?;
+        let pipe = Arc::new(Pipe::new(url, Origin::Open(from), keep.clone()));
+        self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_string(), (UNCHANGING, pipe.clone()));
+        Ok(Pipe::file(pipe, url))
+    }
+
     /// The pipe that `path` names: the same one each time. `None` where it is none.
     pub(super) fn named(&self, path: &str) -> Option<FileRef> {
         let keep = self.0.keep.get()?;
@@ -87,7 +120,7 @@ impl Pipes {
         }
         let mut known = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let name = if is_input { "-" } else { path };
-        let own = if is_input { (0, 0, None) } else { identity(path) };
+        let own = if is_input { UNCHANGING } else { identity(path) };
         let make = || {
             let from = if is_input { Origin::Input } else { Origin::Path(Path::new(path).into()) };
             (own, Arc::new(Pipe::new(path, from, keep.clone())))
@@ -96,13 +129,17 @@ impl Pipes {
         if entry.0 != own {
             *entry = make();
         }
-        let pipe = Some(entry.1.clone());
-        Some(FileRef { path: path.into(), size: 0, modified: 0, pipe, coding: Coding::default() })
+        Some(Pipe::file(entry.1.clone(), path))
     }
 
     /// Whether the name of a pipe still means that one. What is none is no pipe's.
     pub fn is_current(&self, file: &FileRef) -> bool {
-        file.pipe.is_some() && self.named(&file.path).is_some_and(|now| now.pipe == file.pipe)
+        let Some(pipe) = &file.pipe else { return false };
+        if let Some(now) = self.named(&file.path) {
+            return now.pipe.as_ref() == Some(pipe);
+        }
+        let known = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&*file.path).is_some_and(|(own, known)| *own == UNCHANGING && known == pipe)
     }
 }
 
@@ -158,6 +195,12 @@ impl fmt::Debug for Pipe {
 }
 
 impl Pipe {
+    /// The pipe as a file.
+    fn file(pipe: Arc<Pipe>, path: &str) -> FileRef {
+        let coding = Coding::default();
+        FileRef { path: path.into(), size: 0, modified: 0, pipe: Some(pipe), remote: None, coding }
+    }
+
     fn new(name: &str, from: Origin, keep: Arc<dyn Keep>) -> Pipe {
         let state = State { from, ended: false, kept: Some(Vec::new()), start: 0, block: Vec::new() };
         Pipe { name: name.to_string(), keep, state: Mutex::new(state) }
@@ -202,7 +245,10 @@ impl Pipe {
             }
         };
         block.truncate(here + *read.as_ref().unwrap_or(&0));
-        let read = read.map_err(|e| Error::new(ErrorKind::Io, format!("{}: {e}", self.name)).because(e))?;
+        let read = read.map_err(|e| match e.downcast::<Error>() {
+            Ok(own) => own,
+            Err(e) => Error::new(ErrorKind::Io, format!("{}: {e}", self.name)).because(e),
+        })?;
         *ended = read == 0;
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! Byte ranges of a file that must not change while it is read.
+//! Byte ranges of a file that must not change while it is read, here or in a store.
 
 use super::paths::{FileRef, modified};
+use super::remote::RemoteReader;
 use crate::error::{Error, Place, Result};
 use std::fs::File;
 use std::io;
@@ -10,8 +11,15 @@ use std::sync::Arc;
 /// An open file. Reads are positioned, so that threads may share it.
 #[derive(Debug)]
 pub struct InputFile {
-    file: File,
+    from: From,
     as_found: FileRef,
+}
+
+#[derive(Debug)]
+enum From {
+    File(File),
+    /// Each of its answers is checked.
+    Remote(RemoteReader),
 }
 
 impl InputFile {
@@ -24,8 +32,11 @@ impl InputFile {
             let message = format!("{} is a pipe, of which no ranges can be read", as_found.path);
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
-        let file = File::open(Path::new(&*as_found.path)).map_err(|e| Error::io(&as_found.path, e))?;
-        let input = InputFile { file, as_found: as_found.clone() };
+        let from = match &as_found.remote {
+            Some(remote) => From::Remote(remote.reader()),
+            None => From::File(File::open(Path::new(&*as_found.path)).map_err(|e| Error::io(&as_found.path, e))?),
+        };
+        let input = InputFile { from, as_found: as_found.clone() };
         input.check()?;
         Ok(input)
     }
@@ -33,7 +44,8 @@ impl InputFile {
     /// # Errors
     /// The file has changed since it was found.
     pub fn check(&self) -> Result<()> {
-        let meta = self.file.metadata().map_err(|e| Error::io(&self.as_found.path, e))?;
+        let From::File(file) = &self.from else { return Ok(()) };
+        let meta = file.metadata().map_err(|e| Error::io(&self.as_found.path, e))?;
         if meta.len() != self.as_found.size || modified(&meta) != self.as_found.modified {
             return Err(self.changed());
         }
@@ -62,9 +74,16 @@ impl InputFile {
     pub fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
         let left = usize::try_from(self.size().saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = into.len().min(left);
+        let file = match &self.from {
+            From::File(file) => file,
+            From::Remote(remote) => {
+                remote.read_at(into.get_mut(..wanted).unwrap_or_default(), offset)?;
+                return Ok(wanted);
+            }
+        };
         let mut done = 0;
         while let Some(rest) = into.get_mut(done..wanted).filter(|r| !r.is_empty()) {
-            match positioned(&self.file, rest, offset + done as u64) {
+            match positioned(file, rest, offset + done as u64) {
                 Ok(0) => return Err(self.changed()),
                 Ok(n) => done += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

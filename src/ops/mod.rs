@@ -56,6 +56,8 @@ pub mod values;
 pub mod window;
 pub mod write;
 
+pub use crate::wake::Cancel;
+
 use crate::batch::Batch;
 use crate::config::Tuning;
 use crate::error::{Error, Result};
@@ -65,7 +67,6 @@ use crate::memory::{Memory, Reservation};
 use crate::store::Scratch;
 use crate::wake::Wakers;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What every operator of a query may use. Cheap to clone.
 #[derive(Clone)]
@@ -82,28 +83,6 @@ pub struct Cx {
     pub cancel: Cancel,
     /// Worker threads of the session.
     pub threads: usize,
-}
-
-/// A flag that ends a query: checked between steps, and inside loops that run longer than one batch.
-#[derive(Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Asks the query to stop.
-    pub fn cancel(&self) {
-        self.0.store(true, Relaxed);
-    }
-
-    /// Whether somebody asked.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Relaxed)
-    }
-
-    /// # Errors
-    /// `Cancelled`, when somebody asked.
-    pub fn check(&self) -> Result<()> {
-        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
-    }
 }
 
 /// What a source or a transform has for its caller.

@@ -11,7 +11,7 @@ use crate::events::{Event, Events};
 use crate::graph::Graph;
 use crate::ids::{QueryId, ReservationId, TaskId};
 use crate::memory::Memory;
-use crate::ops::{Cancel, Cx, Work};
+use crate::ops::{Cx, Work};
 use crate::sched::{Action, Scheduler, Signal, story};
 use crate::store::Scratch;
 use crate::wake::Wakers;
@@ -191,7 +191,7 @@ impl Inner {
             memory: self.memory.clone(),
             scratch: self.scratch.clone(),
             wakers,
-            cancel: Cancel::default(),
+            cancel: graph.cancel.clone(),
             threads: self.threads,
         };
         let query = Arc::new(Query::new(id, graph, work, cx, on_end));

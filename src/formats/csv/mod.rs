@@ -43,7 +43,7 @@ mod round_trip;
 #[cfg(test)]
 mod tests;
 
-pub use report::{Sniffed, sniff_csv};
+pub use report::{Sniffed, sniff_csv, sniff_csv_with};
 pub use structure::scan_structure;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};

@@ -4,6 +4,7 @@ use super::dialect::{Dialect, LOOSE};
 use super::lexicon::MARKERS;
 use crate::error::Result;
 use crate::formats::{Table, TableDef};
+use crate::io::Pipes;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 
@@ -47,8 +48,16 @@ pub struct Sniffed {
 /// # Errors
 /// As [`Table::open`].
 pub fn sniff_csv(def: &TableDef) -> Result<Sniffed> {
+    sniff_csv_with(def, &Pipes::default())
+}
+
+/// As [`sniff_csv`], where paths may be pipes or addresses.
+///
+/// # Errors
+/// As [`Table::open`].
+pub fn sniff_csv_with(def: &TableDef, pipes: &Pipes) -> Result<Sniffed> {
     let def = TableDef { format: Some("csv".into()), ..def.clone() };
-    let table = Table::open(def)?;
+    let table = Table::open_with(def, pipes)?;
     sniffed(&table)
 }
 

@@ -34,7 +34,8 @@ mod lenient_tests;
 mod tests;
 
 pub(crate) use document::{Document, Next};
-pub(crate) use layout::{HEAD, document_of, goes_on_over_lines, is_document};
+pub(super) use layout::goes_on_over_lines;
+pub(crate) use layout::{HEAD, document_of, is_document};
 pub use objects::{Seen, objects_of};
 pub use shape::is_json;
 

@@ -38,6 +38,7 @@ pub(super) struct Many {
 }
 
 /// Where a column of the table comes from.
+#[derive(Clone)]
 enum Origin {
     /// The members' files.
     Files,
@@ -246,6 +247,17 @@ fn fixed_stats(origin: &Origin) -> ColumnStats {
 }
 
 impl Many {
+    /// The same over other files, one for one.
+    pub(super) fn over(&self, files: &[FileRef]) -> Many {
+        let members = self.members.iter().map(|member| {
+            let own = member.files.iter().filter_map(|file| files.get(*file).cloned()).collect();
+            let Table { def, format, schema, stats, .. } = &*member.table;
+            let table = Table::of_files(def.clone(), *format, own, schema.clone(), stats.clone());
+            Member { table: Arc::new(table), files: member.files.clone(), columns: member.columns.clone() }
+        });
+        Many { members: members.collect(), columns: self.columns.clone(), files: self.files }
+    }
+
     /// Prepares a scan.
     pub(super) fn scan(&self, table: &Table, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {
         scan::prepare(self, table, spec, split_bytes)

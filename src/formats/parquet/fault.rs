@@ -30,7 +30,7 @@ pub(super) fn read(e: ParquetError) -> Error {
             Error::unsupported(format!("this file uses a part of Parquet that is not read yet: {m}"))
         }
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-            Ok(io) => Error::new(ErrorKind::Io, io.to_string()).because(*io),
+            Ok(io) => from_io(*io),
             Err(other) => Error::data(format!("the file is corrupt: {other}")),
         },
         other => Error::data(format!("the file is corrupt: {other}")),
@@ -40,9 +40,18 @@ pub(super) fn read(e: ParquetError) -> Error {
 /// What the crate says through Arrow's errors about a file that it reads.
 pub(in crate::formats) fn read_arrow(e: ArrowError) -> Error {
     match e {
+        ArrowError::IoError(_, io) if io.get_ref().is_some_and(|e| e.is::<Error>()) => from_io(io),
         ArrowError::IoError(m, io) => Error::new(ErrorKind::Io, m).because(io),
         ArrowError::NotYetImplemented(m) => Error::unsupported(m),
         other => Error::data(format!("the file is corrupt: {other}")),
+    }
+}
+
+/// What reading a file says; some of it we have said ourselves.
+fn from_io(io: std::io::Error) -> Error {
+    match io.downcast::<Error>() {
+        Ok(own) => own,
+        Err(io) => Error::new(ErrorKind::Io, io.to_string()).because(io),
     }
 }
 

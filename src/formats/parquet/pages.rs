@@ -11,6 +11,7 @@
 
 use super::source::Source;
 use crate::error::{Error, Place, Result};
+use parquet::basic::PageType;
 use parquet::file::metadata::ColumnChunkMetaData;
 
 /// The largest pages of a column chunk, in bytes.
@@ -37,16 +38,13 @@ const READS: [usize; 2] = [512, 64 << 10];
 pub(super) fn measure(source: &Source, chunk: &ColumnChunkMetaData, limit: usize) -> Result<PageSizes> {
     let (start, length) = chunk.byte_range();
     let end = start.saturating_add(length);
-    let most = usize::try_from(chunk.uncompressed_size()).unwrap_or(0).saturating_mul(2).saturating_add(SLACK);
+    let most = most_of(chunk);
     let mut sizes = PageSizes::default();
     let mut at = start;
     for _ in 0..limit {
         let Some(header) = header_at(source, at, end) else { break };
         if header.uncompressed > most {
-            let place = Place { column: Some(chunk.column_path().string()), byte: Some(at), ..Place::default() };
-            let text =
-                format!("the file is corrupt: a page claims {} bytes, more than its column", header.uncompressed);
-            return Err(Error::data(text).at(place));
+            return Err(too_large(header.uncompressed, chunk.column_path().string(), at));
         }
         let size = if header.kind == DICTIONARY { &mut sizes.dictionary } else { &mut sizes.page };
         *size = header.uncompressed.max(*size);
@@ -55,6 +53,41 @@ pub(super) fn measure(source: &Source, chunk: &ColumnChunkMetaData, limit: usize
     }
     Ok(sizes)
 }
+
+/// The most that a page of a chunk may claim to be.
+pub(super) fn most_of(chunk: &ColumnChunkMetaData) -> usize {
+    usize::try_from(chunk.uncompressed_size()).unwrap_or(0).saturating_mul(2).saturating_add(SLACK)
+}
+
+/// What a header claims that its page is, decompressed; `None` where it cannot be understood.
+pub(super) fn claim(bytes: &[u8]) -> Option<usize> {
+    parse(bytes).map(|header| header.uncompressed)
+}
+
+/// A page that claims too much.
+pub(super) fn too_large(claim: usize, column: String, at: u64) -> Error {
+    let place = Place { column: Some(column), byte: Some(at), ..Place::default() };
+    Error::data(format!("the file is corrupt: a page claims {claim} bytes, more than its column")).at(place)
+}
+
+/// About how large the pages of a chunk are, by what the footer says of it: for files whose headers lie too far apart to be
+/// looked at.
+pub(super) fn estimate(chunk: &ColumnChunkMetaData) -> PageSizes {
+    let whole = |bytes: i64| usize::try_from(bytes).unwrap_or(0);
+    let (all, packed) = (whole(chunk.uncompressed_size()), whole(chunk.compressed_size()));
+    let is_data = |kind: PageType| matches!(kind, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
+    let counted = chunk.page_encoding_stats().map_or(0, |stats| {
+        stats.iter().filter(|s| is_data(s.page_type)).map(|s| usize::try_from(s.count).unwrap_or(0)).sum()
+    });
+    // Pages are rarely even; writers close them at 1 MiB where nobody counts them.
+    let even = |bytes: usize| if counted > 0 { (bytes / counted).saturating_mul(2) } else { bytes.min(USUAL) };
+    let has_dictionary = chunk.dictionary_page_offset().is_some();
+    let dictionary = if has_dictionary { all.min(USUAL) } else { 0 };
+    PageSizes { page: even(all).min(all), compressed: even(packed).min(packed).max(dictionary), dictionary }
+}
+
+/// What a page or a dictionary is at most, as writers are usually told.
+const USUAL: usize = 1 << 20;
 
 const DICTIONARY: i64 = 2;
 

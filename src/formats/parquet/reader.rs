@@ -110,6 +110,9 @@ impl Reader {
         }
         let columns = &self.footer.columns;
         let mut pick = Pick::all(selection::rows_to_read(&meta, &self.shared.pruner, columns, part)?, &meta)?;
+        if pick.rows == 0 {
+            return Ok(None);
+        }
         self.check_pages(&meta)?;
         let mut left = filter;
         if let Some(filter) =
@@ -134,6 +137,9 @@ impl Reader {
 
     /// No page may claim more than its chunk: the claim is allocated before the page is decompressed.
     fn check_pages(&self, meta: &ArrowReaderMetadata) -> Result<()> {
+        if self.source.is_remote() {
+            return Ok(()); // each when it is read
+        }
         let Some(group) = meta.metadata().row_groups().first() else { return Ok(()) };
         for column in self.shared.columns_read() {
             let Some(root) = self.footer.columns.get(column) else { continue };
@@ -142,6 +148,16 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// What is decoded next.
+    fn announce(&self, meta: &ArrowReaderMetadata, wanted: &[usize]) -> Result<()> {
+        let Some(group) = meta.metadata().row_groups().first().filter(|_| self.source.is_remote()) else {
+            return Ok(());
+        };
+        let roots = wanted.iter().filter_map(|column| self.footer.columns.get(*column));
+        let chunks = roots.flat_map(|root| leaves(meta.parquet_schema(), *root)).map(|leaf| group.column(leaf));
+        self.source.announce(chunks, meta.metadata().offset_index().is_some())
     }
 
     /// Evaluates the filter on its own columns; picks what it keeps where that is little, else `None`.
@@ -195,6 +211,7 @@ impl Reader {
         sorted.dedup();
         let places = roots.iter().filter_map(|root| sorted.binary_search(root).ok()).collect();
         let mask = ProjectionMask::roots(meta.parquet_schema(), sorted);
+        self.announce(meta, wanted)?;
         let batch = pick.batch.unwrap_or_else(|| self.batch_rows(meta, wanted));
         let policy = if pick.masked { RowSelectionPolicy::Mask } else { RowSelectionPolicy::Selectors };
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), meta.clone())
@@ -319,7 +336,7 @@ fn short(rows: usize) -> Error {
 impl SplitReader for Reader {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let path = self.path.clone();
-        let result = fault::guard(&path, || self.step());
+        let result = fault::guard(&path, || self.step()).map_err(|e| self.source.cause(e).at(fault::at(&path)));
         if result.is_err() {
             // What panicked or failed is in no state to go on.
             (self.current, self.groups) = (None, VecDeque::new());

@@ -1,7 +1,7 @@
 //! How a table is cut: row groups that the bounds leave, small neighbours together, large ones in parts.
 
 use super::footer::has_page_index;
-use super::pages::{PageSizes, measure};
+use super::pages::{PageSizes, estimate, measure};
 use super::prune::{Pruner, may_hold};
 use super::source::Source;
 use super::stats::{flat_leaf, leaves, value_range};
@@ -138,7 +138,7 @@ impl Largest {
         if size <= self.chunk + self.chunk / 4 {
             return Ok(());
         }
-        let pages = measure(source, chunk, HEADERS)?;
+        let pages = if source.is_remote() { estimate(chunk) } else { measure(source, chunk, HEADERS)? };
         self.chunk = size;
         self.pages.page = self.pages.page.max(pages.page);
         self.pages.compressed = self.pages.compressed.max(pages.compressed);

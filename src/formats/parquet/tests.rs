@@ -71,6 +71,7 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
                 size: meta.len(),
                 modified: modified(&meta).unwrap(),
                 pipe: None,
+                remote: None,
                 coding: Default::default(),
             }
         })

@@ -44,9 +44,10 @@ fn files(lowering: &Lowering, node: &TableScan, table: &Arc<Table>) -> Result<Pi
         rejects: lowering.rejects.clone(),
         budget: lowering.budget.clone(),
     };
+    let (table, lease) = table.for_query(&lowering.stages.graph.cancel);
     let scan: Arc<dyn crate::formats::Scan> = table.scan(spec, limits.split_bytes())?.into();
     let tasks = scan.splits().len();
-    let in_flight = scan.floor() + 2 * limits.tuning.batch_bytes;
+    let in_flight = scan.floor() + lease + 2 * limits.tuning.batch_bytes;
     let detail = match conjunction(node.filters.clone()) {
         Some(filter) => format!("{} where {filter}", node.table_name),
         None => node.table_name.to_string(),

@@ -1,0 +1,119 @@
+//! What stands for files of stores in a build without the feature `remote`: nothing, said by name.
+
+use super::paths::FileRef;
+use super::pipe::Pipes;
+use super::url::scheme;
+use crate::error::{Error, Result};
+use crate::wake::Cancel;
+use bytes::Bytes;
+use std::ops::Range;
+
+/// What a session reaches over the network: nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Remote;
+
+impl Remote {
+    /// Nothing has a size.
+    pub fn fit(&self, _memory: usize, _split: usize) {}
+
+    /// There is no setting.
+    pub fn has_setting(_name: &str) -> bool {
+        false
+    }
+
+    /// There is no setting.
+    pub fn setting_names() -> impl Iterator<Item = &'static str> {
+        std::iter::empty()
+    }
+
+    /// There is no setting.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn set(&self, name: &str, _value: Option<&str>) -> Result<()> {
+        Err(Error::unsupported(format!("the setting {name}")))
+    }
+
+    /// There is no setting.
+    pub fn setting(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Nobody waits.
+    pub fn stop(&self) {}
+
+    /// Refuses the name.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn find(&self, name: &str, _pipes: &Pipes) -> Result<Vec<FileRef>> {
+        let scheme = scheme(name).unwrap_or_default();
+        Err(Error::unsupported(format!("{scheme}:// as a source in this build"))
+            .advise("build it with the feature `remote`, which is on by default, or download the file first"))
+    }
+}
+
+/// A file of a store: there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteFile {}
+
+impl RemoteFile {
+    /// The name that finds it.
+    pub fn url(&self) -> &str {
+        match *self {}
+    }
+
+    /// Whether it is as it was.
+    pub fn is_unchanged(&self) -> bool {
+        match *self {}
+    }
+
+    /// The same files.
+    pub fn of_query(files: &[FileRef], _stop: &Cancel) -> (std::sync::Arc<[FileRef]>, usize) {
+        (files.into(), 0)
+    }
+
+    pub(super) fn reader(&self) -> RemoteReader {
+        match *self {}
+    }
+
+    /// Reads pieces of it that are announced.
+    pub fn pieces(&self) -> Pieces {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum RemoteReader {}
+
+impl RemoteReader {
+    pub(super) fn read_at(&self, _into: &mut [u8], _offset: u64) -> Result<()> {
+        match *self {}
+    }
+}
+
+/// Pieces of a file of columns.
+pub enum Pieces {}
+
+impl Pieces {
+    /// The size of the file.
+    pub fn size(&self) -> u64 {
+        match *self {}
+    }
+
+    /// From now on these ranges are read.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn announce(&self, _ranges: Vec<Range<u64>>) -> Result<()> {
+        match *self {}
+    }
+
+    /// Reads a range.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn read(&self, _range: Range<u64>) -> Result<Bytes> {
+        match *self {}
+    }
+}

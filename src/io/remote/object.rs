@@ -1,0 +1,188 @@
+//! One file of a store: what it was when it was found, and requests for ranges of it.
+//!
+//! Each answer tells the ETag, the size and the time of what it is of; where that is not what was found, the file changed.
+//! An answer that breaks off or does not come in time is asked for again; what the server refuses is not, but for what it
+//! says of itself (5xx, too many requests), which the crate tries again.
+
+use super::errors::{changed, explained, slow};
+use super::options::Patience;
+use super::runtime::Ticket;
+use super::stores::At;
+use super::{Remote, errors};
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::wake::Cancel;
+use bytes::Bytes;
+use object_store::{GetOptions, GetRange, ObjectMeta};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The first wait before a broken answer is asked for again; then twice that, and so on.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What an object was.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    etag: Option<String>,
+    modified: i64,
+}
+
+impl Stamp {
+    pub(super) fn of(meta: &ObjectMeta) -> Stamp {
+        Stamp { size: meta.size, etag: meta.e_tag.clone(), modified: meta.last_modified.timestamp() }
+    }
+
+    /// Whether an answer is of the same object.
+    pub(super) fn is_of(&self, meta: &ObjectMeta) -> bool {
+        let other = Stamp::of(meta);
+        let same = match (&self.etag, &other.etag) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.modified == other.modified,
+        };
+        same && self.size == other.size
+    }
+
+    /// The tag that a server compares itself: weak ones are equal to none.
+    fn strong(&self) -> Option<String> {
+        self.etag.clone().filter(|tag| !tag.starts_with("W/"))
+    }
+
+    /// The time of modification in nanoseconds since 1970.
+    pub(super) fn modified(&self) -> i128 {
+        i128::from(self.modified) * 1_000_000_000
+    }
+}
+
+/// See the head of this file.
+pub(super) struct Object {
+    pub(super) remote: Remote,
+    /// Nobody else's.
+    pub(super) id: u64,
+    /// As it may be shown.
+    pub(super) name: Arc<str>,
+    /// As the user wrote it, or as a listing would be written.
+    pub(super) url: String,
+    pub(super) at: At,
+    pub(super) stamp: Stamp,
+    /// Under which settings it was found.
+    pub(super) settings: u64,
+}
+
+impl Object {
+    /// Begins to read a range, which lies inside.
+    pub(super) fn begin(&self, range: Range<u64>) -> Result<Ticket<Bytes>> {
+        let (at, stamp, name) = (self.at.clone(), self.stamp.clone(), self.name.clone());
+        let patience = self.remote.patience();
+        self.remote.begin(async move { read(&at, range, &stamp, &name, patience).await })
+    }
+
+    /// Waits for a range.
+    pub(super) fn wait(&self, ticket: &Ticket<Bytes>, stop: &Cancel) -> Result<Bytes> {
+        ticket.wait(stop)
+    }
+
+    /// Whether it surely is as it was, and would be found so again.
+    pub(super) fn is_unchanged(&self) -> bool {
+        if self.settings != self.remote.settings() {
+            return false;
+        }
+        let looked = self.remote.look(&self.at, &self.name, 1);
+        looked.is_ok_and(|looked| matches!(looked, Looked::Ranges(meta, _) if self.stamp.is_of(&meta)))
+    }
+}
+
+/// What a first look at an address gave.
+#[derive(Clone)]
+pub(super) enum Looked {
+    /// It is read by ranges; and its first bytes.
+    Ranges(ObjectMeta, Bytes),
+    /// The server knows no ranges.
+    Whole,
+}
+
+/// Looks at an object: what it is, and its first `bytes` bytes.
+pub(super) async fn look(at: &At, name: &Arc<str>, bytes: u64, patience: Patience) -> Result<Looked> {
+    let options = GetOptions { range: Some(GetRange::Bounded(0..bytes)), ..GetOptions::default() };
+    match attempts(at, &options, patience).await {
+        Ok((meta, bytes)) => Ok(Looked::Ranges(meta, bytes)),
+        Err(Failed::Store(e)) if errors::knows_no_ranges(&e) => Ok(Looked::Whole),
+        // There is no first byte.
+        Err(Failed::Store(e)) if errors::status(&e) == Some(416) => {
+            let head = GetOptions { head: true, ..GetOptions::default() };
+            let (meta, _) = attempts(at, &head, patience).await.map_err(|f| f.error(name))?;
+            match meta.size {
+                0 => Ok(Looked::Ranges(meta, Bytes::new())),
+                _ => Err(explained(name, e)),
+            }
+        }
+        Err(failed) => Err(failed.error(name)),
+    }
+}
+
+async fn read(at: &At, range: Range<u64>, stamp: &Stamp, name: &Arc<str>, patience: Patience) -> Result<Bytes> {
+    let wanted = range.end - range.start;
+    let range = Some(GetRange::Bounded(range));
+    let options = GetOptions { range, if_match: stamp.strong(), ..GetOptions::default() };
+    let place = || Place { file: Some(name.clone()), ..Place::default() };
+    let (meta, bytes) = attempts(at, &options, patience).await.map_err(|f| f.error(name))?;
+    if !stamp.is_of(&meta) {
+        return Err(changed().at(place()));
+    }
+    match bytes.len() as u64 == wanted {
+        true => Ok(bytes),
+        false => Err(short(wanted, bytes.len() as u64).at(place())),
+    }
+}
+
+/// An answer that has fewer bytes than it promises.
+pub(super) fn short(wanted: u64, came: u64) -> Error {
+    Error::new(ErrorKind::Io, format!("the server sent {came} bytes where it promised {wanted}"))
+        .advise("try again later")
+}
+
+/// Why there is no answer.
+enum Failed {
+    Store(object_store::Error),
+    Slow,
+}
+
+impl Failed {
+    fn error(self, name: &Arc<str>) -> Error {
+        match self {
+            Failed::Store(e) => explained(name, e),
+            Failed::Slow => slow().at(Place { file: Some(name.clone()), ..Place::default() }),
+        }
+    }
+}
+
+/// A whole answer, asked for again where it breaks off.
+async fn attempts(at: &At, options: &GetOptions, patience: Patience) -> Result<(ObjectMeta, Bytes), Failed> {
+    let mut tries = 0;
+    loop {
+        let (failed, again) = match tokio::time::timeout(patience.timeout, attempt(at, options)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err((error, broken))) => (Failed::Store(error), broken),
+            Err(_) => (Failed::Slow, true),
+        };
+        if !again || tries >= patience.retries.min(TRIES) {
+            return Err(failed);
+        }
+        tokio::time::sleep(PAUSE * (1 << tries)).await;
+        tries += 1;
+    }
+}
+
+/// Answers that broke off are asked for so often again.
+const TRIES: u32 = 2;
+
+/// One answer; an error says whether it broke off in the middle.
+async fn attempt(at: &At, options: &GetOptions) -> Result<(ObjectMeta, Bytes), (object_store::Error, bool)> {
+    let got = at.store.get_opts(&at.location, options.clone()).await.map_err(|e| (e, false))?;
+    let meta = got.meta.clone();
+    if options.head {
+        return Ok((meta, Bytes::new()));
+    }
+    let bytes = got.bytes().await.map_err(|e| (e, true))?;
+    Ok((meta, bytes))
+}
