@@ -24,6 +24,7 @@ pub mod bag;
 pub mod batch;
 pub mod cells;
 pub mod config;
+pub mod delayed;
 pub mod error;
 pub mod events;
 pub mod formats;
@@ -45,6 +46,7 @@ pub mod units;
 pub mod wake;
 
 pub use bag::Bag;
+pub use delayed::{Delayed, Future, GraphBuilder};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use frame::{
     Batches, Files, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all,
@@ -63,6 +65,7 @@ pub mod functions {
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
     pub use crate::bag::{Aggregate, BadItems, Bag, InvalidUtf8, Jq, Json, TextOptions, aggregates};
+    pub use crate::delayed::{Delayed, DelayedFn, Future, GraphBuilder, compute_all, delayed, persist_all};
     pub use crate::frame::{
         Asof, Batches, Direction, Frame, GroupBy, Keep, Outcome, Pivot, Rank, Rolling, Sample, Session, SessionBuilder,
         TimeWindows, Unpivot,

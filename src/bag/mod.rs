@@ -32,11 +32,12 @@
 //! a node with one partition and one item, its dependencies the stages it waits for.
 
 pub mod aggregates;
-mod coding;
+pub(crate) mod coding;
 mod deliver;
 mod each;
 mod faults;
 mod foldby;
+mod foreign;
 mod frames;
 mod items;
 mod join;
@@ -72,6 +73,7 @@ pub use coding::Item;
 pub use deliver::BagIter;
 pub use each::Key;
 pub use faults::BadItems;
+pub(crate) use foreign::{Left, OpenLeft};
 pub use items::Partition;
 pub use jq::Jq;
 pub use json::Json;
@@ -163,6 +165,6 @@ impl<T: Send + 'static> Bag<T> {
 
     /// Runs a graph to its end.
     fn run(&self, laying: Laying) -> Result<()> {
-        self.session.submit(laying.plan.stages, Box::new(|_| {})).wait()
+        self.session.submit_stages(laying.plan.stages, Box::new(|_| {})).wait()
     }
 }
