@@ -2,7 +2,7 @@
 //!
 //! Tables are read from CSV, Parquet and NDJSON files, planned into tasks over partitions, run in parallel within a
 //! budget, and spilled to local scratch. A [`Session`] owns a budget, threads, scratch and a catalog; a [`Frame`] is a
-//! query that has not run; a [`Bag`] is a list of items that are no rows.
+//! query that has not run; a [`Bag`] is a list of items that are no rows; a [`Delayed`] is a call that has not run.
 //!
 //! ```
 //! # fn main() -> partita::Result<()> {
@@ -92,6 +92,11 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The programs of docs/delayed.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/delayed.md")]
+pub struct DelayedGuide;
 
 /// The programs of docs/bags.md, compiled.
 #[cfg(doctest)]

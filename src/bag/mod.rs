@@ -28,8 +28,7 @@
 //!
 //! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`].
 //!
-//! Not here yet: `Delayed` and futures, Avro; one JSON document larger than a line. They fit beside: a delayed function is
-//! a node with one partition and one item, its dependencies the stages it waits for.
+//! Not here yet: Avro; one JSON document larger than a line.
 
 pub mod aggregates;
 pub(crate) mod coding;

@@ -4,9 +4,9 @@ use super::args::Loaded;
 use super::node::{Call, Kind, Made, Node, Options};
 use super::outcome::{Inferred, Outcome};
 use super::{compute, show};
+use crate::bag::Item;
 use crate::error::{Error, Result};
 use crate::frame::Session;
-use crate::bag::Item;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +77,15 @@ pub struct TaskOptions {
 
 impl<V: Item + Sync + Clone> GraphBuilder<V> {
     /// An empty graph.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    ///
+    /// let mut graph = GraphBuilder::new();
+    /// assert!(graph.is_empty());
+    /// assert_eq!(graph.value("x", 1i64).len(), 1);
+    /// assert!(graph.insert("y", &["x"], |v: &[&i64]| v[0] + 1).dot(&["y"]).unwrap().contains("g0 -> t0;"));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }

@@ -31,7 +31,7 @@ pub(super) fn run(session: &Session, nodes: &[Arc<Node>]) -> Result<Arc<Running>
 ///
 /// let session = Session::builder().memory("64MiB")?.build()?;
 /// let double = delayed(|n: i64| n * 2);
-/// let (two, four) = (double.call(1), double.call(2));
+/// let (two, four) = (double.call(1i64), double.call(2i64));
 /// assert_eq!(compute_all(&session, (&two, vec![&two, &four]))?, (2, vec![2, 4]));
 /// assert_eq!(compute_all(&session, [two, four])?, [2, 4]);
 /// # Ok(())
@@ -89,9 +89,9 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let parse = delayed(|text: &str| text.parse::<i64>()).name("parse");
     /// let add = delayed(|a: i64, b: i64| a + b);
-    /// assert_eq!(add.call((parse.call("40"), 2)).compute(&session)?, 42);
+    /// assert_eq!(add.call((parse.call("40"), 2i64)).compute(&session)?, 42);
     ///
-    /// let error = add.call((parse.call("forty"), 2)).compute(&session).unwrap_err();
+    /// let error = add.call((parse.call("forty"), 2i64)).compute(&session).unwrap_err();
     /// assert_eq!(error.message(), "the task parse: invalid digit found in string");
     /// assert_eq!(error.place().task.as_deref(), Some("parse #0 -> closure in main #1"));
     /// assert!(std::error::Error::source(&error).unwrap().is::<std::num::ParseIntError>());

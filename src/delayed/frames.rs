@@ -1,10 +1,10 @@
 //! From frames to delayed calls and back: lists of Arrow's batches.
 
+use super::Delayed;
 use super::bags::resident;
 use super::node::{Kind, Made, Node, Options};
 use super::plan::Plan;
 use super::task::Running;
-use super::Delayed;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Session};
 use crate::plan::Stages;
@@ -157,7 +157,7 @@ impl Frame {
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let schema = make(0)?[0].schema();
     /// let make = delayed(make).pinned().fallible();
-    /// let frame = Frame::from_delayed(&session, schema, &[make.call(0), make.call(100)])?;
+    /// let frame = Frame::from_delayed(&session, schema, &[make.call(0i64), make.call(100i64)])?;
     /// assert_eq!(frame.filter(col("n").gt_eq(lit(5)))?.count()?, 15);
     /// # Ok(())
     /// # }

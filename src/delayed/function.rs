@@ -44,8 +44,8 @@ impl<F> DelayedFn<F> {
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let half = delayed(|n: i64| if n % 2 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }).fallible();
-    /// assert_eq!(half.call(8).compute(&session)?, 4);
-    /// assert!(half.call(7).compute(&session).unwrap_err().to_string().contains("7 is odd"));
+    /// assert_eq!(half.call(8i64).compute(&session)?, 4);
+    /// assert!(half.call(7i64).compute(&session).unwrap_err().to_string().contains("7 is odd"));
     /// # Ok(())
     /// # }
     /// ```
@@ -59,13 +59,12 @@ impl<F> DelayedFn<F> {
     /// ```
     /// # fn main() -> partita::Result<()> {
     /// use partita::prelude::*;
-    /// use std::sync::{Arc, atomic::AtomicU64};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let counter = delayed(|| Arc::new(AtomicU64::new(7))).pinned().call(());
-    /// assert_eq!(counter.compute(&session)?.into_inner_or_load(), 7);
-    /// # trait Read { fn into_inner_or_load(self) -> u64; }
-    /// # impl Read for Arc<AtomicU64> { fn into_inner_or_load(self) -> u64 { self.load(std::sync::atomic::Ordering::Relaxed) } }
+    /// assert_eq!(counter.compute(&session)?.load(Relaxed), 7);
     /// # Ok(())
     /// # }
     /// ```
@@ -75,7 +74,22 @@ impl<F> DelayedFn<F> {
 }
 
 impl<F> DelayedFn<F, Pinned> {
-    /// The function returns a `Result` whose error fails its task.
+    /// The function returns a `Result` whose error fails its task; said of a pinned function, it must be said.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    /// use std::fs::File;
+    /// use std::sync::Arc;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let open = delayed(|path: &str| File::open(path).map(Arc::new)).pinned().fallible();
+    /// let len = delayed(|file: &Arc<File>| file.metadata().map(|about| about.len()));
+    /// assert!(len.call(open.call("testdata/trips.csv")).compute(&session)? > 0);
+    /// assert!(len.call(open.call("nowhere")).compute(&session).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fallible(self) -> DelayedFn<F, PinnedFallible> {
         self.kind()
     }
@@ -137,7 +151,7 @@ impl<F, Kind> DelayedFn<F, Kind> {
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let told = log.clone();
     /// let tell = delayed(move |n: i64| told.lock().unwrap().push(n));
-    /// compute_all(&session, (tell.call(1), tell.clone().priority(5).call(2)))?;
+    /// compute_all(&session, (tell.call(1i64), tell.clone().priority(5).call(2i64)))?;
     /// assert_eq!(*log.lock().unwrap(), [2, 1]);
     /// # Ok(())
     /// # }
@@ -167,7 +181,7 @@ impl<F, Kind> DelayedFn<F, Kind> {
     /// one, a list of them, or a plain value (see [`Arg`](super::Arg)). Nothing runs.
     ///
     /// A parameter is the value of its argument, cloned unless this is the last call that needs it, or a reference to it; a list
-    /// is `Vec<T>` or `&[T]`.
+    /// is `Vec<T>` or `&[T]`, a text `String` or `&str`. A plain number has the type of its parameter: `1i64`.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {

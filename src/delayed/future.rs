@@ -26,7 +26,20 @@ use std::time::{Duration, Instant};
 /// A result at rest, or a value.
 type Rested = (Option<Shelved>, Option<Payload>);
 
-type Listener = Box<dyn FnOnce() + Send>;
+/// Hears that a future has ended, and says who is to hear what follows from that.
+type Listener = Box<dyn FnOnce() -> Told + Send>;
+
+/// Who is told next: in a list, so that a long chain of ends does not recurse.
+struct Told(Vec<Listener>);
+
+impl Told {
+    fn go_on(self) {
+        let mut left = self.0;
+        while let Some(tell) = left.pop() {
+            left.append(&mut tell().0);
+        }
+    }
+}
 
 enum State {
     /// It needs futures that have not ended.
@@ -42,7 +55,7 @@ pub(super) struct Core {
     /// What it will run, until it does.
     plan: Mutex<Option<Arc<Running>>>,
     listeners: Mutex<Vec<Listener>>,
-    ended: Latch,
+    latch: Latch,
     gate: Arc<Gate>,
 }
 
@@ -53,20 +66,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Core {
     /// Keeps how it ended, and tells everybody; the first end counts.
     fn end(&self, result: Result<Rested>) {
+        self.ended(result).go_on();
+    }
+
+    /// The same, where the caller tells them.
+    fn ended(&self, result: Result<Rested>) -> Told {
         {
             let mut state = lock(&self.state);
             if matches!(*state, State::Ended(_)) {
-                return;
+                return Told(Vec::new());
             }
             *state = State::Ended(result);
         }
         self.gate.leave();
-        self.ended.set();
+        self.latch.set();
         // What it needs is not held for its sake any more.
         let plan = lock(&self.plan).take();
         drop(plan);
-        let listeners = std::mem::take(&mut *lock(&self.listeners));
-        listeners.into_iter().for_each(|tell| tell());
+        Told(std::mem::take(&mut *lock(&self.listeners)))
     }
 
     /// Calls `tell` when it has ended: now, if it has.
@@ -77,7 +94,7 @@ impl Core {
                 return lock(&self.listeners).push(tell);
             }
         }
-        tell();
+        tell().go_on();
     }
 
     fn cancel(&self) {
@@ -113,7 +130,7 @@ impl Drop for Handle {
 impl Handle {
     /// Waits for its end; its error is this one's.
     pub(super) fn wait(&self, engine: &Engine) -> Result<()> {
-        wait_until(engine, &self.0.ended, None);
+        wait_until(engine, &self.0.latch, None);
         self.rested().map(|_| ())
     }
 
@@ -198,7 +215,7 @@ pub(super) fn start<T>(session: &Session, gate: &Arc<Gate>, node: &Node, running
         state: Mutex::new(State::Waiting),
         plan: Mutex::new(Some(running)),
         listeners: Mutex::default(),
-        ended: Latch::default(),
+        latch: Latch::default(),
         gate: gate.clone(),
     });
     // One more for the beginning itself: it is over when all have been asked.
@@ -206,40 +223,46 @@ pub(super) fn start<T>(session: &Session, gate: &Arc<Gate>, node: &Node, running
     let begin = {
         let (session, core, priority) = (session.clone(), core.clone(), node.options.priority);
         move || {
-            if left.fetch_sub(1, AcqRel) == 1 {
-                begin(&session, &core, priority);
-            }
+            let last = left.fetch_sub(1, AcqRel) == 1;
+            if last { begin(&session, &core, priority) } else { Told(Vec::new()) }
         }
     };
     for future in needed {
         future.0.when_ended(Box::new(begin.clone()));
     }
-    begin();
+    begin().go_on();
     Future { handle: Arc::new(Handle(core)), session: session.clone(), of: PhantomData }
 }
 
-/// All that the plan needs has ended: submits it. What failed among that becomes its error, told by a query without tasks, so
-/// that a long chain of failures does not recurse.
-fn begin(session: &Session, core: &Arc<Core>, priority: i32) {
-    let Some(running) = lock(&core.plan).take() else { return };
-    let needed = running.futures().try_for_each(|future| future.rested().map(|_| ()));
-    let mut stages = Stages::default();
-    if needed.is_ok() {
-        running.lay(&mut stages);
+/// All that the plan needs has ended: submits it. What failed among that is its end.
+fn begin(session: &Session, core: &Arc<Core>, priority: i32) -> Told {
+    let Some(running) = lock(&core.plan).take() else { return Told(Vec::new()) };
+    if let Err(error) = running.futures().try_for_each(|future| future.rested().map(|_| ())) {
+        return core.ended(Err(error));
     }
+    let mut stages = Stages::default();
+    running.lay(&mut stages);
     let told = core.clone();
-    let end = move |result: Result<()>| {
-        let rested = needed.and(result).and_then(|()| running.root());
-        told.end(rested);
-    };
+    let end = move |result: Result<()>| told.end(result.and_then(|()| running.root()));
     let mut state = lock(&core.state);
     if matches!(*state, State::Waiting) {
         *state = State::Running(session.submit_stages_at(priority, stages, Box::new(end)));
     }
+    Told(Vec::new())
 }
 
 impl<T> Future<T> {
     /// What its task is called.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// assert_eq!(session.start(&delayed(|| 1i64).name("one").call(())).name(), "one");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name(&self) -> &str {
         &self.handle.0.name
     }
@@ -268,8 +291,20 @@ impl<T> Future<T> {
     }
 
     /// Whether it has ended, well or not.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let one = session.submit(|| 1i64, ());
+    /// one.result()?;
+    /// assert!(one.is_done());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_done(&self) -> bool {
-        self.handle.0.ended.is_set()
+        self.handle.0.latch.is_set()
     }
 
     /// Waits for its end, at most so long; says whether it has ended.
@@ -291,7 +326,7 @@ impl<T> Future<T> {
     /// ```
     pub fn wait(&self, most: Option<Duration>) -> bool {
         let until = most.and_then(|most| Instant::now().checked_add(most));
-        wait_until(self.session.engine(), &self.handle.0.ended, until)
+        wait_until(self.session.engine(), &self.handle.0.latch, until)
     }
 
     /// The error, once it has failed or was cancelled.
@@ -341,14 +376,17 @@ impl<T> Future<T> {
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let (sender, receiver) = std::sync::mpsc::channel();
-    /// session.submit(move |n: i64| sender.send(n).is_ok(), 7).detach();
+    /// session.submit(move |n: i64| sender.send(n).is_ok(), 7i64).detach();
     /// assert_eq!(receiver.recv(), Ok(7));
     /// # Ok(())
     /// # }
     /// ```
     pub fn detach(self) {
         let (core, handle) = (self.handle.0.clone(), self.handle.clone());
-        core.when_ended(Box::new(move || drop(handle)));
+        core.when_ended(Box::new(move || {
+            drop(handle);
+            Told(Vec::new())
+        }));
     }
 
     /// As a node of other calls.
@@ -365,7 +403,7 @@ impl<T: Clone + Send + Sync + 'static> Future<T> {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let sum = session.submit(|a: i64, b: i64| a + b, (40, 2));
+    /// let sum = session.submit(|a: i64, b: i64| a + b, (40i64, 2i64));
     /// assert_eq!((sum.result()?, sum.result()?), (42, 42));
     /// # Ok(())
     /// # }
@@ -414,5 +452,8 @@ impl<T: Clone + Send + Sync + 'static> Future<T> {
 
 /// Calls `tell` when the future has ended.
 pub(super) fn when_ended<T>(future: &Future<T>, tell: impl FnOnce() + Send + 'static) {
-    future.handle.0.when_ended(Box::new(tell));
+    future.handle.0.when_ended(Box::new(move || {
+        tell();
+        Told(Vec::new())
+    }));
 }

@@ -9,14 +9,16 @@ use super::args::Loaded;
 pub struct ByValue;
 /// A reference to it.
 pub struct ByRef;
-/// A list's items, a text's characters.
+/// A list's items.
 pub struct BySlice;
+/// A text's characters.
+pub struct ByText;
 
 /// A function that can be called with arguments `L`, each in the way that `Ways` says.
 #[diagnostic::on_unimplemented(
     message = "this function cannot be called with these arguments",
     label = "its parameters are not the values of the arguments",
-    note = "a parameter is the value of its argument (which must be `Clone` then) or a reference to it; a list gives `Vec<T>` or `&[T]`",
+    note = "a parameter is the value of its argument (which must be `Clone` then) or a reference to it; a list gives `Vec<T>` or `&[T]`, a text `String` or `&str`; numbers have the type of the parameter: `1i64`",
     note = "parameters of closures need their types: `|x: i64, y: &String| ..`"
 )]
 pub trait Invoke<L, Ways>: Send + Sync + 'static {
@@ -28,13 +30,23 @@ pub trait Invoke<L, Ways>: Send + Sync + 'static {
 
 macro_rules! held {
     (BySlice $name:ident) => { Vec<$name> };
+    (ByText $name:ident) => { String };
     ($way:ident $name:ident) => { $name };
 }
 
 macro_rules! parameter {
-    (ByValue $name:ident) => { $name };
-    (ByRef $name:ident) => { &$name };
-    (BySlice $name:ident) => { &[$name] };
+    (ByValue $name:ident) => {
+        $name
+    };
+    (ByRef $name:ident) => {
+        &$name
+    };
+    (BySlice $name:ident) => {
+        &[$name]
+    };
+    (ByText $name:ident) => {
+        &str
+    };
 }
 
 macro_rules! pass {
@@ -47,9 +59,9 @@ macro_rules! pass {
 }
 
 macro_rules! invoke {
-    ($(($way:ident $name:ident $bound:ident))*) => {
+    ($(($way:ident $name:ident $($bound:ident)?))*) => {
         #[allow(non_snake_case)]
-        impl<Function, Output, $($name: $bound),*> Invoke<($(Loaded<held!($way $name)>,)*), ($($way,)*)> for Function
+        impl<Function, Output, $($($name: $bound,)?)*> Invoke<($(Loaded<held!($way $name)>,)*), ($($way,)*)> for Function
         where
             Function: Fn($(parameter!($way $name)),*) -> Output + Send + Sync + 'static,
         {
@@ -62,13 +74,14 @@ macro_rules! invoke {
     };
 }
 
-/// All ways of all arguments; slices for the first three.
+/// All ways of all arguments; slices and texts of up to three.
 macro_rules! ways {
     ([$($done:tt)*]) => { invoke! { $($done)* } };
     ([$($done:tt)*] $name:ident $($rest:ident)*) => {
         ways! { [$($done)* (ByValue $name Clone)] $($rest)* }
         ways! { [$($done)* (ByRef $name Sized)] $($rest)* }
         ways! { [$($done)* (BySlice $name Sized)] $($rest)* }
+        ways! { [$($done)* (ByText $name)] $($rest)* }
     };
 }
 
@@ -89,16 +102,3 @@ invoke! { (ByValue A Clone) (ByValue B Clone) (ByValue C Clone) (ByValue D Clone
 invoke! { (ByRef A Sized) (ByRef B Sized) (ByRef C Sized) (ByRef D Sized) (ByRef E Sized) }
 invoke! { (ByValue A Clone) (ByValue B Clone) (ByValue C Clone) (ByValue D Clone) (ByValue E Clone) (ByValue G Clone) }
 invoke! { (ByRef A Sized) (ByRef B Sized) (ByRef C Sized) (ByRef D Sized) (ByRef E Sized) (ByRef G Sized) }
-
-/// A text by its characters.
-pub struct ByText;
-
-impl<F, O> Invoke<(Loaded<String>,), (ByText,)> for F
-where
-    F: Fn(&str) -> O + Send + Sync + 'static,
-{
-    type Output = O;
-    fn invoke(&self, (text,): (Loaded<String>,)) -> O {
-        self(text.get())
-    }
-}

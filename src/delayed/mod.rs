@@ -81,6 +81,12 @@ impl<T> Delayed<T> {
     }
 
     /// What its task is called.
+    ///
+    /// ```
+    /// use partita::prelude::*;
+    ///
+    /// assert_eq!(delayed(|n: i64| n + 1).name("inc").call(1i64).name(), "inc");
+    /// ```
     pub fn name(&self) -> &str {
         &self.node.options.name
     }
@@ -94,7 +100,7 @@ impl<T> Delayed<T> {
 ///
 /// let inc = delayed(|x: i64| x + 1);
 /// let add = delayed(|x: i64, y: i64| x + y);
-/// let (x, y) = (inc.call(1), inc.call(2));
+/// let (x, y) = (inc.call(1i64), inc.call(2i64));
 /// let z = add.call((&x, &y));
 ///
 /// let session = Session::builder().memory("64MiB")?.build()?;

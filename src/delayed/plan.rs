@@ -87,6 +87,12 @@ impl Plan {
         uses
     }
 
+    /// What running it takes beside the nodes and their results, about: here, in the scheduler, and on its way there.
+    pub(super) fn bytes(&self) -> usize {
+        let inputs: usize = self.tasks.iter().map(|task| task.inputs.len()).sum();
+        160 * self.tasks.len() + 20 * inputs
+    }
+
     /// The tasks' needs, as the scheduler sees them.
     pub(super) fn web(&self) -> Web {
         let knot = |task: &Planned| {

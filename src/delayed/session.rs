@@ -40,8 +40,8 @@ impl Session {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let two = session.submit(|n: i64| n + 1, 1);
-    /// let six = session.submit(|a: i64, b: i64| a * b, (&two, 3));
+    /// let two = session.submit(|n: i64| n + 1, 1i64);
+    /// let six = session.submit(|a: i64, b: i64| a * b, (&two, 3i64));
     /// assert_eq!(six.result()?, 6);
     /// # Ok(())
     /// # }
@@ -71,10 +71,10 @@ impl Session {
     /// let (sender, receiver) = std::sync::mpsc::channel::<i64>();
     /// let receiver = std::sync::Mutex::new(receiver);
     /// let first = session.submit(move || receiver.lock().unwrap().recv(), ());
-    /// assert!(session.try_submit(|n: i64| n, 1).is_none());
+    /// assert!(session.try_submit(|n: i64| n, 1i64).is_none());
     /// sender.send(7).unwrap();
     /// assert_eq!(first.result()?, 7);
-    /// assert_eq!(session.try_submit(|n: i64| n, 1).unwrap().result()?, 1);
+    /// assert_eq!(session.try_submit(|n: i64| n, 1i64).unwrap().result()?, 1);
     /// # Ok(())
     /// # }
     /// ```
@@ -98,7 +98,7 @@ impl Session {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let squares = session.map(|n: i64| n * n, 0..1000);
+    /// let squares = session.map(|n: i64| n * n, 0..1000i64);
     /// let sum = session.submit(|squares: &[i64]| squares.iter().sum::<i64>(), &squares);
     /// assert_eq!(sum.result()?, 332_833_500);
     /// # Ok(())
@@ -128,7 +128,7 @@ impl Session {
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let fetch = delayed(|n: i64| n * 10).name("fetch").retries(3).priority(1);
     /// let add = delayed(|a: i64, b: i64| a + b);
-    /// let sum = session.start(&add.call((fetch.call(1), fetch.call(2))));
+    /// let sum = session.start(&add.call((fetch.call(1i64), fetch.call(2i64))));
     /// assert_eq!(sum.result()?, 30);
     /// # Ok(())
     /// # }
@@ -151,6 +151,17 @@ impl Session {
     }
 
     /// The same, or `None` where it would have to wait for a place.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let call = delayed(|n: i64| n + 1).retries(1).call(1i64);
+    /// assert_eq!(session.try_start(&call).map(|future| future.result()).transpose()?, Some(2));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_start<T: Send + Sync + 'static>(&self, call: &Delayed<T>) -> Option<Future<T>> {
         self.futures().try_enter().then(|| self.entered(&call.node))
     }
@@ -189,7 +200,7 @@ impl Session {
     /// use partita::prelude::*;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let futures = session.map(|n: i64| n, 0..10);
+    /// let futures = session.map(|n: i64| n, 0..10i64);
     /// let (ended, pending) = session.wait(&futures, Until::All, None);
     /// assert_eq!((ended.len(), pending.len()), (10, 0));
     /// # Ok(())
@@ -225,7 +236,7 @@ impl Session {
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let mut sum = 0;
-    /// for future in session.as_completed(session.map(|n: i64| n * 2, 0..100)) {
+    /// for future in session.as_completed(session.map(|n: i64| n * 2, 0..100i64)) {
     ///     sum += future.result()?;
     /// }
     /// assert_eq!(sum, 9900);
@@ -272,6 +283,18 @@ pub struct AsCompleted<T> {
 
 impl<T> AsCompleted<T> {
     /// How many have not been handed out.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let mut coming = session.as_completed(session.map(|n: i64| n, 0..3i64));
+    /// coming.next();
+    /// assert_eq!(coming.left(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn left(&self) -> usize {
         self.left
     }
@@ -291,7 +314,7 @@ impl<T> AsCompleted<T> {
     /// use std::time::Duration;
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
-    /// let mut coming = session.as_completed(session.map(|n: i64| n, 0..2));
+    /// let mut coming = session.as_completed(session.map(|n: i64| n, 0..2i64));
     /// assert!(coming.next_within(Duration::from_secs(60)).is_some());
     /// assert_eq!(coming.left(), 1);
     /// # Ok(())

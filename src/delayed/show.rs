@@ -93,7 +93,7 @@ impl<T> Delayed<T> {
     /// use partita::prelude::*;
     ///
     /// let double = delayed(|n: i64| n * 2).name("double");
-    /// let dot = double.call(double.call(1)).dot();
+    /// let dot = double.call(double.call(1i64)).dot();
     /// assert!(dot.contains("t1 [label=\"double #1\"];") && dot.contains("t0 -> t1;"));
     /// ```
     pub fn dot(&self) -> String {

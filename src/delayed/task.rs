@@ -9,7 +9,7 @@ use crate::guard::guarded;
 use crate::memory::{Budget, InFlight};
 use crate::ops::{Cx, Starved, Step, Task, Work};
 use crate::plan::Stages;
-use crate::store::{Kept, Payload, Shelf, Shelved};
+use crate::store::{Held, Kept, Payload, Shelf, Shelved};
 use crate::units::ByteSize;
 use std::sync::atomic::{AtomicU32, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,11 @@ pub(super) struct Running {
     slots: Vec<Slot>,
     shelf: Shelf,
     budget: Budget,
+    _held: Option<Held>,
 }
+
+/// Tasks of a plan whose own memory is counted.
+const MANY: usize = 1000;
 
 struct Slot {
     result: Mutex<Option<Shelved>>,
@@ -38,7 +42,8 @@ impl Running {
     pub(super) fn new(plan: Plan, shelf: &Shelf, budget: &Budget) -> Arc<Running> {
         let slot = |uses| Slot { result: Mutex::new(None), uses: AtomicU32::new(uses) };
         let slots = plan.uses().into_iter().map(slot).collect();
-        Arc::new(Running { plan, slots, shelf: shelf.clone(), budget: budget.clone() })
+        let held = (plan.tasks.len() >= MANY).then(|| shelf.hold(plan.bytes()));
+        Arc::new(Running { plan, slots, shelf: shelf.clone(), budget: budget.clone(), _held: held })
     }
 
     /// Lays its stage, if there is something to run. Returns the stage.
@@ -205,6 +210,9 @@ impl CallTask {
                     Kept::Refused(bytes) => {
                         self.missing = bytes;
                         self.arguments.clear();
+                        // Nothing else could be moved, or it would not have been refused. What came for this call goes again at
+                        // once: answered to a request it would look like progress, over and over.
+                        self.running.shelf.give(usize::MAX);
                         return Ok(false);
                     }
                 },

@@ -367,7 +367,16 @@ mod tests {
         ] {
             assert_eq!(parse_signal(line).unwrap().to_string(), line);
         }
-        for line in ["", "done q0", "done q0 t1 t2", "done t0 q1", "lent : -", "gave r2 bytes -1", "submit q0 : x", "laid q0 s0 tasks 1 floor 0 : x"] {
+        for line in [
+            "",
+            "done q0",
+            "done q0 t1 t2",
+            "done t0 q1",
+            "lent : -",
+            "gave r2 bytes -1",
+            "submit q0 : x",
+            "laid q0 s0 tasks 1 floor 0 : x",
+        ] {
             assert_eq!(parse_signal(line), None, "{line}");
         }
     }

@@ -101,7 +101,8 @@ mod tests {
     use super::*;
 
     fn weave(tasks: &[(&[u32], i32)]) -> Weave {
-        let knot = |(needs, priority): &(&[u32], i32)| Knot { needs: needs.to_vec(), priority: *priority, ..Knot::default() };
+        let knot =
+            |(needs, priority): &(&[u32], i32)| Knot { needs: needs.to_vec(), priority: *priority, ..Knot::default() };
         Weave::new(Arc::new(Web { tasks: tasks.iter().map(knot).collect() }))
     }
 

@@ -110,6 +110,18 @@ struct Away {
 #[derive(Clone)]
 pub struct Shelved(Arc<Entry>);
 
+/// Bytes that are counted until it is dropped.
+pub struct Held {
+    shelf: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shelf.owner().iter().for_each(|owner| owner.shrink(self.bytes));
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -179,6 +191,12 @@ impl Shelf {
     pub fn give_for(&self, asked: ReservationId, bytes: usize) -> usize {
         let own = self.0.owner.get().and_then(Option::as_ref).is_some_and(|owner| owner.id() == asked);
         if own { self.give(bytes) } else { 0 }
+    }
+
+    /// Counts bytes that are there already and cannot be asked back: what is known of the results to come.
+    pub fn hold(&self, bytes: usize) -> Held {
+        self.0.owner().iter().for_each(|owner| owner.grow_anyway(bytes));
+        Held { shelf: self.0.clone(), bytes }
     }
 
     /// How many results cannot be written to scratch, and their bytes.
@@ -480,6 +498,17 @@ mod tests {
         assert_eq!((shelf.pinned(), shelf.used()), ((0, 0), 0));
         drop(other);
         assert!(memory.budget.held() <= 3 * 4096);
+    }
+
+    #[test]
+    fn what_is_there_anyway_is_counted() {
+        let (shelf, memory) = shelf(20_000);
+        let held = shelf.hold(15_000);
+        assert_eq!((memory.budget.held(), shelf.give(1)), (15_000, 0));
+        let one = put(&shelf, &"x".repeat(12_000), Some(coding())).unwrap();
+        assert_eq!(shelf.used(), 0, "it is in scratch");
+        drop(held);
+        assert_eq!(read(&one).len(), 12_000);
     }
 
     #[test]

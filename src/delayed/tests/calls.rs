@@ -28,7 +28,7 @@ fn parameters_are_values_references_slices_and_texts() {
     fn twice(n: i64) -> i64 {
         n * 2
     }
-    let call = delayed(twice).call(delayed(twice).call(1));
+    let call = delayed(twice).call(delayed(twice).call(1i64));
     assert_eq!((call.name(), call.compute(&session).unwrap()), ("twice", 4));
     assert_eq!(compute_all(&session, ()).unwrap(), ());
     assert_eq!(value(5u64).compute(&session).unwrap(), 5);
@@ -69,7 +69,10 @@ fn our_own_errors_stay_what_they_are() {
     let session = inline(1 << 20);
     let function = delayed(|| Err::<u64, _>(crate::Error::unsupported("later").advise("wait")));
     let error = function.name("f").call(()).compute(&session).unwrap_err();
-    assert_eq!((error.kind(), error.message(), error.advice()), (ErrorKind::Unsupported, "the task f: later", Some("wait")));
+    assert_eq!(
+        (error.kind(), error.message(), error.advice()),
+        (ErrorKind::Unsupported, "the task f: later", Some("wait"))
+    );
 }
 
 #[test]

@@ -81,14 +81,14 @@ fn cycles_and_missing_keys_are_named_before_anything_runs() {
 
 #[test]
 fn bags_are_made_of_calls_and_calls_of_bags() {
-    on_all(4 << 20, |session| {
+    on_all(16 << 20, |session| {
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = runs.clone();
         let shared = delayed(move || counted.fetch_add(1, SeqCst) as u64 + 10).call(());
         let part = delayed(|from: u64, n: u64| (from..from + n).collect::<Vec<u64>>());
         let parts: Vec<Delayed<Vec<u64>>> = (0..5u64).map(|n| part.call((&shared, n))).collect();
         let bag = Bag::from_delayed(session, &parts);
-        assert_eq!(bag.sum().unwrap(), Some((0..5u64).flat_map(|n| 10..10 + n).sum()));
+        assert_eq!(bag.sum().unwrap(), Some((0..5u64).flat_map(|n| 10..10 + n).map(i128::from).sum()));
         assert_eq!(runs.load(SeqCst), 1, "what parts share runs once a run");
         let sorted = Bag::from_delayed(session, &parts[1..3]).sorted_by(|n| std::cmp::Reverse(*n));
         assert_eq!(sorted.collect().unwrap(), [12, 11, 11]);
@@ -114,12 +114,12 @@ fn batch(from: i64, rows: i64) -> RecordBatch {
 
 #[test]
 fn frames_are_made_of_calls_and_calls_of_frames() {
-    on_all(4 << 20, |session| {
+    on_all(16 << 20, |session| {
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = runs.clone();
         let shared = delayed(move || counted.fetch_add(1, SeqCst) as i64 + 100).call(());
         let make = delayed(|from: i64, n: i64| vec![batch(from * n, 1000), batch(0, 0)]).pinned();
-        let parts: Vec<_> = (0..4).map(|n| make.call((&shared, n))).collect();
+        let parts: Vec<_> = (0..4i64).map(|n| make.call((&shared, n))).collect();
         let frame = Frame::from_delayed(session, batch(0, 0).schema(), &parts).unwrap();
         session.register("parts", &frame).unwrap();
         for _ in 0..2 {
@@ -130,7 +130,8 @@ fn frames_are_made_of_calls_and_calls_of_frames() {
         let back = session.sql("FROM parts WHERE n % 2 = 0").unwrap().to_delayed();
         let count = delayed(|rows: &[RecordBatch]| rows.iter().map(RecordBatch::num_rows).sum::<usize>());
         assert_eq!(count.call(&back).compute(session).unwrap(), 2000);
-        let wrong = delayed(|| vec![RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()))]).pinned().call(());
+        let wrong =
+            delayed(|| vec![RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()))]).pinned().call(());
         let frame = Frame::from_delayed(session, batch(0, 0).schema(), &[wrong]).unwrap();
         assert!(frame.count().is_err());
     });
@@ -138,18 +139,19 @@ fn frames_are_made_of_calls_and_calls_of_frames() {
 
 #[test]
 fn rows_of_frames_go_to_scratch_and_come_back() {
-    let session = inline(2 << 20);
-    let rows = |n: i64| session.sql(&format!("SELECT n * {n} AS n FROM range(30000) AS t(n)")).unwrap().to_delayed();
-    let frames: Vec<_> = (1..12).map(rows).collect();
+    let session = inline(16 << 20);
+    let rows = |n: i64| session.sql(&format!("SELECT n * {n} AS n FROM range(200000) AS t(n)")).unwrap().to_delayed();
+    let frames: Vec<_> = (1..13).map(rows).collect();
     let first = |rows: &Vec<RecordBatch>| rows.iter().map(|b| b.num_rows() as i64).sum::<i64>();
     let counts: Vec<_> = frames.iter().map(|f| delayed(first).call(f)).collect();
     let gate = delayed(|counts: &[i64]| counts.iter().sum::<i64>()).call(&counts);
     let sum = |rows: &Vec<RecordBatch>, gate: &i64| {
-        let column = |b: &RecordBatch| b.column(0).as_any().downcast_ref::<Int64Array>().map(|c| c.values().iter().sum::<i64>());
+        let column =
+            |b: &RecordBatch| b.column(0).as_any().downcast_ref::<Int64Array>().map(|c| c.values().iter().sum::<i64>());
         rows.iter().filter_map(column).sum::<i64>() + gate
     };
     let sums: Vec<_> = frames.iter().map(|f| delayed(sum).call((f, &gate))).collect();
-    let expected: Vec<i64> = (1..12).map(|n| n * (29_999 * 30_000 / 2) + 11 * 30_000).collect();
+    let expected: Vec<i64> = (1..13).map(|n| n * (199_999 * 200_000 / 2) + 12 * 200_000).collect();
     assert_eq!(compute_all(&session, &sums).unwrap(), expected);
-    assert!(session.stats().scratch_written > 500_000);
+    assert!(session.stats().scratch_written > 2 << 20);
 }

@@ -2,7 +2,7 @@
 
 use super::{builder, inline, on_all};
 use crate::config::Tuning;
-use crate::delayed::{Delayed, Future, Status, Until, delayed};
+use crate::delayed::{Future, Status, Until, delayed};
 use crate::error::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
@@ -187,21 +187,26 @@ fn a_priority_puts_a_future_before_others() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let told = log.clone();
     let tell = delayed(move |n: u64| told.lock().unwrap().push(n));
-    let calls: Vec<Delayed<()>> = [(1, 0), (2, 5), (3, -5), (4, 5)].map(|(n, p)| tell.clone().priority(p).call(n as u64)).into();
+    // The first has begun when the others come.
+    let calls = [(0, 0), (1, 0), (2, 5), (3, -5), (4, 5)];
+    let calls = calls.map(|(n, priority)| tell.clone().priority(priority).call(n as u64));
     let futures: Vec<Future<()>> = calls.iter().map(|call| session.start(call)).collect();
     session.gather(&futures).unwrap();
-    assert_eq!(*log.lock().unwrap(), [2, 4, 1, 3]);
+    assert_eq!(*log.lock().unwrap(), [0, 2, 4, 1, 3]);
 }
 
 #[test]
 fn results_of_futures_go_to_scratch_and_come_back() {
     on_all(1 << 20, |session| {
-        let all = session.map(|n: u64| vec![n; 10_000], 0..30u64);
+        let words = |n: u64| (0..10_000).map(|i| (n + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect::<Vec<u64>>();
+        let all = session.map(words, 0..30u64);
         assert!(session.wait(&all, Until::All, None).1.is_empty());
         assert!(session.stats().scratch_written > 1 << 20);
-        let sums = all.iter().map(|future| session.submit(|list: &Vec<u64>| list.iter().sum::<u64>(), future));
+        let sums = all
+            .iter()
+            .map(|future| session.submit(|list: &Vec<u64>| list.iter().fold(0u64, |a, b| a.wrapping_add(*b)), future));
         let sums: Vec<Future<u64>> = sums.collect();
-        let expected: Vec<u64> = (0..30u64).map(|n| n * 10_000).collect();
+        let expected: Vec<u64> = (0..30u64).map(|n| words(n).iter().fold(0u64, |a, b| a.wrapping_add(*b))).collect();
         assert_eq!(session.gather(&sums).unwrap(), expected);
     });
 }

@@ -68,7 +68,7 @@ fn persisted_results_do_not_run_again() {
         let again = compute_all(session, &rested).unwrap();
         assert_eq!(again, case.values);
         let sum = delayed(|all: &[u64]| all.iter().sum::<u64>()).call(&rested);
-        assert_eq!(sum.compute(session).unwrap(), case.values.iter().sum());
+        assert_eq!(sum.compute(session).unwrap(), case.values.iter().sum::<u64>());
         for (n, runs) in case.runs.iter().enumerate() {
             assert_eq!(runs.load(SeqCst), case.retries[n] + 1, "node {n}");
         }
@@ -126,7 +126,6 @@ fn the_static_order_is_depth_first_and_priorities_come_first() {
 }
 
 /// Counts those that are alive.
-#[derive(Clone)]
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
