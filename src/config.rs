@@ -53,6 +53,8 @@ pub struct Tuning {
     pub broadcast_bytes: usize,
     /// Results waiting for a slow consumer, in bytes, before the query pauses.
     pub result_queue_bytes: usize,
+    /// Futures of a session that have not ended, before one that is submitted waits.
+    pub future_queue: usize,
     /// Deepest recursion of repartitioning before an operator falls back to its last resort.
     pub recursion_limit: u32,
 }
@@ -73,6 +75,7 @@ impl Default for Tuning {
             hash_mask: u64::MAX,
             broadcast_bytes: 8 * MIB,
             result_queue_bytes: 2 * MIB,
+            future_queue: 256,
             recursion_limit: 6,
         }
     }

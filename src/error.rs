@@ -166,6 +166,12 @@ impl Error {
         self
     }
 
+    /// The same for a cause of any type.
+    pub(crate) fn caused_by(mut self, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
     /// Fills in what is known of the place; what an inner layer said already stays.
     pub fn at(mut self, place: Place) -> Self {
         let p = &mut self.0.place;

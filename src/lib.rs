@@ -2,7 +2,7 @@
 //!
 //! Tables are read from CSV, Parquet and NDJSON files, planned into tasks over partitions, run in parallel within a
 //! budget, and spilled to local scratch. A [`Session`] owns a budget, threads, scratch and a catalog; a [`Frame`] is a
-//! query that has not run; a [`Bag`] is a list of items that are no rows.
+//! query that has not run; a [`Bag`] is a list of items that are no rows; a [`Delayed`] is a call that has not run.
 //!
 //! ```
 //! # fn main() -> partita::Result<()> {
@@ -24,6 +24,7 @@ pub mod bag;
 pub mod batch;
 pub mod cells;
 pub mod config;
+pub mod delayed;
 pub mod error;
 pub mod events;
 pub mod formats;
@@ -45,6 +46,7 @@ pub mod units;
 pub mod wake;
 
 pub use bag::Bag;
+pub use delayed::{Delayed, Future, GraphBuilder};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use frame::{
     Batches, Files, Frame, GroupBy, Outcome, Rows, Session, SessionBuilder, SessionStats, Writer, collect_all,
@@ -63,6 +65,7 @@ pub mod functions {
 /// What most programs want: sessions, frames, and DataFusion's expressions.
 pub mod prelude {
     pub use crate::bag::{Aggregate, BadItems, Bag, InvalidUtf8, Jq, Json, TextOptions, aggregates};
+    pub use crate::delayed::{Delayed, DelayedFn, Future, GraphBuilder, compute_all, delayed, persist_all};
     pub use crate::frame::{
         Asof, Batches, Direction, Frame, GroupBy, Keep, Outcome, Pivot, Rank, Rolling, Sample, Session, SessionBuilder,
         TimeWindows, Unpivot,
@@ -89,6 +92,11 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The programs of docs/delayed.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/delayed.md")]
+pub struct DelayedGuide;
 
 /// The programs of docs/bags.md, compiled.
 #[cfg(doctest)]

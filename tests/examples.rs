@@ -9,6 +9,7 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("convert", &["testdata/*.jsonl", "{dir}/events.parquet"], "120 rows"),
     ("distances", &[], "Lima"),
     ("failing_paths", &["testdata/access.log", "3"], "/shop/"),
+    ("inc_double_add", &["1", "2", "3", "4", "5"], "total 50"),
     ("group_csv", &["testdata/sales.csv", "region", "quantity"], "4 groups"),
     ("join_files", &["testdata/sales.csv", "{dir}/regions.parquet", "region", "{dir}/joined.parquet"], "360 rows"),
     (
@@ -20,7 +21,9 @@ const EXAMPLES: &[(&str, &[&str], &str)] = &[
     ("own_rows", &["20000"], "| roof "),
     ("report", &[], "The largest sales"),
     ("sessions", &["testdata/events.jsonl", "4 minutes"], "lasted"),
+    ("shared_work", &["testdata/access.log", "/shop/"], "lines, the longest of"),
     ("structs", &["testdata/events.jsonl"], "was last seen at"),
+    ("tree_reduction", &["40", "20000", "16MiB"], "the sum of 40 parts is"),
     ("word_count", &["testdata/*.jsonl", "9"], "120 kind"),
 ];
 

@@ -206,7 +206,7 @@ impl<T: Send + 'static> Bag<T> {
             state.ended = Some(result);
             told.tell(state);
         };
-        let handle = self.session.submit(laying.plan.stages, Box::new(end));
+        let handle = self.session.submit_stages(laying.plan.stages, Box::new(end));
         Ok(BagIter { queue, parcel: Vec::new().into_iter(), session: self.session.clone(), handle, over: false })
     }
 

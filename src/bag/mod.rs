@@ -27,18 +27,16 @@
 //! the allocator: few at any time, but the budget does not see what they point to.
 //!
 //! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`].
-//!
-//! Not here yet: `Delayed` and futures. They fit beside: a delayed function is a node with one partition and one item, its
-//! dependencies the stages it waits for.
 
 pub mod aggregates;
 mod avro;
 mod charged;
-mod coding;
+pub(crate) mod coding;
 mod deliver;
 mod each;
 mod faults;
 mod foldby;
+mod foreign;
 mod frames;
 mod items;
 mod join;
@@ -76,6 +74,7 @@ pub use coding::Item;
 pub use deliver::BagIter;
 pub use each::Key;
 pub use faults::BadItems;
+pub(crate) use foreign::{Left, OpenLeft};
 pub use items::Partition;
 pub use jq::Jq;
 pub use json::Json;
@@ -167,6 +166,6 @@ impl<T: Send + 'static> Bag<T> {
 
     /// Runs a graph to its end.
     fn run(&self, laying: Laying) -> Result<()> {
-        self.session.submit(laying.plan.stages, Box::new(|_| {})).wait()
+        self.session.submit_stages(laying.plan.stages, Box::new(|_| {})).wait()
     }
 }

@@ -140,6 +140,6 @@ impl SessionBuilder {
         if !self.settings.tuning.preaggregate_slots.is_power_of_two() || self.settings.tuning.batch_rows == 0 {
             return Err(Error::new(ErrorKind::Usage, "tuning: slots must be a power of two, batches at least one row"));
         }
-        Session::start(self)
+        Session::built(self)
     }
 }

@@ -14,7 +14,7 @@ use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
 use crate::plan::{Limits, Lowering, Pipe, Stages, batch_schema, explain, explain_analyzed};
 use crate::rejects::{Reject, RejectLog};
-use crate::run::{Engine, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
+use crate::run::{Engine, Gate, InlinePool, OnEnd, Pool, Probe, QueryHandle, RayonPool, Setup};
 use crate::store::{RealDisk, Scratch, ScratchOptions, TurnOptions, TurnQueue, TurnReader};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -39,6 +39,8 @@ pub(super) struct Inner {
     pub(super) front: Front,
     pub(super) limits: Limits,
     pub(super) scratch: Scratch,
+    /// Futures that have not ended.
+    futures: Arc<Gate>,
     /// What the last queries left out.
     rejects: RejectLog,
     restarts: AtomicU64,
@@ -118,13 +120,19 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.engine.run_down();
+    }
+}
+
 impl Session {
     /// Settings of a session to come.
     pub fn builder() -> SessionBuilder {
         SessionBuilder::default()
     }
 
-    pub(super) fn start(builder: SessionBuilder) -> Result<Session> {
+    pub(super) fn built(builder: SessionBuilder) -> Result<Session> {
         let SessionBuilder { settings, observers, inline, story, trim, disk, refuse } = builder;
         let memory = settings.memory.unwrap_or_else(default_limit);
         let threads = settings.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
@@ -160,12 +168,14 @@ impl Session {
         front.keep_pipes(Arc::new(InScratch::new(scratch.clone(), engine.memory().budget.clone())));
         front.add_table_function("rejects", TableFunction::new(&[], move |_| rejected::supply(&shown)))?;
         let changing = Mutex::default();
+        let futures = Arc::new(Gate::new(limits.tuning.future_queue));
         Ok(Session(Arc::new(Inner {
             changing,
             engine,
             front,
             limits,
             scratch,
+            futures,
             rejects,
             restarts: AtomicU64::new(0),
             cancels: AtomicU64::new(0),
@@ -467,8 +477,18 @@ impl Session {
     }
 
     /// Runs stages that were laid with [`lowering`](Self::lowering).
-    pub(crate) fn submit(&self, stages: Stages, on_end: OnEnd) -> QueryHandle {
-        self.0.engine.submit(stages.graph, stages.work, on_end)
+    pub(crate) fn submit_stages(&self, stages: Stages, on_end: OnEnd) -> QueryHandle {
+        self.submit_stages_at(0, stages, on_end)
+    }
+
+    /// The same, before all queries of lower priority.
+    pub(crate) fn submit_stages_at(&self, priority: i32, stages: Stages, on_end: OnEnd) -> QueryHandle {
+        self.0.engine.submit_at(priority, stages.graph, stages.work, on_end)
+    }
+
+    /// The bound of futures that have not ended.
+    pub(crate) fn futures(&self) -> &Arc<Gate> {
+        &self.0.futures
     }
 
     /// The rows of a frame as a pipeline beside what was laid before; their columns, and these under the user's headers.

@@ -15,8 +15,10 @@
 mod check;
 mod order;
 mod print;
+mod web;
 
 pub use order::depth_first;
+pub use web::{Knot, Web};
 
 use crate::ids::StageId;
 use crate::wake::Cancel;
@@ -47,6 +49,11 @@ pub struct Stage {
 pub trait Layout: Send + Sync + fmt::Debug {
     /// The tasks of the next round. A stage is laid out again after each round until it answers with no tasks.
     fn next(&self, facts: &Facts<'_>) -> Round;
+
+    /// What the tasks of a round need of one another, where they do; the round has as many tasks, each with its own floor.
+    fn web(&self) -> Option<Arc<Web>> {
+        None
+    }
 }
 
 /// What is known when a stage is laid out.

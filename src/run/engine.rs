@@ -13,8 +13,9 @@ use crate::ids::{QueryId, ReservationId, TaskId};
 use crate::memory::Memory;
 use crate::ops::{Cx, Work};
 use crate::sched::{Action, Scheduler, Signal, story};
-use crate::store::Scratch;
+use crate::store::{Scratch, Shelf};
 use crate::wake::Wakers;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// Takes the lines of the session's story as they happen (see [`story`]). Called under the scheduler's lock: be quick.
@@ -47,11 +48,13 @@ pub struct Engine(Arc<Inner>);
 pub(super) struct Inner {
     me: Weak<Inner>,
     core: Mutex<Core>,
-    queries: Mutex<Vec<Arc<Query>>>,
+    queries: Mutex<BTreeMap<QueryId, Arc<Query>>>,
     threads: usize,
     pool: Arc<dyn Pool>,
     pub memory: Memory,
     scratch: Scratch,
+    /// Results that rest beyond their queries.
+    pub shelf: Shelf,
     tuning: Arc<Tuning>,
     pub events: Events,
     pub probe: Probe,
@@ -74,6 +77,7 @@ impl Engine {
         let threads = scheduler.threads();
         let core = Mutex::new(Core { scheduler, story, next: 0 });
         let queries = Mutex::default();
+        let shelf = Shelf::new(&memory, &scratch);
         let make = |me: &Weak<Inner>| Inner {
             me: me.clone(),
             core,
@@ -82,6 +86,7 @@ impl Engine {
             pool,
             memory,
             scratch,
+            shelf,
             tuning,
             events,
             probe,
@@ -94,6 +99,11 @@ impl Engine {
     ///
     /// A graph that breaks its rules ends the query with an error of kind `Internal`, without running anything.
     pub fn submit(&self, graph: Graph, work: Vec<Arc<dyn Work>>, on_end: OnEnd) -> QueryHandle {
+        self.submit_at(0, graph, work, on_end)
+    }
+
+    /// The same, before all queries of lower priority.
+    pub fn submit_at(&self, priority: i32, graph: Graph, work: Vec<Arc<dyn Work>>, on_end: OnEnd) -> QueryHandle {
         let wrong = graph.check().err().or_else(|| {
             let (stages, works) = (graph.stages.len(), work.len());
             (stages != works).then(|| Error::internal(format!("{works} works for {stages} stages")))
@@ -109,7 +119,7 @@ impl Engine {
         }
         let id = query.id;
         inner.events.tell(|| Event::QueryStarted { query: id });
-        inner.signal(Signal::Submit { query: id, stages });
+        inner.signal(Signal::Submit { query: id, priority, stages });
         QueryHandle { query, engine: self.clone() }
     }
 
@@ -123,6 +133,11 @@ impl Engine {
         &self.0.memory
     }
 
+    /// Where results rest that outlive their queries.
+    pub fn shelf(&self) -> &Shelf {
+        &self.0.shelf
+    }
+
     /// Tasks that run at one time.
     pub fn threads(&self) -> usize {
         self.0.threads
@@ -130,13 +145,23 @@ impl Engine {
 
     /// Asks every query to stop.
     pub fn cancel_all(&self) {
-        let queries: Vec<Arc<Query>> = self.0.list().clone();
+        let queries = self.0.queries();
         queries.iter().for_each(|query| self.cancel(query));
     }
 
     /// Whether the calling thread must run jobs while it waits, since nobody else does.
     pub fn is_lent(&self) -> bool {
         self.0.pool.must_help()
+    }
+
+    /// Whether the calling thread is inside a job of the pool.
+    pub fn is_inside(&self) -> bool {
+        self.0.pool.is_inside()
+    }
+
+    /// Runs what is to do, where nobody else would.
+    pub fn run_down(&self) {
+        self.0.pool.run_down();
     }
 
     /// Runs a job of the pool, or sleeps a moment if there is none. Inside a task, another task may run meanwhile.
@@ -195,21 +220,21 @@ impl Inner {
             threads: self.threads,
         };
         let query = Arc::new(Query::new(id, graph, work, cx, on_end));
-        self.list().push(query.clone());
+        self.list().insert(id, query.clone());
         query
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Arc<Query>>> {
+    fn list(&self) -> MutexGuard<'_, BTreeMap<QueryId, Arc<Query>>> {
         self.queries.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// All queries that have not ended, in the order in which they came.
     pub fn queries(&self) -> Vec<Arc<Query>> {
-        self.list().clone()
+        self.list().values().cloned().collect()
     }
 
     fn find(&self, id: QueryId) -> Option<Arc<Query>> {
-        self.list().iter().find(|q| q.id == id).cloned()
+        self.list().get(&id).cloned()
     }
 
     /// Lets the scheduler hear, and does what it answers. Never blocks, so any thread may call it; an operator may call
@@ -234,9 +259,10 @@ impl Inner {
             Action::Lay { query, stage, round } => {
                 self.side(query, move |engine, query| job::lay(engine, query, stage, round));
             }
-            Action::Start { query, task, stage, round, index, floor } => {
+            Action::Start { query, task, stage, round, index, floor, retries } => {
                 self.events.tell(|| Event::TaskStarted { query, task });
-                let doing = Doing { id: task, stage, round, index, floor, task: None, starved: None, refused: None };
+                let doing =
+                    Doing { id: task, stage, round, index, floor, retries, task: None, starved: None, refused: None };
                 self.spawn(query, move |engine, query| job::run_task(engine, query, doing));
             }
             Action::Resume { query, task } => self.resume(query, task, job::run_task),
@@ -304,7 +330,7 @@ impl Inner {
     fn end(&self, query: Arc<Query>) {
         let Some(me) = self.me.upgrade() else { return };
         self.pool.spawn(Box::new(move || {
-            me.list().retain(|q| q.id != query.id);
+            me.list().remove(&query.id);
             let id = query.id;
             query.end(|error| {
                 me.events.tell(|| Event::QueryEnded { query: id, error: error.map(|e| e.message().to_string()) })

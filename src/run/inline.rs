@@ -76,6 +76,10 @@ impl Pool for InlinePool {
         }
     }
 
+    fn run_down(&self) {
+        while self.run_one() {}
+    }
+
     fn wait(&self, latch: &Latch) {
         while !latch.is_set() {
             if !self.run_one() {

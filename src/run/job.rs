@@ -91,13 +91,16 @@ fn open(query: &Query, doing: &mut Doing) -> Result<Step> {
 
 /// Drops the task, so that its memory is free, and only then says that it has ended.
 fn end_task(engine: &Inner, query: &Query, doing: Doing, error: Option<Error>) {
+    let (id, task, retries) = (query.id, doing.id, doing.retries);
     let dropped = drop_guarded(doing.task).map_err(|e| e.at(query.place(doing.stage, Some(doing.index))));
-    let (id, task) = (query.id, doing.id);
     engine.events.tell(|| Event::TaskEnded { query: id, task });
     match error.or(dropped.err()) {
         None => engine.signal(Signal::Done { query: id, task }),
         Some(error) => {
-            query.fail(error);
+            // A task that is started again has not failed yet.
+            if retries == 0 {
+                query.fail(error);
+            }
             engine.signal(Signal::Failed { query: id, task });
         }
     }
@@ -111,13 +114,14 @@ pub(super) fn lay(engine: &Inner, query: &Arc<Query>, stage: StageId, round: u32
         Round::default()
     });
     let (id, tasks, floor) = (query.id, laid.tasks, laid.floor);
+    let web = query.stages.get(stage.0 as usize).filter(|_| tasks > 0).and_then(|stage| stage.layout.web());
     if tasks > 0 {
         engine.events.tell(|| Event::StageLaid { query: id, stage, tasks });
     }
     if !laid.why.is_empty() {
         query.choose(Chosen { stage, round, tasks, why: laid.why });
     }
-    engine.signal(Signal::Laid { query: id, stage, tasks, floor });
+    engine.signal(Signal::Laid { query: id, stage, tasks, floor, web });
 }
 
 fn next_round(engine: &Inner, query: &Query, number: StageId, round: u32) -> Result<Round> {
@@ -137,9 +141,10 @@ fn next_round(engine: &Inner, query: &Query, number: StageId, round: u32) -> Res
     Ok(laid)
 }
 
-/// Asks states at rest to give memory back, and says how much came. The youngest query gives first.
+/// Asks states at rest to give memory back, and says how much came. Results that rest give what they are asked for; else
+/// the youngest query gives first.
 pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) {
-    let mut given = 0;
+    let mut given = engine.shelf.give_for(reservation, bytes);
     for query in engine.queries().iter().rev() {
         if given >= bytes || !query.enter() {
             continue;
@@ -152,6 +157,7 @@ pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) 
         }
         engine.leave(query);
     }
+    given += engine.shelf.give(bytes.saturating_sub(given));
     if given >= bytes
         && let Some(holder) = engine.memory.budget.find(reservation)
     {

@@ -19,6 +19,7 @@
 //! [`Task::step`]: crate::ops::Task::step
 
 mod engine;
+mod gate;
 mod inline;
 mod job;
 mod latch;
@@ -30,6 +31,7 @@ mod query;
 mod tests;
 
 pub use engine::{Engine, Recorder, Setup};
+pub use gate::Gate;
 pub use inline::InlinePool;
 pub use latch::Latch;
 pub use peak::{Probe, Trim};

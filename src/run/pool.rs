@@ -21,6 +21,9 @@ pub trait Pool: Send + Sync {
     /// Runs one job, or sleeps a moment if there is none.
     fn help(&self);
 
+    /// Runs all jobs that are there, if this pool has no threads of its own.
+    fn run_down(&self) {}
+
     /// Returns when `latch` is open. A thread that the pool needs for that runs other jobs meanwhile.
     fn wait(&self, latch: &Latch);
 }

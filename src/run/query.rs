@@ -35,6 +35,8 @@ pub(super) struct Doing {
     pub round: u32,
     pub index: usize,
     pub floor: usize,
+    /// How often it is started again, should it fail.
+    pub retries: u32,
     /// `None` before it was opened.
     pub task: Option<Box<dyn Task>>,
     /// What it was refused, if that is why it is parked.

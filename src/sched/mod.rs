@@ -8,10 +8,14 @@
 //!
 //! 1. All stages that it waits for have ended: `Lay`. The driver asks its layout and answers `Laid`.
 //! 2. Tasks start in the order of their index, between stages in the static order of the graph (depth first from the
-//!    result), between queries the oldest first. A task starts when a thread is free, its query has fewer than `threads`
-//!    tasks in progress, and the floors in progress leave room for its own.
+//!    result), between queries the one of the highest priority first, of these the oldest. A task starts when a thread is
+//!    free, its query has fewer than `threads` tasks in progress, and the floors in progress leave room for its own.
 //! 3. The round's last task is `Done`: `Lay` again, one round later. A round of no tasks ends the stage.
 //! 4. The last stage has ended: `Finish`.
+//!
+//! A stage may be a web ([`Web`]): its tasks need one another. Then a task can start when all it needs are done, of several
+//! that could the one with the highest priority, then the smallest number; one that fails is started again as often as it
+//! may be, and only then ends its query.
 //!
 //! A task that waits keeps its place in its query, so that what it holds stays bounded and the lowest index, which an
 //! ordered queue waits for, is always in progress. It does not keep a thread, nor a place of another query: a query whose
@@ -47,6 +51,7 @@ mod scheduler;
 mod slots;
 pub mod story;
 mod victim;
+mod web;
 
 #[cfg(test)]
 mod simulation;
@@ -54,8 +59,10 @@ mod simulation;
 pub use scheduler::Scheduler;
 pub use victim::{Choice, victim};
 
+use crate::graph::Web;
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
+use std::sync::Arc;
 
 /// The name of no reservation: what starves when a task cannot even be opened, because others hold more than their
 /// floors; and who is asked for what the process has outside of all reservations.
@@ -68,6 +75,8 @@ pub enum Signal {
     Submit {
         /// Which query.
         query: QueryId,
+        /// Its tasks come before those of all queries of lower priority.
+        priority: i32,
         /// `after` of each stage.
         stages: Vec<Vec<StageId>>,
     },
@@ -81,6 +90,8 @@ pub enum Signal {
         tasks: usize,
         /// The floor of each, in bytes.
         floor: usize,
+        /// What they need of one another, and their own floors.
+        web: Option<Arc<Web>>,
     },
     /// A task has finished.
     Done {
@@ -89,7 +100,7 @@ pub enum Signal {
         /// Which task.
         task: TaskId,
     },
-    /// A task has failed; the driver keeps the error.
+    /// A task has failed; the driver keeps the error, if the task was not to be started again.
     Failed {
         /// Of which query.
         query: QueryId,
@@ -185,6 +196,8 @@ pub enum Action {
         index: usize,
         /// Its floor, in bytes.
         floor: usize,
+        /// How often it is started again, should it fail.
+        retries: u32,
     },
     /// Go on with a task that waited or starved. It may come before what the task waits for is ready: it then waits
     /// again.

@@ -1,13 +1,16 @@
 //! One query as the scheduler sees it: its stages, which of them have tasks to start, and early wake-ups.
 
-use crate::graph::depth_first;
+use super::web::Weave;
+use crate::graph::{Web, depth_first};
 use crate::ids::{QueryId, StageId, TaskId, Token};
+use std::sync::Arc;
 
 /// Early wake-ups remembered one by one; see [`Query::heard_early`].
 const EARLY: usize = 256;
 
 pub(super) struct Query {
     pub id: QueryId,
+    pub priority: i32,
     stages: Vec<Stage>,
     /// Stages with tasks that did not start, the one to start from last.
     ready: Vec<usize>,
@@ -39,6 +42,8 @@ struct Stage {
     left: usize,
     floor: usize,
     first_task: u32,
+    /// What its tasks need of one another.
+    weave: Option<Weave>,
 }
 
 /// A task that could start.
@@ -47,10 +52,11 @@ pub(super) struct Next {
     pub stage: usize,
     pub round: u32,
     pub index: usize,
+    pub retries: u32,
 }
 
 impl Query {
-    pub fn new(id: QueryId, after: &[Vec<StageId>]) -> Self {
+    pub fn new(id: QueryId, priority: i32, after: &[Vec<StageId>]) -> Self {
         let mut stages: Vec<Stage> = after.iter().map(|_| Stage::new()).collect();
         for (rank, stage) in depth_first(after).into_iter().enumerate() {
             stages[stage.0 as usize].rank = rank;
@@ -64,6 +70,7 @@ impl Query {
         let open = stages.len();
         Query {
             id,
+            priority,
             stages,
             ready: Vec::new(),
             open,
@@ -90,7 +97,7 @@ impl Query {
     }
 
     /// The layout answered. Returns the stages that may be laid out now, if that ended the stage.
-    pub fn laid(&mut self, stage: usize, tasks: usize, floor: usize) -> Vec<usize> {
+    pub fn laid(&mut self, stage: usize, tasks: usize, floor: usize, web: Option<Arc<Web>>) -> Vec<usize> {
         let Some(asked) = self.laying.iter().position(|s| *s == stage) else { return Vec::new() };
         self.laying.swap_remove(asked);
         if self.ending {
@@ -99,13 +106,24 @@ impl Query {
         if tasks == 0 {
             return self.end(stage);
         }
+        let weave = web.map(Weave::new);
+        let tasks = weave.as_ref().map_or(tasks, Weave::len);
         let s = &mut self.stages[stage];
         (s.tasks, s.started, s.left, s.floor, s.first_task) = (tasks, 0, tasks, floor, self.next_task);
+        s.weave = weave;
         self.next_task = self.next_task.wrapping_add(tasks as u32);
-        let rank = s.rank;
+        self.offer(stage);
+        Vec::new()
+    }
+
+    /// Lists the stage among those with tasks that could start, if it has some.
+    fn offer(&mut self, stage: usize) {
+        if self.stages[stage].next_floor().is_none() || self.ready.contains(&stage) {
+            return;
+        }
+        let rank = self.stages[stage].rank;
         let at = self.ready.partition_point(|other| self.stages[*other].rank > rank);
         self.ready.insert(at, stage);
-        Vec::new()
     }
 
     fn end(&mut self, stage: usize) -> Vec<usize> {
@@ -122,13 +140,28 @@ impl Query {
     }
 
     /// A task of `stage` has ended well; says whether it was the last of its round.
-    pub fn done(&mut self, stage: usize) -> bool {
-        let stage = &mut self.stages[stage];
+    pub fn done(&mut self, number: usize, task: TaskId) -> bool {
+        let stage = &mut self.stages[number];
         stage.left -= 1;
-        if stage.left == 0 {
-            stage.round += 1;
+        let ended = stage.left == 0;
+        stage.round += u32::from(ended);
+        let index = stage.index(task);
+        if let Some(weave) = &mut stage.weave {
+            weave.done(index);
+            self.offer(number);
         }
-        stage.left == 0
+        ended
+    }
+
+    /// A task of `stage` has failed; says whether it may start again.
+    pub fn again(&mut self, number: usize, task: TaskId) -> bool {
+        let stage = &mut self.stages[number];
+        let index = stage.index(task);
+        let may = !self.ending && stage.weave.as_mut().is_some_and(|weave| weave.again(index));
+        if may {
+            self.offer(number);
+        }
+        may
     }
 
     /// The floor of the task that could start next. While an earlier stage is being laid out, which is quick, later
@@ -136,21 +169,25 @@ impl Query {
     pub fn next_floor(&self) -> Option<usize> {
         let next = &self.stages[*self.ready.last()?];
         let earlier = self.laying.iter().any(|s| self.stages[*s].rank < next.rank);
-        (!earlier).then_some(next.floor)
+        next.next_floor().filter(|_| !earlier)
     }
 
     /// Takes the task that could start next.
     pub fn start(&mut self) -> Option<Next> {
         let number = *self.ready.last()?;
         let stage = &mut self.stages[number];
-        let index = stage.started;
+        let index = match &mut stage.weave {
+            Some(weave) => weave.start()?,
+            None => stage.started,
+        };
         stage.started += 1;
-        if stage.started == stage.tasks {
+        if stage.next_floor().is_none() {
             self.ready.pop();
         }
         self.busy += 1;
         let task = TaskId(stage.first_task.wrapping_add(index as u32));
-        Some(Next { task, stage: number, round: stage.round, index })
+        let retries = stage.weave.as_ref().map_or(0, |weave| weave.retries(index));
+        Some(Next { task, stage: number, round: stage.round, index, retries })
     }
 
     /// Nothing starts any more.
@@ -202,7 +239,21 @@ impl Stage {
             left: 0,
             floor: 0,
             first_task: 0,
+            weave: None,
         }
+    }
+
+    /// The floor of its task that could start next.
+    fn next_floor(&self) -> Option<usize> {
+        match &self.weave {
+            Some(weave) => weave.floor(),
+            None => (self.started < self.tasks).then_some(self.floor),
+        }
+    }
+
+    /// The place of a task in its round.
+    fn index(&self, task: TaskId) -> usize {
+        task.0.wrapping_sub(self.first_task) as usize
     }
 }
 
@@ -212,7 +263,7 @@ mod tests {
 
     #[test]
     fn wake_ups_that_nobody_waits_for_do_not_pile_up() {
-        let mut query = Query::new(QueryId(0), &[]);
+        let mut query = Query::new(QueryId(0), 0, &[]);
         for token in 1..=10_000 {
             query.hear(Token(token));
         }

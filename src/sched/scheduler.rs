@@ -3,12 +3,14 @@
 //!
 //! A signal about something that is over (a task of a query that was dropped) is heard and does nothing: signals cross.
 
-use super::query::Query;
+use super::query::{Next, Query};
 use super::slots::{Hunger, Slot, Slots, State};
 use super::victim::{Choice, victim};
 use super::{Action, NOBODY, Signal};
+use crate::graph::Web;
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
+use std::sync::Arc;
 
 /// How often a task may have the driver look for memory that nobody is known to hold.
 const MOST_LOOKS: u32 = 100;
@@ -19,7 +21,7 @@ pub struct Scheduler {
     /// Threads inside tasks that run other queries' jobs meanwhile.
     lent: usize,
     floors_limit: usize,
-    /// The oldest first.
+    /// The highest priority first, of equal ones the oldest.
     queries: Vec<Query>,
     slots: Slots,
     /// Grows whenever memory was freed.
@@ -46,8 +48,8 @@ impl Scheduler {
     /// Hears `signal` and adds to `out` what must be done, in order.
     pub fn on(&mut self, signal: Signal, out: &mut Vec<Action>) {
         match signal {
-            Signal::Submit { query, stages } => self.submit(query, &stages, out),
-            Signal::Laid { query, stage, tasks, floor } => self.laid(query, stage, tasks, floor, out),
+            Signal::Submit { query, priority, stages } => self.submit(query, priority, &stages, out),
+            Signal::Laid { query, stage, tasks, floor, web } => self.laid(query, stage, (tasks, floor), web, out),
             Signal::Done { query, task } => self.ended(query, task, false, out),
             Signal::Failed { query, task } => self.ended(query, task, true, out),
             Signal::Waiting { query, task, token } => self.waits(query, task, token, out),
@@ -72,14 +74,14 @@ impl Scheduler {
         self.queries.iter().position(|q| q.id == query)
     }
 
-    fn submit(&mut self, id: QueryId, after: &[Vec<StageId>], out: &mut Vec<Action>) {
+    fn submit(&mut self, id: QueryId, priority: i32, after: &[Vec<StageId>], out: &mut Vec<Action>) {
         if self.position(id).is_some() {
             return;
         }
-        let query = Query::new(id, after);
+        let query = Query::new(id, priority, after);
         let roots = query.roots();
-        self.queries.push(query);
-        let at = self.queries.len() - 1;
+        let at = self.queries.partition_point(|q| q.priority >= priority);
+        self.queries.insert(at, query);
         self.lay(at, roots, out);
         self.finish_if_over(at, out);
     }
@@ -92,9 +94,16 @@ impl Scheduler {
         }
     }
 
-    fn laid(&mut self, id: QueryId, stage: StageId, tasks: usize, floor: usize, out: &mut Vec<Action>) {
+    fn laid(
+        &mut self,
+        id: QueryId,
+        stage: StageId,
+        (tasks, floor): (usize, usize),
+        web: Option<Arc<Web>>,
+        out: &mut Vec<Action>,
+    ) {
         let Some(at) = self.position(id) else { return };
-        let free = self.queries[at].laid(stage.0 as usize, tasks, floor);
+        let free = self.queries[at].laid(stage.0 as usize, tasks, floor, web);
         self.lay(at, free, out);
         self.finish_if_over(at, out);
     }
@@ -111,9 +120,10 @@ impl Scheduler {
     fn ended(&mut self, id: QueryId, task: TaskId, failed: bool, out: &mut Vec<Action>) {
         let Some(slot) = self.slots.find(id, task) else { return };
         let Some((at, stage)) = self.leave(slot) else { return };
-        if failed {
+        let query = &mut self.queries[at];
+        if failed && !query.again(stage, task) {
             self.abort(at, out);
-        } else if !self.queries[at].ending && self.queries[at].done(stage) {
+        } else if !failed && !query.ending && query.done(stage, task) {
             self.lay(at, vec![stage], out);
         }
         self.finish_if_over(at, out);
@@ -368,7 +378,7 @@ impl Scheduler {
         }
     }
 
-    /// The oldest query with a task that may start now.
+    /// The first query with a task that may start now.
     fn next_query(&self) -> Option<usize> {
         for (at, query) in self.queries.iter().enumerate() {
             let Some(floor) = query.next_floor().filter(|_| query.busy < self.threads) else { continue };
@@ -377,7 +387,7 @@ impl Scheduler {
             if fits || self.slots.len() <= self.lent {
                 return Some(at);
             }
-            // A younger query may use what is left only while this one goes on: else this one might wait forever.
+            // A later query may use what is left only while this one goes on: else this one might wait forever.
             if query.busy == 0 {
                 return None;
             }
@@ -392,6 +402,7 @@ impl Scheduler {
         let (id, task, stage) = (query.id, next.task, next.stage);
         self.slots.push(Slot { query: id, task, stage, floor, state: State::Running, hunger: None });
         let stage = StageId(stage as u32);
-        out.push(Action::Start { query: id, task, stage, round: next.round, index: next.index, floor });
+        let Next { round, index, retries, .. } = next;
+        out.push(Action::Start { query: id, task, stage, round, index, floor, retries });
     }
 }

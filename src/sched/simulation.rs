@@ -96,7 +96,7 @@ impl World {
         }
         self.open.insert(query, stages.len());
         self.after.insert(query, stages.clone());
-        self.signals.push_back(Signal::Submit { query, stages });
+        self.signals.push_back(Signal::Submit { query, priority: 0, stages });
     }
 
     /// Delivers signals and lets tasks step, in random order, until nothing is left to do.
@@ -175,7 +175,7 @@ impl World {
             (1 + self.dice.roll(6), self.dice.roll(self.floors / 2))
         };
         self.floor_of.insert((query, stage), floor);
-        self.signals.push_back(Signal::Laid { query, stage, tasks, floor });
+        self.signals.push_back(Signal::Laid { query, stage, tasks, floor, web: None });
     }
 
     fn start(&mut self, query: QueryId, task: TaskId, stage: StageId) {

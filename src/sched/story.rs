@@ -16,10 +16,12 @@
 //! begin with `<`.
 
 use super::{Action, Scheduler, Signal};
+use crate::graph::{Knot, Web};
 use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
 use std::fmt;
 use std::str::SplitWhitespace;
+use std::sync::Arc;
 
 /// The first line of a story.
 pub fn header(scheduler: &Scheduler) -> String {
@@ -101,12 +103,14 @@ fn normal(line: &str) -> Vec<&str> {
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Signal::Submit { query, stages } => {
+            Signal::Submit { query, priority, stages } => {
                 write!(f, "submit {query}")?;
+                write_some(f, "priority", *priority)?;
                 stages.iter().try_for_each(|after| write_after(f, after))
             }
-            Signal::Laid { query, stage, tasks, floor } => {
-                write!(f, "laid {query} {stage} tasks {tasks} floor {floor}")
+            Signal::Laid { query, stage, tasks, floor, web } => {
+                write!(f, "laid {query} {stage} tasks {tasks} floor {floor}")?;
+                web.iter().flat_map(|web| &web.tasks).try_for_each(|knot| write_knot(f, knot))
             }
             Signal::Done { query, task } => write!(f, "done {query} {task}"),
             Signal::Failed { query, task } => write!(f, "failed {query} {task}"),
@@ -137,6 +141,22 @@ fn write_after(f: &mut fmt::Formatter<'_>, after: &[StageId]) -> fmt::Result {
     after.iter().try_for_each(|stage| write!(f, " {stage}"))
 }
 
+fn write_knot(f: &mut fmt::Formatter<'_>, knot: &Knot) -> fmt::Result {
+    f.write_str(" :")?;
+    if knot.needs.is_empty() {
+        f.write_str(" -")?;
+    }
+    knot.needs.iter().try_for_each(|need| write!(f, " {need}"))?;
+    write_some(f, "priority", knot.priority)?;
+    write_some(f, "retries", knot.retries)?;
+    write_some(f, "floor", knot.floor)
+}
+
+/// A number with its name, where it says something.
+fn write_some<N: fmt::Display + PartialEq + Default>(f: &mut fmt::Formatter<'_>, name: &str, n: N) -> fmt::Result {
+    if n == N::default() { Ok(()) } else { write!(f, " {name} {n}") }
+}
+
 fn write_claim(f: &mut fmt::Formatter<'_>, claim: &Claim) -> fmt::Result {
     write!(f, " : {} {}/{}", claim.id, claim.held, claim.floor)?;
     if claim.revocable { Ok(()) } else { f.write_str(" pinned") }
@@ -146,8 +166,9 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Lay { query, stage, round } => write!(f, "lay {query} {stage} round {round}"),
-            Action::Start { query, task, stage, round, index, floor } => {
-                write!(f, "start {query} {task} {stage} round {round} index {index} floor {floor}")
+            Action::Start { query, task, stage, round, index, floor, retries } => {
+                write!(f, "start {query} {task} {stage} round {round} index {index} floor {floor}")?;
+                write_some(f, "retries", *retries)
             }
             Action::Resume { query, task } => write!(f, "resume {query} {task}"),
             Action::Ask { query, reservation, bytes } => write!(f, "ask {reservation} bytes {bytes} for {query}"),
@@ -174,13 +195,15 @@ pub fn parse_signal(line: &str) -> Option<Signal> {
     let signal = match w.0.next()? {
         "submit" => {
             let stages = parts.by_ref().map(parse_after).collect::<Option<_>>();
-            Signal::Submit { query: w.query()?, stages: stages? }
+            let query = w.query()?;
+            Signal::Submit { query, priority: w.some("priority")?, stages: stages? }
         }
         "laid" => Signal::Laid {
             query: w.query()?,
             stage: StageId(w.id('s')?),
             tasks: w.size("tasks")?,
             floor: w.size("floor")?,
+            web: parse_web(parts.by_ref())?,
         },
         "done" => Signal::Done { query: w.query()?, task: w.task()? },
         "failed" => Signal::Failed { query: w.query()?, task: w.task()? },
@@ -214,6 +237,28 @@ fn parse_after(text: &str) -> Option<Vec<StageId>> {
     text.split_whitespace().map(|_| words.id('s').map(StageId)).collect()
 }
 
+/// What tasks need of one another; nothing, where nothing is said of any of them.
+fn parse_web<'a>(parts: impl Iterator<Item = &'a str>) -> Option<Option<Arc<Web>>> {
+    let tasks = parts.map(parse_knot).collect::<Option<Vec<Knot>>>()?;
+    Some((!tasks.is_empty()).then(|| Arc::new(Web { tasks })))
+}
+
+fn parse_knot(text: &str) -> Option<Knot> {
+    let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+    let (mut needs, mut rest) = (Vec::new(), text.trim());
+    if let Some(more) = rest.strip_prefix('-') {
+        rest = more.trim_start();
+    }
+    while let Some(word) = rest.split_whitespace().next().filter(is_number) {
+        needs.push(word.parse().ok()?);
+        rest = rest.get(word.len()..)?.trim_start();
+    }
+    let mut w = Words(rest.split_whitespace());
+    let knot = Knot { needs, priority: w.some("priority")?, retries: w.some("retries")?, floor: w.some("floor")? };
+    w.end()?;
+    Some(knot)
+}
+
 fn parse_claim(text: &str) -> Option<Claim> {
     let mut words = Words(text.split_whitespace());
     let id = words.reservation()?;
@@ -226,6 +271,7 @@ fn parse_claim(text: &str) -> Option<Claim> {
     Some(Claim { id, held: held.parse().ok()?, floor: floor.parse().ok()?, revocable })
 }
 
+#[derive(Clone)]
 struct Words<'a>(SplitWhitespace<'a>);
 
 impl Words<'_> {
@@ -251,6 +297,16 @@ impl Words<'_> {
 
     fn size(&mut self, name: &str) -> Option<usize> {
         self.named(name)?;
+        self.0.next()?.parse().ok()
+    }
+
+    /// The number of that name, which is the default where it is not there.
+    fn some<N: std::str::FromStr + Default>(&mut self, name: &str) -> Option<N> {
+        let mut ahead = self.clone();
+        if ahead.named(name).is_none() {
+            return Some(N::default());
+        }
+        *self = ahead;
         self.0.next()?.parse().ok()
     }
 
@@ -300,6 +356,8 @@ mod tests {
             "submit q7",
             "submit q0 : - : s0 : s0 s1",
             "laid q0 s1 tasks 4 floor 100",
+            "laid q0 s0 tasks 4 floor 0 : - : - priority -3 : 0 1 retries 2 : 2 priority 1 retries 1 floor 64",
+            "submit q7 priority -2 : -",
             "starved q0 t3 r2 bytes 9 : r0 50/10 : r1 5/0 pinned",
             "starved q0 t3 r2 bytes 9",
             "freed q0 t3 bytes 7",
@@ -309,7 +367,16 @@ mod tests {
         ] {
             assert_eq!(parse_signal(line).unwrap().to_string(), line);
         }
-        for line in ["", "done q0", "done q0 t1 t2", "done t0 q1", "lent : -", "gave r2 bytes -1", "submit q0 : x"] {
+        for line in [
+            "",
+            "done q0",
+            "done q0 t1 t2",
+            "done t0 q1",
+            "lent : -",
+            "gave r2 bytes -1",
+            "submit q0 : x",
+            "laid q0 s0 tasks 1 floor 0 : x",
+        ] {
             assert_eq!(parse_signal(line), None, "{line}");
         }
     }

@@ -16,6 +16,7 @@
 //! | `disk`, `fault` | the operating system's calls, and how they break |
 //! | `codec` | batches as bytes |
 //! | `turn_queue` | the ordered result |
+//! | `shelf` | results that are values of a program's own types |
 
 mod buffers;
 mod codec;
@@ -24,6 +25,7 @@ mod disk;
 mod fault;
 mod file;
 mod scratch;
+mod shelf;
 mod space;
 mod spill;
 #[cfg(test)]
@@ -40,6 +42,7 @@ pub use compress::Compression;
 pub use disk::{Disk, RealDisk};
 pub use fault::{Fault, FaultyDisk};
 pub use scratch::{Scratch, ScratchMemory, ScratchOptions};
+pub use shelf::{Coding, Held, Kept, Payload, Pieces, Shelf, Shelved};
 pub use space::ScratchStats;
 pub use spill::{BlockRef, SpillWriter};
 pub use stream::{STREAM_HEAD, Stream, StreamReader, StreamWriter};

@@ -8,7 +8,15 @@ pub(super) struct Encoder<'a> {
     pub(super) out: &'a mut Vec<u8>,
     /// Whether two equal items must have equal bytes.
     pub(super) canonical: bool,
+    /// Takes what was written so far, where that is much; not of what is canonical.
+    pub(super) drain: Option<&'a mut Drain<'a>>,
 }
+
+/// Takes what was written, and leaves nothing.
+pub(super) type Drain<'a> = dyn FnMut(&mut Vec<u8>) -> Written + 'a;
+
+/// Bytes of a piece, about.
+const PIECE: usize = 256 << 10;
 
 type Written = Result<(), Fault>;
 
@@ -58,8 +66,18 @@ impl<'a> Encoder<'a> {
     fn run(&mut self, tag: u8, bytes: &[u8]) -> Written {
         self.out.push(tag);
         self.varint(bytes.len() as u128);
-        self.out.extend_from_slice(bytes);
+        for piece in bytes.chunks(PIECE) {
+            self.out.extend_from_slice(piece);
+            self.drain()?;
+        }
         Ok(())
+    }
+
+    fn drain(&mut self) -> Written {
+        match &mut self.drain {
+            Some(drain) if self.out.len() >= PIECE => drain(self.out),
+            _ => Ok(()),
+        }
     }
 
     fn list<'b>(&'b mut self) -> List<'b, 'a> {
@@ -87,7 +105,8 @@ pub(super) struct List<'b, 'a> {
 
 impl List<'_, '_> {
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        value.serialize(&mut *self.to)
+        value.serialize(&mut *self.to)?;
+        self.to.drain()
     }
 
     fn close(self) -> Written {
@@ -116,7 +135,8 @@ impl Map<'_, '_> {
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        value.serialize(&mut *self.to)
+        value.serialize(&mut *self.to)?;
+        self.to.drain()
     }
 
     fn close(mut self) -> Written {

@@ -53,16 +53,39 @@ const END: u8 = 11;
 
 /// Appends `item` to `out`.
 pub(super) fn encode<T: Serialize + ?Sized>(item: &T, out: &mut Vec<u8>) -> Result<()> {
-    item.serialize(&mut Encoder { out, canonical: false }).map_err(|e| unfit::<T>("written", &e))
+    item.serialize(&mut Encoder { out, canonical: false, drain: None }).map_err(|e| unfit::<T>("written", &e))
+}
+
+/// Writes `item` in pieces, so that its bytes are never all in memory.
+pub(crate) fn encode_pieces<T: Serialize + ?Sized>(
+    item: &T,
+    pieces: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let (mut out, mut failed) = (Vec::new(), None);
+    let mut drain = |bytes: &mut Vec<u8>| {
+        let taken = pieces(bytes);
+        bytes.clear();
+        taken.map_err(|error| {
+            let fault = Fault(error.to_string());
+            failed = Some(error);
+            fault
+        })
+    };
+    let written = item.serialize(&mut Encoder { out: &mut out, canonical: false, drain: Some(&mut drain) });
+    match failed {
+        Some(error) => return Err(error),
+        None => written.map_err(|e| unfit::<T>("written", &e))?,
+    }
+    if out.is_empty() { Ok(()) } else { pieces(&out) }
 }
 
 /// Appends the canonical bytes of `key` to `out`.
 pub(super) fn encode_key<T: Serialize + ?Sized>(key: &T, out: &mut Vec<u8>) -> Result<()> {
-    key.serialize(&mut Encoder { out, canonical: true }).map_err(|e| unfit::<T>("written as a key", &e))
+    key.serialize(&mut Encoder { out, canonical: true, drain: None }).map_err(|e| unfit::<T>("written as a key", &e))
 }
 
 /// The item that `bytes` are.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut decoder = Decoder { rest: bytes };
     let item = T::deserialize(&mut decoder).map_err(|e| unfit::<T>("read back", &e))?;
     match decoder.rest.is_empty() {
