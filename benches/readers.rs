@@ -25,6 +25,9 @@ use std::time::Instant;
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
+/// One of the measurements, with a directory for the files that it makes.
+type Bench = fn(&Path) -> Done;
+
 /// Bytes of a file that is made.
 const MADE: usize = 256 << 20;
 
@@ -81,7 +84,7 @@ fn main() -> Done {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let dir = std::env::temp_dir().join(format!("partita-readers-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let all: [(&str, fn(&Path) -> Done); 5] = [
+    let all: [(&str, Bench); 5] = [
         ("structure", structure),
         ("count", count),
         ("column", column),

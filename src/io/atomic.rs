@@ -166,6 +166,15 @@ impl<W: Write + Send> Output for StreamOutput<W> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let within = dir.path().join("no/such");
+        let e = AtomicFile::create(&within.join("x.csv")).err().unwrap();
+        assert!(e.message().contains(&format!("there is no directory {}", within.display())), "{e}");
+        assert_eq!(e.kind(), ErrorKind::Io);
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }

@@ -205,7 +205,7 @@ impl<'a> Seen<'a> {
                 }
                 let value = unquote(text, marks, true).unwrap_or(text.into());
                 let quoted = text.first() == marks.quote.as_ref();
-                if !value.is_empty() && !(quoted && lexicon.is_quoted_null(&value)) {
+                if !(value.is_empty() || quoted && lexicon.is_quoted_null(&value)) {
                     let joined = kind.join(lexicon.kind(&value));
                     if !self.settled || joined != Kind::Text || *kind == Kind::Null {
                         *kind = joined;
