@@ -99,7 +99,7 @@ const ROWS: &[Row] = &[
 ];
 
 fn sql(session: &Session, text: &str) -> Result<u64> {
-    session.sql(text)?.count()
+    Ok(session.sql(text)?.count()? as u64)
 }
 
 fn main() -> Result<()> {
@@ -113,7 +113,7 @@ fn main() -> Result<()> {
         }
         let memory = row.memory.map_or_else(|| setting("PARTITA_MEMORY", "1GiB"), str::to_string);
         let session = Session::builder().memory(memory.as_str())?.threads(threads).build()?;
-        let bytes: u64 = partita::io::resolve(&[files.clone()])?.iter().map(|file| file.size).sum();
+        let bytes: u64 = partita::io::resolve(std::slice::from_ref(&files))?.iter().map(|file| file.size).sum();
         let begun = Instant::now();
         let count = (row.run)(&session, &files)?;
         let seconds = begun.elapsed().as_secs_f64();

@@ -116,7 +116,7 @@ fn files_of_arrays_come_back() {
     assert_eq!(session.read_json_lines::<i64>(&pattern).unwrap().collect().unwrap(), (0..7).collect::<Vec<_>>());
     let one = format!("{}/one.json", dir.path().display());
     for items in [items.clone(), items.filter(|_| false), Bag::from_iter(&session, [], 0)] {
-        assert_eq!(items.to_json_arrays(&one).unwrap(), [one.clone()]);
+        assert_eq!(items.to_json_arrays(&one).unwrap(), std::slice::from_ref(&one));
         let text = std::fs::read_to_string(&one).unwrap();
         assert_eq!(serde_json::from_str::<Vec<i64>>(&text).unwrap(), items.collect().unwrap());
     }

@@ -219,16 +219,21 @@ impl Piece {
     }
 
     /// The next line or record; `None` at the end of the piece.
+    #[inline]
     fn next(&mut self, delimiter: &Delimiter, window: usize) -> Result<Option<Line>> {
-        match self.document.take() {
-            None => self.line(delimiter, window),
-            Some(mut document) => {
-                // Behind what is no JSON there are no further records.
-                let record = self.record(&mut document, window)?;
-                self.document = Some(document);
-                Ok(record)
-            }
+        match self.document.is_some() {
+            false => self.line(delimiter, window),
+            true => self.next_record(window),
         }
+    }
+
+    #[inline(never)]
+    fn next_record(&mut self, window: usize) -> Result<Option<Line>> {
+        let Some(mut document) = self.document.take() else { return Ok(None) };
+        // Behind what is no JSON there are no further records.
+        let record = self.record(&mut document, window)?;
+        self.document = Some(document);
+        Ok(record)
     }
 
     /// The next record of a document.

@@ -37,7 +37,11 @@ impl Written {
     pub(super) fn parse(text: &str) -> Result<Written> {
         let schema: Value = serde_json::from_str(text)
             .map_err(|e| Error::data(format!("the file is corrupt: its schema is no JSON: {e}")))?;
-        let schema = Essence::default().of(&schema, "");
+        let mut essence = Essence::default();
+        let schema = essence.of(&schema, "");
+        if let Some(name) = essence.endless {
+            return Err(Error::unsupported(format!("the type {name} of this Avro file, which contains itself")));
+        }
         Ok(Written(match is_record(&schema) {
             true => schema,
             false => json!({"type": "record", "name": "partita_row", "fields": [{"name": VALUE, "type": schema}]}),
@@ -95,6 +99,10 @@ const WORDS: [&str; 14] = [
 struct Essence {
     /// Our names by full ones.
     names: BTreeMap<String, String>,
+    /// Types that are being explained.
+    open: Vec<String>,
+    /// A type that contains itself.
+    endless: Option<String>,
 }
 
 /// The full name of what is called `name` inside of a namespace.
@@ -111,7 +119,11 @@ impl Essence {
             Value::Array(branches) => Value::Array(branches.iter().map(|branch| self.of(branch, namespace)).collect()),
             Value::Object(object) => self.of_object(object, namespace),
             Value::String(name) if !WORDS.contains(&name.as_str()) => {
-                let known = self.names.get(&full(name, namespace)).or_else(|| self.names.get(name));
+                let full = full(name, namespace);
+                let known = self.names.get(&full).or_else(|| self.names.get(name));
+                if self.open.iter().any(|open| *open == full || open == name) {
+                    self.endless = Some(full);
+                }
                 Value::String(known.unwrap_or(name).clone())
             }
             other => other.clone(),
@@ -125,6 +137,7 @@ impl Essence {
             let name = full(name, text("namespace").unwrap_or(namespace));
             inside = name.rsplit_once('.').map_or(String::new(), |(namespace, _)| namespace.to_string());
             let ours = format!("partita_{}", self.names.len());
+            self.open.push(name.clone());
             kept.insert("name".into(), self.names.entry(name).or_insert(ours).clone().into());
         }
         for key in KEPT {
@@ -138,6 +151,9 @@ impl Essence {
                 json!({"name": field.get("name"), "type": kind})
             };
             kept.insert("fields".into(), fields.iter().map(field).collect());
+        }
+        if text("name").is_some() {
+            self.open.pop();
         }
         // The crate would make bytes of a text that is a UUID.
         if let Some(logical) = text("logicalType").filter(|logical| *logical != "uuid") {

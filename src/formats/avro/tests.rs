@@ -105,7 +105,7 @@ fn records_that_are_no_records_and_none() {
     let table = opened("empty.avro").unwrap();
     assert_eq!(read_all(&table, all(&table), 1 << 20).unwrap().0.num_rows(), 0);
     let error = opened("list.avro").err().unwrap();
-    assert_eq!(error.kind(), crate::ErrorKind::Unsupported, "{error}");
+    assert!(error.kind() == crate::ErrorKind::Unsupported && error.message().contains("type Node"), "{error}");
 }
 
 /// Rows of the types that Avro has.
