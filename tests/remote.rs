@@ -218,7 +218,7 @@ fn a_tight_budget_holds_and_gives_the_same() {
     let url = server.put("/large.parquet", bytes, How::Well);
     let session = Session::builder().memory("64MiB").unwrap().threads(2).build().unwrap();
     let all: Vec<String> = (0..12).map(|c| format!("count(c{c})")).collect();
-    let wanted = vec!["300000"; 12].join("|");
+    let wanted = ["300000"; 12].join("|");
     assert_eq!(rows(&session, &format!("SELECT {} FROM '{url}'", all.join(", "))), [wanted]);
     let stats = session.stats();
     assert!(stats.peak_account <= stats.budget, "{stats:?}");
