@@ -218,7 +218,7 @@ fn a_tight_budget_holds_and_gives_the_same() {
     let url = server.put("/large.parquet", bytes, How::Well);
     let session = Session::builder().memory("64MiB").unwrap().threads(2).build().unwrap();
     let all: Vec<String> = (0..12).map(|c| format!("count(c{c})")).collect();
-    let wanted = vec!["300000"; 12].join("|");
+    let wanted = ["300000"; 12].join("|");
     assert_eq!(rows(&session, &format!("SELECT {} FROM '{url}'", all.join(", "))), [wanted]);
     let stats = session.stats();
     assert!(stats.peak_account <= stats.budget, "{stats:?}");
@@ -319,7 +319,7 @@ fn a_sample_that_was_wrong_starts_over() {
     for how in [How::Well, How::Whole] {
         let url = server.put(&format!("/{how:?}.csv"), text.clone(), how);
         let session = piecemeal(Session::builder().threads(2));
-        let counted = rows(&session, &format!("SELECT count(*) FROM '{url}' WHERE a = 'x'"));
+        let counted = rows(&session, &format!("SELECT count(*) FROM '{url}' WHERE a::VARCHAR = 'x'"));
         assert_eq!(counted, ["1"], "{how:?}");
     }
 }
@@ -385,6 +385,7 @@ fn keys_sign_and_are_never_shown() {
     assert!(text.contains("AWS_ACCESS_KEY_ID") && text.contains("s3://bucket/refused.csv"), "{text}");
     assert!(!text.contains("quiet") && !text.contains("QUIET") && !text.contains("LEAKED"), "{text}");
     // Another setting, another store.
+    server.take();
     session.execute("RESET s3_access_key_id; RESET s3_secret_access_key; RESET s3_session_token").unwrap();
     assert_eq!(rows(&session, "FROM 's3://bucket/x.csv'"), ["1"]);
     assert!(server.take().iter().all(|a| !a.signed));
@@ -408,7 +409,8 @@ fn names_that_are_not_read_are_refused_by_name() {
         let error = session.execute(&format!("COPY (SELECT 1 AS a) TO '{target}'")).unwrap_err();
         assert_eq!((error.kind(), error.advice().is_some()), (ErrorKind::Unsupported, true), "{target}: {error}");
     }
-    let error = session.execute("COPY (SELECT 1 AS a) TO 's3://b/x' (FORMAT csv, PARTITION_BY (a))").unwrap_err();
+    let error =
+        session.execute("COPY (SELECT 1 AS a, 2 AS b) TO 's3://b/x' (FORMAT csv, PARTITION_BY (a))").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(session.execute("SET s3_endpiont = 'x'").unwrap_err().advice().is_some_and(|a| a.contains("s3_endpoint")));
 }
@@ -425,7 +427,7 @@ fn bound(server: &Server, session: &Session) -> Frame {
     let url = server.put("/bound.csv", csv(60_000), How::Well);
     let frame = session.sql(&format!("SELECT id FROM '{url}'")).unwrap();
     frame.schema().unwrap();
-    server.put("/bound.csv", csv(60_000), How::Hangs(0));
+    server.put("/bound.csv", csv(60_000), How::Hangs(1));
     server.take();
     frame
 }
@@ -445,7 +447,7 @@ fn a_cancel_ends_waiting_for_a_server_that_hangs() {
     let frame = bound(&server, &session);
     let again = frame.clone();
     let asked = std::thread::spawn(move || again.lines());
-    server.wait_for(1);
+    server.wait_for(2);
     session.cancel_all();
     assert_eq!(asked.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
     server.put("/bound.csv", csv(60_000), How::Well);
@@ -457,7 +459,7 @@ fn dropped_rows_give_the_thread_back() {
     let server = Server::start();
     let session = patient(1);
     let batches = bound(&server, &session).batches().unwrap();
-    server.wait_for(1);
+    server.wait_for(2);
     drop(batches);
     // The only thread does not wait any more.
     assert_eq!(rows(&session, "SELECT count(*) FROM range(10)"), ["10"]);
@@ -468,8 +470,7 @@ fn a_reader_that_waits_ends_when_another_task_fails() {
     let server = Server::start();
     let session = patient(2);
     let hangs = bound(&server, &session);
-    let fails = session.sql("SELECT (range - 1) // (range - range) AS id FROM range(9)").unwrap();
-    let fails = session.sql("SELECT (9223372036854775807 + range) AS id FROM range(9)").unwrap_or(fails);
+    let fails = session.sql("SELECT 9223372036854775807 + range AS id FROM range(9)").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv").display().to_string();
     // Who writes waits until all tasks have ended.
@@ -491,14 +492,14 @@ fn the_command_reads_addresses_and_the_environment() {
     let server = Server::start();
     let url = server.put("/x.csv", "a,b\n1,x\n2,y\n", How::Well);
     let sum = format!("SELECT sum(a) AS s FROM '{url}'");
-    let done = command(&["-F", "csv", "-c", &sum]).output().unwrap();
+    let done = command(&["--format", "csv", "-c", &sum]).output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "s\n3\n");
     let named = format!("t={url}");
-    let done = command(&["-F", "csv", "-t", &named, "-c", "SELECT max(b) AS m FROM t"]).output().unwrap();
+    let done = command(&["--format", "csv", "-t", &named, "-c", "SELECT max(b) AS m FROM t"]).output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "m\ny\n");
     server.put("/bucket/x.csv", "a\n7\n", How::Well);
     server.take();
-    let mut signed = command(&["-F", "csv", "-c", "FROM 's3://bucket/x.csv'"]);
+    let mut signed = command(&["--format", "csv", "-c", "FROM 's3://bucket/x.csv'"]);
     signed.env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_REGION", "us-east-1");
     signed.env("AWS_ACCESS_KEY_ID", "AKIA").env("AWS_SECRET_ACCESS_KEY", "quiet");
     let done = signed.output().unwrap();
@@ -524,7 +525,7 @@ fn an_interrupt_ends_the_command_though_a_server_hangs() {
         let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         let done = child.wait_with_output().unwrap();
         assert!(killed.success() && done.status.code() == Some(130), "{done:?}");
-        assert!(String::from_utf8_lossy(&done.stderr).contains("cancelled"), "{done:?}");
+        assert!(String::from_utf8_lossy(&done.stderr).contains("interrupted"), "{done:?}");
     }
 }
 

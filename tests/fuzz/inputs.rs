@@ -8,18 +8,25 @@ pub type Case = (u16, Vec<Edit>, u64);
 /// A kind of edit, a place, a value.
 pub type Edit = (u8, u32, u8);
 
-/// The most bytes of a seed that is used.
+/// The most bytes of a file that is a seed, and of an input that grows.
 const MOST: u64 = 64 << 10;
 
 /// Sound and broken inputs of one kind, and pieces that mean something in it.
 pub struct Inputs {
     pub seeds: Vec<Vec<u8>>,
+    most: u64,
     pub tokens: Vec<&'static [u8]>,
 }
 
 impl Inputs {
     pub fn new(tokens: &[&'static str]) -> Inputs {
-        Inputs { seeds: Vec::new(), tokens: tokens.iter().map(|t| t.as_bytes()).collect() }
+        Inputs { seeds: Vec::new(), most: MOST, tokens: tokens.iter().map(|t| t.as_bytes()).collect() }
+    }
+
+    /// Files of text are taken only up to 3 KiB: they are read in many small splits.
+    pub fn of_text(mut self) -> Inputs {
+        self.most = 3 << 10;
+        self
     }
 
     pub fn seed(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -67,7 +74,7 @@ impl Inputs {
             }
         }
         files.sort();
-        files.retain(|path| path.metadata().is_ok_and(|meta| meta.len() <= MOST));
+        files.retain(|path| path.metadata().is_ok_and(|meta| meta.len() <= self.most));
         let step = files.len().div_ceil(most).max(1);
         self.seeds.extend(files.iter().step_by(step).map(|path| std::fs::read(path).unwrap()));
         self

@@ -80,7 +80,7 @@ pub(super) fn estimate(chunk: &ColumnChunkMetaData) -> PageSizes {
         stats.iter().filter(|s| is_data(s.page_type)).map(|s| usize::try_from(s.count).unwrap_or(0)).sum()
     });
     // Pages are rarely even; writers close them at 1 MiB where nobody counts them.
-    let even = |bytes: usize| if counted > 0 { (bytes / counted).saturating_mul(2) } else { bytes.min(USUAL) };
+    let even = |bytes: usize| bytes.checked_div(counted).map_or(bytes.min(USUAL), |each| each.saturating_mul(2));
     let has_dictionary = chunk.dictionary_page_offset().is_some();
     let dictionary = if has_dictionary { all.min(USUAL) } else { 0 };
     PageSizes { page: even(all).min(all), compressed: even(packed).min(packed).max(dictionary), dictionary }

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Blocks for who only looks.
-const FEW: u64 = 4;
+const FEW: u64 = 12;
 /// Blocks on the way ahead of who reads in order.
 pub(super) const AHEAD: u64 = 4;
 

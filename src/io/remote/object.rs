@@ -144,14 +144,19 @@ pub(super) fn short(wanted: u64, came: u64) -> Error {
 /// Why there is no answer.
 enum Failed {
     Store(object_store::Error),
+    /// It broke off.
+    Broken(object_store::Error),
+    Short(Error),
     Slow,
 }
 
 impl Failed {
     fn error(self, name: &Arc<str>) -> Error {
+        let place = || Place { file: Some(name.clone()), ..Place::default() };
         match self {
-            Failed::Store(e) => explained(name, e),
-            Failed::Slow => slow().at(Place { file: Some(name.clone()), ..Place::default() }),
+            Failed::Store(e) | Failed::Broken(e) => explained(name, e),
+            Failed::Short(e) => e.at(place()),
+            Failed::Slow => slow().at(place()),
         }
     }
 }
@@ -160,12 +165,12 @@ impl Failed {
 async fn attempts(at: &At, options: &GetOptions, patience: Patience) -> Result<(ObjectMeta, Bytes), Failed> {
     let mut tries = 0;
     loop {
-        let (failed, again) = match tokio::time::timeout(patience.timeout, attempt(at, options)).await {
+        let failed = match tokio::time::timeout(patience.timeout, attempt(at, options)).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err((error, broken))) => (Failed::Store(error), broken),
-            Err(_) => (Failed::Slow, true),
+            Ok(Err(failed)) => failed,
+            Err(_) => Failed::Slow,
         };
-        if !again || tries >= patience.retries.min(TRIES) {
+        if matches!(failed, Failed::Store(_)) || tries >= patience.retries.min(TRIES) {
             return Err(failed);
         }
         tokio::time::sleep(PAUSE * (1 << tries)).await;
@@ -176,13 +181,16 @@ async fn attempts(at: &At, options: &GetOptions, patience: Patience) -> Result<(
 /// Answers that broke off are asked for so often again.
 const TRIES: u32 = 2;
 
-/// One answer; an error says whether it broke off in the middle.
-async fn attempt(at: &At, options: &GetOptions) -> Result<(ObjectMeta, Bytes), (object_store::Error, bool)> {
-    let got = at.store.get_opts(&at.location, options.clone()).await.map_err(|e| (e, false))?;
-    let meta = got.meta.clone();
+/// One answer.
+async fn attempt(at: &At, options: &GetOptions) -> Result<(ObjectMeta, Bytes), Failed> {
+    let got = at.store.get_opts(&at.location, options.clone()).await.map_err(Failed::Store)?;
+    let (meta, promised) = (got.meta.clone(), got.range.end - got.range.start);
     if options.head {
         return Ok((meta, Bytes::new()));
     }
-    let bytes = got.bytes().await.map_err(|e| (e, true))?;
-    Ok((meta, bytes))
+    let bytes = got.bytes().await.map_err(Failed::Broken)?;
+    match bytes.len() as u64 == promised {
+        true => Ok((meta, bytes)),
+        false => Err(Failed::Short(short(promised, bytes.len() as u64))),
+    }
 }
