@@ -255,7 +255,7 @@ fn begin(session: &Session, core: &Arc<Core>, priority: i32) -> Told {
     running.lay(&mut stages);
     let told = core.clone();
     let end = move |result: Result<()>| {
-        let rested = result.and_then(|()| running.root());
+        let rested = result.and_then(|()| running.root(0));
         // From now on only the future holds the result.
         drop(running);
         told.end(rested);
