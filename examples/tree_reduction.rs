@@ -8,7 +8,7 @@ fn main() -> Result<()> {
     let usage = || Error::new(ErrorKind::Usage, "tree_reduction PARTS ROWS MEMORY");
     let mut number = || arguments.next().and_then(|n| n.parse::<u64>().ok()).ok_or_else(usage);
     let (parts, rows) = (number()?, number()?);
-    let session = Session::builder().memory(arguments.next().ok_or_else(usage)?)?.build()?;
+    let session = Session::builder().memory(arguments.next().ok_or_else(usage)?.as_str())?.build()?;
 
     let load = delayed(move |part: u64| (0..rows).map(|row| (part * rows + row) % 1009).collect::<Vec<u64>>());
     let merge = delayed(|a: Vec<u64>, b: &Vec<u64>| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<u64>>());

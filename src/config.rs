@@ -75,7 +75,7 @@ impl Default for Tuning {
             hash_mask: u64::MAX,
             broadcast_bytes: 8 * MIB,
             result_queue_bytes: 2 * MIB,
-            future_queue: 256,
+            future_queue: 64,
             recursion_limit: 6,
         }
     }

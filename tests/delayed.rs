@@ -1,17 +1,16 @@
 //! A program with delayed functions and futures, seen from outside: what is left of a session when it is dropped.
+#![cfg(target_os = "linux")]
 
 use partita::prelude::*;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Threads of this process.
-#[cfg(target_os = "linux")]
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count())
 }
 
 /// The only test of this file, since it counts the threads of its process.
-#[cfg(target_os = "linux")]
 #[test]
 fn sessions_leave_no_threads_behind() {
     let before = threads();

@@ -82,8 +82,7 @@ fn items_of<T: Item + Sync + Clone>(running: &Running, index: usize) -> Result<c
 
 /// The result of that number in memory, with what it is charged to.
 pub(super) fn resident(running: &Running, index: usize) -> Result<(Payload, Option<Shelved>)> {
-    let root = running.roots()?.into_iter().nth(index);
-    match root.ok_or_else(|| Error::internal(format!("there is no result {index}")))? {
+    match running.root(index)? {
         (shelved, Some(value)) => Ok((value, shelved)),
         (Some(shelved), None) => match shelved.borrow()? {
             Kept::Here(value) => Ok((value, Some(shelved))),

@@ -109,6 +109,16 @@ impl Core {
         }
     }
 
+    /// Nobody can ask for the result any more.
+    fn forget(&self) {
+        let mut state = lock(&self.state);
+        if let State::Ended(result) = &mut *state {
+            let result = std::mem::replace(result, Err(Error::cancelled()));
+            drop(state);
+            drop(result);
+        }
+    }
+
     /// How it ended.
     fn outcome(&self) -> Option<Result<Rested>> {
         match &*lock(&self.state) {
@@ -124,6 +134,7 @@ pub(super) struct Handle(pub(super) Arc<Core>);
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.cancel();
+        self.0.forget();
     }
 }
 
@@ -243,7 +254,12 @@ fn begin(session: &Session, core: &Arc<Core>, priority: i32) -> Told {
     let mut stages = Stages::default();
     running.lay(&mut stages);
     let told = core.clone();
-    let end = move |result: Result<()>| told.end(result.and_then(|()| running.root()));
+    let end = move |result: Result<()>| {
+        let rested = result.and_then(|()| running.root(0));
+        // From now on only the future holds the result.
+        drop(running);
+        told.end(rested);
+    };
     let mut state = lock(&core.state);
     if matches!(*state, State::Waiting) {
         *state = State::Running(session.submit_stages_at(priority, stages, Box::new(end)));

@@ -96,9 +96,10 @@ impl Running {
         self.plan.roots.iter().map(|root| self.rested(*root)).collect()
     }
 
-    /// The only result that was asked for.
-    pub(super) fn root(&self) -> Result<(Option<Shelved>, Option<Payload>)> {
-        self.roots()?.pop().ok_or_else(|| Error::internal("a result is not there"))
+    /// The one of that number.
+    pub(super) fn root(&self, number: usize) -> Result<(Option<Shelved>, Option<Payload>)> {
+        let root = self.plan.roots.get(number);
+        self.rested(*root.ok_or_else(|| Error::internal(format!("there is no result {number}")))?)
     }
 
     /// The same as values, for the program: outside of the budget.
@@ -199,28 +200,53 @@ impl CallTask {
         Step::Starved(Starved { reservation: self.running.shelf.reservation(), bytes: self.missing })
     }
 
-    /// Gets the arguments into memory. Where they do not all fit, none of them is held while others run.
+    /// Gets the arguments into memory: those that are there, then room for all others at once. Where that is refused none of
+    /// them is held while others run.
     fn gather(&mut self, planned: &Planned) -> Result<bool> {
-        for from in planned.inputs.iter().skip(self.arguments.len()) {
+        let mut rested = Vec::with_capacity(planned.inputs.len());
+        let mut missing = 0;
+        for from in &planned.inputs {
             let (shelved, value) = self.running.rested(*from)?;
-            let value = match (value, &shelved) {
-                (Some(value), _) => value,
-                (None, Some(rested)) => match rested.borrow()? {
-                    Kept::Here(value) => value,
-                    Kept::Refused(bytes) => {
-                        self.missing = bytes;
-                        self.arguments.clear();
-                        // Nothing else could be moved, or it would not have been refused. What came for this call goes again at
-                        // once: answered to a request it would look like progress, over and over.
-                        self.running.shelf.give(usize::MAX);
-                        return Ok(false);
-                    }
-                },
-                (None, None) => return Err(Error::internal("an argument is not there")),
+            let value = match (value, shelved.as_ref().map(Shelved::here)) {
+                (None, Some(Kept::Refused(bytes))) => {
+                    missing += bytes;
+                    None
+                }
+                (None, Some(Kept::Here(value))) => Some(value),
+                (value, _) => value,
             };
-            self.arguments.push(Argument { value, shelved });
+            rested.push((shelved, value));
         }
+        let mut room = match missing {
+            0 => None,
+            _ => match self.running.shelf.room(missing) {
+                Some(room) => Some(room),
+                None => return self.refuse(rested, missing),
+            },
+        };
+        for (shelved, value) in &mut rested {
+            if let (Some(shelved), None) = (shelved, &value) {
+                match shelved.borrow_in(room.as_mut())? {
+                    Kept::Here(there) => *value = Some(there),
+                    Kept::Refused(bytes) => return self.refuse(rested, bytes),
+                }
+            }
+        }
+        let argument = |(shelved, value): (Option<Shelved>, Option<Payload>)| {
+            let value = value.ok_or_else(|| Error::internal("an argument is not there"))?;
+            Ok(Argument { value, shelved })
+        };
+        self.arguments = rested.into_iter().map(argument).collect::<Result<_>>()?;
         Ok(true)
+    }
+
+    /// Memory for arguments is missing. Nothing could be moved, or it would not have been refused; what came for this call goes
+    /// again at once: answered to a request it would look like progress, over and over.
+    fn refuse(&mut self, rested: Vec<(Option<Shelved>, Option<Payload>)>, missing: usize) -> Result<bool> {
+        drop(rested);
+        self.missing = missing;
+        self.running.shelf.give(usize::MAX);
+        Ok(false)
     }
 
     /// The arguments are needed no more: once the function has returned, or, where it may have to run again, once its result is

@@ -42,7 +42,7 @@ pub use compress::Compression;
 pub use disk::{Disk, RealDisk};
 pub use fault::{Fault, FaultyDisk};
 pub use scratch::{Scratch, ScratchMemory, ScratchOptions};
-pub use shelf::{Coding, Held, Kept, Payload, Pieces, Shelf, Shelved};
+pub use shelf::{Coding, Held, Kept, Payload, Pieces, Room, Shelf, Shelved};
 pub use space::ScratchStats;
 pub use spill::{BlockRef, SpillWriter};
 pub use stream::{STREAM_HEAD, Stream, StreamReader, StreamWriter};

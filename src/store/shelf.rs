@@ -18,7 +18,7 @@
 
 use super::scratch::Scratch;
 use super::spill::{BlockRef, SpillWriter};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::guard::{drop_guarded, guarded};
 use crate::ids::ReservationId;
 use crate::memory::{Memory, Reservation};
@@ -36,6 +36,9 @@ const NOBODY: ReservationId = ReservationId(u32::MAX);
 
 /// Takes pieces of an encoded value.
 pub type Pieces<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// Results of fewer bytes stay where they are: what is known of a place in scratch is not much less.
+const LEAST: usize = 256;
 
 /// Writes a value, piece by piece.
 pub type EncodeFn = fn(&Payload, &mut Pieces<'_>) -> Result<()>;
@@ -109,6 +112,28 @@ struct Away {
 /// A result at rest. Cheap to clone; the last clone frees it.
 #[derive(Clone)]
 pub struct Shelved(Arc<Entry>);
+
+/// Memory that is charged for results to come; what they do not take is given back.
+pub struct Room {
+    shelf: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> bool {
+        let enough = self.bytes >= bytes;
+        self.bytes -= if enough { bytes } else { 0 };
+        enough
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.shelf.discharge(self.bytes);
+        }
+    }
+}
 
 /// Bytes that are counted until it is dropped.
 pub struct Held {
@@ -193,6 +218,11 @@ impl Shelf {
         if own { self.give(bytes) } else { 0 }
     }
 
+    /// Memory for results that will be borrowed together: all of it, or none, so that two who need much do not each get half.
+    pub fn room(&self, bytes: usize) -> Option<Room> {
+        self.0.charge_or_move(bytes).then(|| Room { shelf: self.0.clone(), bytes })
+    }
+
     /// Counts bytes that are there already and cannot be asked back: what is known of the results to come.
     pub fn hold(&self, bytes: usize) -> Held {
         self.0.owner().iter().for_each(|owner| owner.grow_anyway(bytes));
@@ -267,6 +297,9 @@ impl Inner {
     }
 
     fn list(&self, entry: &Arc<Entry>) {
+        if entry.bytes < LEAST {
+            return;
+        }
         self.account().movable.insert((entry.bytes, entry.number), Arc::downgrade(entry));
     }
 
@@ -336,38 +369,47 @@ impl Entry {
 }
 
 impl Shelved {
+    /// The result, if it is in memory; else the bytes of room that it needs to come there.
+    pub fn here(&self) -> Kept<Payload> {
+        let place = lock(&self.0.place);
+        match (&place.here, &place.away) {
+            (Some(value), _) => Kept::Here(value.clone()),
+            (None, away) => Kept::Refused(self.0.bytes + away.as_ref().map_or(0, |away| away.bytes)),
+        }
+    }
+
     /// The result, which stays where it is.
     ///
     /// # Errors
     /// What scratch meets.
     pub fn borrow(&self) -> Result<Kept<Payload>> {
+        self.borrow_in(None)
+    }
+
+    /// The same, in room that was got before.
+    ///
+    /// # Errors
+    /// What scratch meets.
+    pub fn borrow_in(&self, room: Option<&mut Room>) -> Result<Kept<Payload>> {
         let entry = &self.0;
         let mut place = lock(&entry.place);
         if let Some(value) = &place.here {
             return Ok(Kept::Here(value.clone()));
         }
         let Some(away) = &place.away else { return Err(Error::internal("a result is used after it was taken")) };
-        if !entry.shelf.charge_or_move(entry.bytes) {
-            return Ok(Kept::Refused(entry.bytes + away.bytes));
+        let bytes = entry.bytes + away.bytes;
+        let charged = room.is_some_and(|room| room.take(bytes)) || entry.shelf.charge_or_move(bytes);
+        if !charged {
+            return Ok(Kept::Refused(bytes));
         }
-        let read = match entry.shelf.memory.budget.in_flight("a result in scratch", away.bytes) {
-            Ok(_in_flight) => entry.read(away),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(value) => {
-                place.here = Some(value.clone());
-                place.charged = true;
-                drop(place);
-                entry.shelf.list(entry);
-                Ok(Kept::Here(value))
-            }
-            Err(error) => {
-                let bytes = entry.bytes + away.bytes;
-                entry.shelf.discharge(entry.bytes);
-                if error.kind() == ErrorKind::Resources { Ok(Kept::Refused(bytes)) } else { Err(error) }
-            }
-        }
+        let read = entry.read(away);
+        entry.shelf.discharge(if read.is_ok() { away.bytes } else { bytes });
+        let value = read?;
+        place.here = Some(value.clone());
+        place.charged = true;
+        drop(place);
+        entry.shelf.list(entry);
+        Ok(Kept::Here(value))
     }
 
     /// The result, which is nobody's from then on but the caller's. It stays charged until this is dropped.
@@ -383,7 +425,9 @@ impl Shelved {
         let mut place = lock(&entry.place);
         (place.here, place.away) = (None, None);
         drop(place);
-        entry.shelf.account().movable.remove(&(entry.bytes, entry.number));
+        if entry.bytes >= LEAST {
+            entry.shelf.account().movable.remove(&(entry.bytes, entry.number));
+        }
         Ok(Kept::Here(value))
     }
 
@@ -415,6 +459,7 @@ impl Drop for Entry {
         let _ = drop_guarded(place.here.take());
         let mut account = self.shelf.account();
         match self.coding {
+            Some(_) if self.bytes < LEAST => {}
             Some(_) => drop(account.movable.remove(&(self.bytes, self.number))),
             None => {
                 let (count, bytes) = account.pinned;
@@ -474,7 +519,7 @@ mod tests {
         let (shelf, memory) = shelf(40_000);
         let texts: Vec<String> = (0..20).map(|n| n.to_string().repeat(8000)).collect();
         let shelved: Vec<Shelved> = texts.iter().map(|text| put(&shelf, text, Some(coding())).unwrap()).collect();
-        assert!(memory.budget.held() <= 40_000 && shelf.used() < 40_000);
+        assert!(memory.budget.held() <= 40_000 && shelf.used() <= 40_000);
         for _ in 0..2 {
             for (text, shelved) in texts.iter().zip(&shelved) {
                 assert!(read(shelved) == *text);
@@ -501,10 +546,27 @@ mod tests {
     }
 
     #[test]
+    fn room_is_had_at_once_or_not_at_all() {
+        let (shelf, _memory) = shelf(40_000);
+        let shelved: Vec<Shelved> =
+            (0..6).map(|n: u32| put(&shelf, &n.to_string().repeat(8000), Some(coding())).unwrap()).collect();
+        shelf.give(usize::MAX);
+        let need = |shelved: &Shelved| if let Kept::Refused(bytes) = shelved.here() { bytes } else { 0 };
+        assert_eq!(shelved.iter().map(need).sum::<usize>(), 6 * 16_000);
+        let mut room = shelf.room(32_000).unwrap();
+        assert!(shelf.room(32_000).is_none() && matches!(shelved[5].borrow().unwrap(), Kept::Refused(16_000)));
+        for shelved in &shelved[..2] {
+            assert!(matches!(shelved.borrow_in(Some(&mut room)).unwrap(), Kept::Here(_)));
+        }
+        drop(room);
+        assert_eq!((shelf.used(), need(&shelved[0]), need(&shelved[2])), (16_000, 0, 16_000));
+    }
+
+    #[test]
     fn what_is_there_anyway_is_counted() {
-        let (shelf, memory) = shelf(20_000);
-        let held = shelf.hold(15_000);
-        assert_eq!((memory.budget.held(), shelf.give(1)), (15_000, 0));
+        let (shelf, memory) = shelf(30_000);
+        let held = shelf.hold(20_000);
+        assert_eq!((memory.budget.held(), shelf.give(1)), (20_000, 0));
         let one = put(&shelf, &"x".repeat(12_000), Some(coding())).unwrap();
         assert_eq!(shelf.used(), 0, "it is in scratch");
         drop(held);
