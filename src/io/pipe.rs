@@ -104,7 +104,11 @@ impl Pipes {
                 .advise("download the file first")
         })?;
         let pipe = Arc::new(Pipe::new(url, Origin::Open(from), keep.clone()));
-        self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_string(), (UNCHANGING, pipe.clone()));
+        self.0
+            .by_name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(url.to_string(), (UNCHANGING, pipe.clone()));
         Ok(Pipe::file(pipe, url))
     }
 

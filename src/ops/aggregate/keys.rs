@@ -165,7 +165,7 @@ impl Texts {
 
     /// The bytes of a view, as the format of Arrow has them.
     #[inline(never)]
-    fn bytes<'a>(&'a self, view: u128, length: usize) -> Option<&'a [u8]> {
+    fn bytes(&self, view: u128, length: usize) -> Option<&[u8]> {
         let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
         self.buffers.get(buffer)?.as_slice().get(offset..offset + length)
     }
