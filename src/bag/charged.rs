@@ -28,7 +28,7 @@ impl<T: Send + 'static> Bag<T> {
     ///
     /// let session = Session::builder().memory("64MiB")?.build()?;
     /// let tables = Bag::range(&session, 0..4, 4).map(|n| vec![n; 100_000]).holding(1 << 20);
-    /// assert_eq!(tables.map(|table| table.len()).sum()?, Some(400_000));
+    /// assert_eq!(tables.map(|table| table.len() as u64).sum()?, Some(400_000));
     /// # Ok(())
     /// # }
     /// ```

@@ -14,7 +14,7 @@
 
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the column of records that have no fields.
 const VALUE: &str = "value";
@@ -39,8 +39,8 @@ impl Written {
             .map_err(|e| Error::data(format!("the file is corrupt: its schema is no JSON: {e}")))?;
         let mut essence = Essence::default();
         let schema = essence.of(&schema, "");
-        if let Some(name) = essence.endless {
-            return Err(Error::unsupported(format!("the type {name} of this Avro file, which contains itself")));
+        if let Some(why) = essence.refused {
+            return Err(Error::unsupported(why));
         }
         Ok(Written(match is_record(&schema) {
             true => schema,
@@ -101,8 +101,10 @@ struct Essence {
     names: BTreeMap<String, String>,
     /// Types that are being explained.
     open: Vec<String>,
-    /// A type that contains itself.
-    endless: Option<String>,
+    /// Our names of types whose values have no bytes.
+    hollow: BTreeSet<String>,
+    /// What is not read.
+    refused: Option<String>,
 }
 
 /// The full name of what is called `name` inside of a namespace.
@@ -122,7 +124,7 @@ impl Essence {
                 let full = full(name, namespace);
                 let known = self.names.get(&full).or_else(|| self.names.get(name));
                 if self.open.iter().any(|open| *open == full || open == name) {
-                    self.endless = Some(full);
+                    self.refused = Some(format!("the type {full} of this Avro file, which contains itself"));
                 }
                 Value::String(known.unwrap_or(name).clone())
             }
@@ -155,13 +157,38 @@ impl Essence {
         if text("name").is_some() {
             self.open.pop();
         }
+        if kept.get("items").is_some_and(|items| self.is_hollow(items)) {
+            // How many there are would be believed, however many.
+            self.refused = Some("an array of Avro whose items have no bytes".into());
+        }
         // The crate would make bytes of a text that is a UUID.
         if let Some(logical) = text("logicalType").filter(|logical| *logical != "uuid") {
             kept.insert("logicalType".into(), logical.into());
         } else if kept.len() == 1 {
             return kept.remove("type").unwrap_or_default();
         }
-        Value::Object(kept)
+        let (name, made) = (kept.get("name").and_then(Value::as_str).map(str::to_string), Value::Object(kept));
+        if self.is_hollow(&made) {
+            self.hollow.extend(name);
+        }
+        made
+    }
+
+    /// Whether values of the type have no bytes.
+    fn is_hollow(&self, schema: &Value) -> bool {
+        match schema {
+            Value::String(name) => name == "null" || self.hollow.contains(name),
+            Value::Object(object) => match object.get("type").and_then(Value::as_str) {
+                Some("record" | "error") => {
+                    let fields = object.get("fields").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                    fields.iter().all(|field| field.get("type").is_some_and(|kind| self.is_hollow(kind)))
+                }
+                Some("fixed") => object.get("size").and_then(Value::as_u64) == Some(0),
+                Some("null") => true,
+                _ => false,
+            },
+            _ => false,
+        }
     }
 }
 
@@ -191,6 +218,11 @@ mod tests {
         assert_eq!(written.names(), ["id", "e", "t", "f", "g", "h"]);
         assert_eq!(written.of_columns(&[2, 0]).names(), ["t", "id"]);
         assert_eq!(Written::parse("\"long\"").unwrap().names(), ["value"]);
+        let hollow = r#"{"type": "record", "name": "h", "fields": [{"name": "n", "type": "null"}]}"#;
+        assert!(Written::parse(hollow).is_ok());
+        for items in ["\"null\"", hollow, r#"{"type": "fixed", "name": "f", "size": 0}"#] {
+            assert!(Written::parse(&format!(r#"{{"type": "array", "items": {items}}}"#)).is_err(), "{items}");
+        }
         assert!(Written::parse("{").is_err());
     }
 }
