@@ -55,7 +55,14 @@ fn open(path: &str) -> Result<Arc<Table>> {
     let meta = std::fs::metadata(path).map_err(|e| partita::Error::io(path, e))?;
     let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or(0, |time| time.as_nanos() as i128);
-    let files = vec![FileRef { path: path.into(), size: meta.len(), modified, pipe: None, coding: Default::default() }];
+    let files = vec![FileRef {
+        path: path.into(),
+        size: meta.len(),
+        modified,
+        pipe: None,
+        remote: None,
+        coding: Default::default(),
+    }];
     let def = TableDef::default();
     let (schema, stats) = PARQUET.inspect(&def, &files)?;
     Ok(Arc::new(Table::of_files(def, &PARQUET, files, schema, stats)))

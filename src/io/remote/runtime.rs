@@ -201,8 +201,9 @@ mod tests {
         }
         let runtime = Runtime::start().unwrap();
         let (told, dropped) = channel();
+        let told = Told(told);
         let request = async move {
-            let _told = Told(told);
+            let _told = told;
             pending().await
         };
         let ticket = runtime.begin::<i32>(request, &Stops::default());
