@@ -228,7 +228,7 @@ where
 
 macro_rules! tuples {
     ($($name:ident)*) => {
-        #[allow(non_snake_case, unused_variables)]
+        #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
         impl<$($name: Arg),*> Args for ($($name,)*) {
             type Loaded = ($(Loaded<$name::Value>,)*);
             type Shapes = ($($name::Shape,)*);

@@ -197,10 +197,7 @@ impl<F, Kind> DelayedFn<F, Kind> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn call<A, Ways, Meaning>(
-        &self,
-        arguments: A,
-    ) -> Delayed<<<F as Invoke<A::Loaded, Ways>>::Output as Outcome<Kind, Meaning>>::Value>
+    pub fn call<A, Ways, Meaning>(&self, arguments: A) -> Delayed<<F::Output as Outcome<Kind, Meaning>>::Value>
     where
         A: Args,
         F: Invoke<A::Loaded, Ways>,
