@@ -12,12 +12,13 @@
 //! ~x                            xor(x, -1)
 //! date_part(['year'], d)        {'year': date_part('year', d)}
 //! regexp_extract(s, p, ['a'])   {'a': regexp_extract(s, p, 1)}
+//! 18446744073709551616          '18446744073709551616'::DECIMAL(38, 0)
 //! ```
 
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, CaseWhen, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    AccessExpr, CaseWhen, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, Statement, Subscript, UnaryOperator, Value, VisitorMut,
 };
 use std::ops::ControlFlow;
@@ -43,6 +44,10 @@ impl VisitorMut for Forms {
 fn rewritten(expr: &mut Expr) -> Option<Expr> {
     match expr {
         Expr::Function(function) => call(function),
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => huge(digits),
+            _ => None,
+        },
         Expr::AtTimeZone { timestamp, time_zone } => {
             Some(function("at_time_zone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]))
         }
@@ -112,6 +117,19 @@ fn made_by(unit: &DateTimeField) -> Option<&'static str> {
         D::Millisecond | D::Milliseconds => "to_milliseconds",
         D::Microsecond | D::Microseconds => "to_microseconds",
         _ => return None,
+    })
+}
+
+/// An integer of more than 64 bits, which would be a float, rounded.
+fn huge(digits: &str) -> Option<Expr> {
+    let value = digits.parse::<u128>().ok().filter(|value| *value > u128::from(u64::MAX))?;
+    let digits = value.to_string();
+    (digits.len() <= 38).then(|| Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::value(Value::SingleQuotedString(digits))),
+        data_type: DataType::Decimal(ExactNumberInfo::PrecisionAndScale(38, 0)),
+        array: false,
+        format: None,
     })
 }
 
