@@ -11,7 +11,8 @@
 //! are not copied) and writes the batches into the one output, compressed if that was asked for. Text is written with
 //! offsets (`Utf8`), which every reader knows, and which leaves behind the pages that views point into.
 //!
-//! Limits: a batch of the file is read whole, all columns; `floor` says what the largest takes.
+//! Limits: a batch of the file is read whole, all columns; `floor` says what the largest takes. What a compressed buffer
+//! claims to be is not checked before the crate allocates it: a damaged file can end the process.
 
 use super::parquet::fault::{guard, read_arrow};
 use super::parquet::options::unknown;
