@@ -2,7 +2,8 @@
 //!
 //! Life of a scan:
 //! 1. The record batches of a file are found without reading them: from the footer's blocks, or by walking the headers of
-//!    a stream's messages. Each is checked against the file's length, since the crate allocates what a header claims.
+//!    a stream's messages. Each is checked against the file's length, and before batches are decoded, so is what each
+//!    compressed buffer claims to become, since the crate allocates what is claimed: it is a part of the floor.
 //! 2. Batches of a container are put together into splits; a stream is one split, because its dictionaries change on the
 //!    way.
 //! 3. A reader decodes one batch of the file at a time and yields slices of it, text turned into views of its bytes.
@@ -11,8 +12,7 @@
 //! are not copied) and writes the batches into the one output, compressed if that was asked for. Text is written with
 //! offsets (`Utf8`), which every reader knows, and which leaves behind the pages that views point into.
 //!
-//! Limits: a batch of the file is read whole, all columns; `floor` says what the largest takes. What a compressed buffer
-//! claims to be is not checked before the crate allocates it: a damaged file can end the process.
+//! Limits: a batch of the file is read whole, all columns; `floor` says what the largest takes.
 
 use super::parquet::fault::{guard, read_arrow};
 use super::parquet::options::unknown;
@@ -26,9 +26,10 @@ use super::{
 use crate::error::{Error, Result};
 use ::arrow::compute::cast;
 use ::arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use ::arrow::ipc::convert::fb_to_schema;
 use ::arrow::ipc::reader::{FileReader, StreamReader};
 use ::arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use ::arrow::ipc::{CompressionType, root_as_footer, root_as_message};
+use ::arrow::ipc::{CompressionType, Message, root_as_footer, root_as_message};
 use ::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
@@ -105,26 +106,42 @@ impl Format for Arrow {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Block {
     rows: u64,
+    /// Bytes of its body.
     body: u64,
+    /// The same, once its buffers are unpacked.
+    unpacked: u64,
+}
+
+/// How much is learned of a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Depth {
+    /// Its headers.
+    Headers,
+    /// Also what its compressed buffers claim to become.
+    Buffers,
 }
 
 /// What a file is made of.
 struct Layout {
     /// A container, whose batches can be read in any order.
     is_container: bool,
+    schema: Schema,
+    /// Its record batches.
     blocks: Vec<Block>,
+    /// Bytes of the largest body, unpacked; dictionaries, too.
+    largest: u64,
 }
 
-fn layout(source: &Source) -> Result<Layout> {
+fn layout(source: &Source, depth: Depth) -> Result<Layout> {
     let mut begin = [0; 6];
     read_exact(source, 0, &mut begin)?;
     if &begin == MAGIC {
-        return Ok(Layout { is_container: true, blocks: container_blocks(source)? });
+        return container(source, depth);
     }
     if begin.get(..4) != Some(&CONTINUATION) {
         return Err(Error::data("this is not an Arrow file (it begins neither with ARROW1 nor with a message)"));
     }
-    Ok(Layout { is_container: false, blocks: stream_blocks(source)? })
+    stream(source, depth)
 }
 
 fn read_exact(source: &Source, at: u64, buffer: &mut [u8]) -> Result<()> {
@@ -146,7 +163,15 @@ fn bytes_at(source: &Source, at: u64, length: u64) -> Result<Vec<u8>> {
     Ok(buffer)
 }
 
-fn container_blocks(source: &Source) -> Result<Vec<Block>> {
+fn corrupt(what: impl std::fmt::Display) -> Error {
+    Error::data(format!("the file is corrupt: {what}"))
+}
+
+fn unsigned(n: i64) -> Result<u64> {
+    u64::try_from(n).map_err(|_| truncated())
+}
+
+fn container(source: &Source, depth: Depth) -> Result<Layout> {
     let tail = source.len().checked_sub(10).ok_or_else(truncated)?;
     let mut end = [0; 10];
     read_exact(source, tail, &mut end)?;
@@ -154,18 +179,24 @@ fn container_blocks(source: &Source) -> Result<Vec<Block>> {
     let length = u32::from_le_bytes([a, b, c, d]);
     let begin = tail.checked_sub(u64::from(length)).filter(|_| &magic == MAGIC).ok_or_else(truncated)?;
     let bytes = bytes_at(source, begin, u64::from(length))?;
-    let footer = root_as_footer(&bytes).map_err(|e| Error::data(format!("the file is corrupt: {e}")))?;
-    let dictionaries = footer.dictionaries().into_iter().flatten();
-    for block in dictionaries {
-        block_at(source, block.offset(), block.metaDataLength(), block.bodyLength())?;
-    }
-    let batches = footer.recordBatches().into_iter().flatten();
-    batches.map(|block| block_at(source, block.offset(), block.metaDataLength(), block.bodyLength())).collect()
+    let footer = root_as_footer(&bytes).map_err(corrupt)?;
+    let schema = fb_to_schema(footer.schema().ok_or_else(|| corrupt("it has no schema"))?);
+    let dictionaries = blocks_at(source, footer.dictionaries().into_iter().flatten(), depth)?;
+    let blocks = blocks_at(source, footer.recordBatches().into_iter().flatten(), depth)?;
+    let largest = dictionaries.iter().chain(&blocks).map(|block| block.unpacked).max().unwrap_or(0);
+    Ok(Layout { is_container: true, schema, blocks, largest })
+}
+
+fn blocks_at<'a>(
+    source: &Source,
+    list: impl Iterator<Item = &'a ::arrow::ipc::Block>,
+    depth: Depth,
+) -> Result<Vec<Block>> {
+    list.map(|b| block_at(source, b.offset(), b.metaDataLength(), b.bodyLength(), depth)).collect()
 }
 
 /// Checks that a block lies in the file, and counts its rows from its header.
-fn block_at(source: &Source, offset: i64, header: i32, body: i64) -> Result<Block> {
-    let unsigned = |n: i64| u64::try_from(n).map_err(|_| truncated());
+fn block_at(source: &Source, offset: i64, header: i32, body: i64, depth: Depth) -> Result<Block> {
     let (offset, header, body) = (unsigned(offset)?, unsigned(i64::from(header))?, unsigned(body)?);
     let end = offset.checked_add(header).and_then(|at| at.checked_add(body));
     if end.is_none_or(|end| end > source.len()) {
@@ -173,21 +204,50 @@ fn block_at(source: &Source, offset: i64, header: i32, body: i64) -> Result<Bloc
     }
     let bytes = bytes_at(source, offset, header)?;
     let begin = if bytes.get(..4) == Some(&CONTINUATION) { 8 } else { 4 };
-    let rows = message_rows(bytes.get(begin..).ok_or_else(truncated)?)?;
-    Ok(Block { rows: rows.unwrap_or(0), body })
+    let message = root_as_message(bytes.get(begin..).ok_or_else(truncated)?).map_err(corrupt)?;
+    let unpacked = unpacked(source, &message, offset + header, body, depth)?;
+    Ok(Block { rows: rows(&message)?.unwrap_or(0), body, unpacked })
 }
 
 /// Rows of a record batch's message; `None` for other messages.
-fn message_rows(header: &[u8]) -> Result<Option<u64>> {
-    let message = root_as_message(header).map_err(|e| Error::data(format!("the file is corrupt: {e}")))?;
+fn rows(message: &Message<'_>) -> Result<Option<u64>> {
     let rows = message.header_as_record_batch().map(|batch| batch.length());
-    rows.map(|rows| u64::try_from(rows).map_err(|_| Error::data("the file is corrupt: a batch of less than no rows")))
-        .transpose()
+    rows.map(|rows| u64::try_from(rows).map_err(|_| corrupt("a batch of less than no rows"))).transpose()
 }
 
-/// The batches of a stream, found by walking over its messages' headers.
-fn stream_blocks(source: &Source) -> Result<Vec<Block>> {
-    let mut blocks = Vec::new();
+/// How many times as long as it is a buffer may become: more than the codecs can do for what is no row of zeros.
+const MOST: u64 = 1 << 20;
+
+/// Bytes of a message's body, which is at `at`, once each buffer has become what the length before it claims.
+fn unpacked(source: &Source, message: &Message<'_>, at: u64, body: u64, depth: Depth) -> Result<u64> {
+    let dictionary = || message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
+    let batch = message.header_as_record_batch().or_else(dictionary);
+    let packed = batch.filter(|batch| depth == Depth::Buffers && batch.compression().is_some());
+    let mut sum = 0u64;
+    for buffer in packed.and_then(|batch| batch.buffers()).into_iter().flatten() {
+        let (offset, length) = (unsigned(buffer.offset())?, unsigned(buffer.length())?);
+        if offset.checked_add(length).is_none_or(|end| end > body) {
+            return Err(corrupt("a buffer lies outside of its batch"));
+        }
+        if length < 8 {
+            continue;
+        }
+        let mut prefix = [0; 8];
+        read_exact(source, at + offset, &mut prefix)?;
+        let claimed = match i64::from_le_bytes(prefix) {
+            -1 => length,
+            claimed => u64::try_from(claimed).ok().filter(|claimed| *claimed / MOST <= length).ok_or_else(|| {
+                corrupt(format_args!("a buffer of {length} bytes claims to be {claimed} when it is unpacked"))
+            })?,
+        };
+        sum = sum.saturating_add(claimed);
+    }
+    Ok(sum.max(body))
+}
+
+/// A stream, walked from header to header.
+fn stream(source: &Source, depth: Depth) -> Result<Layout> {
+    let (mut blocks, mut largest, mut schema) = (Vec::new(), 0, None);
     let mut at = 0;
     while at < source.len() {
         let mut prefix = [0; 8];
@@ -198,24 +258,27 @@ fn stream_blocks(source: &Source) -> Result<Vec<Block>> {
             return Err(truncated());
         }
         if length == 0 {
-            return Ok(blocks); // the mark of the end
+            break; // the mark of the end
         }
         let header = bytes_at(source, at + 8, length)?;
-        let message = root_as_message(&header).map_err(|e| Error::data(format!("the file is corrupt: {e}")))?;
-        let body = u64::try_from(message.bodyLength()).map_err(|_| truncated())?;
-        at = (at + 8 + length).checked_add(body).filter(|end| *end <= source.len()).ok_or_else(truncated)?;
-        if let Some(rows) = message_rows(&header)? {
-            blocks.push(Block { rows, body });
+        let message = root_as_message(&header).map_err(corrupt)?;
+        let (begin, body) = (at + 8 + length, unsigned(message.bodyLength())?);
+        at = begin.checked_add(body).filter(|end| *end <= source.len()).ok_or_else(truncated)?;
+        let unpacked = unpacked(source, &message, begin, body, depth)?;
+        largest = unpacked.max(largest);
+        if let Some(rows) = rows(&message)? {
+            blocks.push(Block { rows, body, unpacked });
         }
+        schema = schema.or_else(|| message.header_as_schema().map(fb_to_schema));
     }
-    Ok(blocks)
+    let schema = schema.ok_or_else(|| corrupt("it has no schema"))?;
+    Ok(Layout { is_container: false, schema, blocks, largest })
 }
 
 fn summary(file: &FileRef) -> Result<(Schema, u64)> {
     let source = Source::open(file)?;
-    let layout = layout(&source)?;
-    let own = Decoder::open(&source, layout.is_container, 0..0)?.schema();
-    Ok((viewed_schema(&own), layout.blocks.iter().map(|block| block.rows).sum()))
+    let layout = layout(&source, Depth::Headers)?;
+    Ok((viewed_schema(&layout.schema), layout.blocks.iter().map(|block| block.rows).sum()))
 }
 
 fn viewed_schema(own: &Schema) -> Schema {
@@ -233,7 +296,7 @@ struct ArrowScan {
     spec: ScanSpec,
     splits: Vec<Split>,
     containers: Vec<bool>,
-    /// Body bytes of the largest batch, and of an average row.
+    /// Bytes of the largest batch, unpacked.
     largest: u64,
 }
 
@@ -257,8 +320,8 @@ impl ArrowScan {
                 containers.push(false);
                 continue;
             }
-            let layout = guard(&file.path, || layout(&Source::open(file)?))?;
-            largest = layout.blocks.iter().map(|block| block.body).fold(largest, u64::max);
+            let layout = guard(&file.path, || layout(&Source::open(file)?, Depth::Buffers))?;
+            largest = layout.largest.max(largest);
             containers.push(layout.is_container);
             let ranges = if layout.is_container {
                 together(&layout.blocks, split_bytes as u64)
@@ -587,8 +650,9 @@ mod tests {
     fn a_damaged_file_is_an_error_or_has_all_its_rows() {
         let dir = tempfile::tempdir().unwrap();
         let (path, broken) = (dir.path().join("a.arrow"), dir.path().join("b.arrow"));
-        for container in ["file", "stream"] {
-            write(&ARROW, &path, &[every_type(0..100), every_type(100..200)], &[("container", container)]);
+        for (container, compression) in [("file", "none"), ("stream", "none"), ("file", "zstd"), ("stream", "lz4")] {
+            let options = [("container", container), ("compression", compression)];
+            write(&ARROW, &path, &[every_type(0..100), every_type(100..200)], &options);
             let bytes = std::fs::read(&path).unwrap();
             let rows = |bytes: &[u8]| {
                 std::fs::write(&broken, bytes).unwrap();
@@ -596,12 +660,12 @@ mod tests {
                 Ok::<_, Error>(read(&table, all(&table), 1 << 20)?.0.num_rows())
             };
             for cut in (0..bytes.len() - 8).step_by(211) {
-                assert!(rows(&bytes[..cut]).is_err(), "{container} cut at {cut}");
+                assert!(rows(&bytes[..cut]).is_err(), "{container} {compression} cut at {cut}");
             }
             for at in (0..bytes.len()).step_by(173) {
                 let mut bent = bytes.clone();
                 bent[at] ^= 1 << (at % 8);
-                assert!(rows(&bent).map_or(true, |rows| rows == 200), "{container} byte {at}");
+                assert!(rows(&bent).map_or(true, |rows| rows == 200), "{container} {compression} byte {at}");
             }
         }
     }
