@@ -308,15 +308,17 @@ fn cancel_drops_waiting_tasks_and_stops_running_ones() {
     });
 }
 
-/// Grows to `goal` bytes in pieces; spills down to its floor when asked.
+/// A task that takes in `goal` bytes, ten at a time, and writes out what it has when it is asked to: its floor is enough to
+/// go on with.
 fn grower(memory: &Memory, floor: usize, goal: usize) -> Result<Box<dyn Task>> {
     let state: Arc<Reservation> = memory.budget.require("state", floor, true)?;
-    let mut absorbed = 0;
+    let (mut absorbed, mut used) = (0, 0);
     task(move |_| {
         if state.wanted() > 0 {
             state.take_wanted();
             let above = state.held().saturating_sub(floor);
             state.shrink(above);
+            used = 0;
             if above > 0 {
                 return Ok(Step::Gave(above));
             }
@@ -325,10 +327,11 @@ fn grower(memory: &Memory, floor: usize, goal: usize) -> Result<Box<dyn Task>> {
             state.shrink(state.held());
             return Ok(Step::Done);
         }
-        if !state.try_grow(10) {
+        if used + 10 > state.held() && !state.try_grow(10) {
             return Ok(Step::Starved(Starved { reservation: state.id(), bytes: 10 }));
         }
         absorbed += 10;
+        used += 10;
         Ok(Step::More)
     })
 }
