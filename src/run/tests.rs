@@ -318,9 +318,10 @@ fn grower(memory: &Memory, floor: usize, goal: usize) -> Result<Box<dyn Task>> {
             state.take_wanted();
             let above = state.held().saturating_sub(floor);
             state.shrink(above);
-            used = 0;
-            if above > 0 {
-                return Ok(Step::Gave(above));
+            // What it wrote out of its floor it has for itself.
+            let gave = std::mem::take(&mut used).max(above);
+            if gave > 0 {
+                return Ok(Step::Gave(gave));
             }
         }
         if absorbed >= goal {
