@@ -210,9 +210,17 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets.
     pub fn lines(&self) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
-        for batch in self.batches()? {
-            let batch = batch?;
+        let (mut lines, mut batches) = (Vec::new(), self.batches()?);
+        while let Some(batch) = batches.next() {
+            let batch = match batch {
+                Ok(batch) => batch,
+                // Nobody has seen a row yet.
+                Err(error) if batches.start_over(&error)? => {
+                    lines.clear();
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let options = FormatOptions::default();
             let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options));
             let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
