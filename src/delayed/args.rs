@@ -146,7 +146,7 @@ where
     type Value = Vec<A::Value>;
     type Shape = Vec<A::Shape>;
     fn lay(self, inputs: &mut Inputs) -> Self::Shape {
-        self.into_iter().map(|argument| argument.lay(inputs)).collect()
+        <Vec<A> as Arg>::lay(Vec::from(self), inputs)
     }
     fn read(shapes: &Self::Shape, results: &mut Results) -> Result<Loaded<Self::Value>> {
         <Vec<A> as Arg>::read(shapes, results)

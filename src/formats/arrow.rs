@@ -215,7 +215,8 @@ fn rows(message: &Message<'_>) -> Result<Option<u64>> {
     rows.map(|rows| u64::try_from(rows).map_err(|_| corrupt("a batch of less than no rows"))).transpose()
 }
 
-/// How many times as long as it is a buffer may become: more than the codecs can do for what is no row of zeros.
+/// How many times as long as it is a buffer may become: more than either codec does, zeros included (LZ4 about 255 times,
+/// Zstandard some 32,000).
 const MOST: u64 = 1 << 20;
 
 /// Bytes of a message's body, which is at `at`, once each buffer has become what the length before it claims.
