@@ -67,6 +67,22 @@ impl Batches {
         Ok(true)
     }
 
+    /// What `of` makes of each batch. Nobody has seen a row before the end: so the query may start over at any moment.
+    ///
+    /// # Errors
+    /// What running meets, and `of`.
+    pub(super) fn gather<T>(mut self, of: impl Fn(RecordBatch) -> Result<T>) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        while let Some(batch) = self.next() {
+            match batch {
+                Ok(batch) => all.push(of(batch)?),
+                Err(error) if self.start_over(&error)? => all.clear(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
     /// The next batch; starts the query over, where that helps.
     fn pull(&mut self) -> Result<Option<RecordBatch>> {
         loop {

@@ -285,7 +285,7 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets.
     pub fn collect(&self) -> Result<Vec<RecordBatch>> {
-        self.batches()?.collect()
+        self.batches()?.gather(Ok)
     }
 
     /// Runs the query and counts its rows.

@@ -6,6 +6,7 @@ use crate::frame::Frame;
 use crate::front::extra::{Extra, Kind};
 use crate::ops::window::place_fields;
 use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_common::{Column, Result as PlanResult};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, cast, lit};
@@ -210,26 +211,17 @@ impl Frame {
     /// # Errors
     /// Whatever the query meets.
     pub fn lines(&self) -> Result<Vec<String>> {
-        let (mut lines, mut batches) = (Vec::new(), self.batches()?);
-        while let Some(batch) = batches.next() {
-            let batch = match batch {
-                Ok(batch) => batch,
-                // Nobody has seen a row yet.
-                Err(error) if batches.start_over(&error)? => {
-                    lines.clear();
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
+        let lines = |batch: RecordBatch| {
             let options = FormatOptions::default();
             let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options));
             let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-            for row in 0..batch.num_rows() {
+            let line = |row| {
                 let cells = columns.iter().map(|c| c.value(row).try_to_string());
-                lines.push(cells.collect::<std::result::Result<Vec<_>, _>>()?.join("|"));
-            }
-        }
-        Ok(lines)
+                Ok(cells.collect::<std::result::Result<Vec<_>, _>>()?.join("|"))
+            };
+            (0..batch.num_rows()).map(line).collect::<Result<Vec<_>>>()
+        };
+        Ok(self.batches()?.gather(lines)?.concat())
     }
 }
 
