@@ -30,6 +30,7 @@ mod resident;
 mod table;
 mod tables;
 mod transform;
+mod walk;
 
 pub use layout::{DeferredLayout, TablesLayout};
 pub use plan::{Alone, From, Input, Join, Kind, Residual};

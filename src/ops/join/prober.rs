@@ -1,18 +1,19 @@
 //! One batch of the probe side against tables: pairs, batch by batch, and then the rows that come out alone.
 //!
 //! Life of a batch:
-//! 1. `start`: for each row the head of its chain, or 0, in one loop over the directory.
-//! 2. `pull`: chains are walked from where they were left, until there is a batch of pairs; the residual condition thins
-//!    them out; what met is noted on both sides.
+//! 1. `start`: for each row the head of its chain, or 0.
+//! 2. `pull`: chains are walked from where they were left (`walk`), until there is a batch of pairs; the residual
+//!    condition thins them out; what met is noted on both sides.
 //! 3. When all chains were walked, rows come out alone by what was noted.
 
 use super::Shared;
-use super::plan::{Alone, Compare, From, Plan, word};
-use super::table::{Table, fingerprint, row_at};
+use super::plan::{Alone, Compare, From, Plan};
+use super::table::{Table, row_at};
 use super::tables::Tables;
+use super::walk::{self, Pairs, Search, Walk};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::ops::rows::{EncodedRows, RowDecoder, RowEncoder, raw_values, row_bytes};
+use crate::ops::rows::{EncodedRows, RowDecoder, RowEncoder, raw_values};
 use crate::ops::{Cx, Pull};
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
 use arrow::compute::take;
@@ -20,11 +21,6 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Rows of chains looked at before the query's end is asked about.
-const PATIENCE: usize = 1 << 18;
-/// Rows of the batch whose chains' heads are fetched from memory at one time.
-const AHEAD: usize = 64;
 
 /// A worker's way of probing. Keeps buffers between batches.
 pub(super) struct Prober {
@@ -39,9 +35,7 @@ pub(super) struct Prober {
     tables: Arc<Tables>,
     hashes: Vec<u64>,
     heads: Vec<u64>,
-    /// Where the walk stands: a row, and where in its chain (0: at its head).
-    at: usize,
-    link: u64,
+    walk: Walk,
     walking: bool,
     /// Whether rows come out alone after this batch's walk.
     last: bool,
@@ -49,13 +43,6 @@ pub(super) struct Prober {
     matched: Vec<bool>,
     pairs: Pairs,
     empty_build: bool,
-}
-
-/// Rows that meet: of the batch, and of a table.
-#[derive(Default)]
-struct Pairs {
-    rows: Vec<u32>,
-    links: Vec<u64>,
 }
 
 /// A batch to probe.
@@ -84,8 +71,7 @@ impl Prober {
             tables: Arc::new(Tables::empty()),
             hashes: Vec::new(),
             heads: Vec::new(),
-            at: 0,
-            link: 0,
+            walk: Walk::default(),
             walking: false,
             last: true,
             matched: Vec::new(),
@@ -125,7 +111,7 @@ impl Prober {
         let keys = keys.ok_or_else(|| Error::internal("a join's key is not in its input"))?;
         self.hashes = hashes;
         self.tables = tables.clone();
-        self.look_up();
+        walk::heads(tables, &self.hashes, &mut self.heads);
         self.matched.clear();
         match matched {
             Some(matched) => self.matched = matched,
@@ -135,21 +121,10 @@ impl Prober {
             self.leave_nulls(&keys);
         }
         self.prepare(&keys, batch.rows())?;
-        (self.at, self.link, self.walking, self.last) = (0, 0, true, last);
+        self.walk.begin(&self.heads);
+        (self.walking, self.last) = (true, last);
         self.batch = Some(batch);
         Ok(())
-    }
-
-    fn look_up(&mut self) {
-        self.heads.clear();
-        let tables = &self.tables;
-        match (tables.len(), tables.get(0)) {
-            (1, Some(table)) => self.heads.extend(self.hashes.iter().map(|h| table.first(*h))),
-            _ => {
-                let first = |h: &u64| tables.get(tables.partition(*h)).map_or(0, |t| t.first(*h));
-                self.heads.extend(self.hashes.iter().map(first));
-            }
-        }
     }
 
     /// Rows with a null key meet nobody.
@@ -212,30 +187,24 @@ impl Prober {
     fn walk(&mut self, cx: &Cx) {
         let shared = self.shared.clone();
         let plan = &shared.plan;
-        self.pairs.rows.clear();
-        self.pairs.links.clear();
+        self.pairs.clear();
         let alone = !plan.join.kind.pairs && !plan.flags();
-        let mut walk = Walk {
+        let search = Search {
             tables: &self.tables,
             hashes: &self.hashes,
-            heads: &self.heads,
             matched: &self.matched,
             prefix: plan.build.prefix(),
             most: cx.tuning.batch_rows.max(1),
             most_bytes: plan.build.layout.constant_length().is_none().then_some(cx.tuning.batch_bytes),
             skip_matched: alone,
             first_only: alone && plan.join.residual.is_none(),
-            at: self.at,
-            link: self.link,
-            pairs: &mut self.pairs,
         };
-        let (words, keys, hashes) = (&self.words, &self.keys, &self.hashes);
+        let (words, keys, pairs) = (&self.words, &self.keys, &mut self.pairs);
         self.walking = match self.compare {
-            Compare::Eight(place) => walk.run(|i, row, _| word(row, place) == words[i]),
-            Compare::Four(place) => walk.run(|i, row, _| word4(row, place) == words[i]),
-            Compare::Cells => walk.run(|i, row, seen| seen == fingerprint(hashes[i]) && plan.same(keys.row(i), row)),
+            Compare::Eight(place) => self.walk.run::<8>(&search, pairs, place, |i, _, key| key == words[i]),
+            Compare::Four(place) => self.walk.run::<4>(&search, pairs, place, |i, _, key| key == words[i]),
+            Compare::Cells => self.walk.run::<0>(&search, pairs, 0, |i, row, _| plan.same(keys.row(i), row)),
         };
-        (self.at, self.link) = (walk.at, walk.link);
     }
 
     /// Keeps the pairs for which the residual condition is true.
@@ -378,88 +347,6 @@ impl Prober {
             rows: rows.len(),
         };
         Ok(Some((parts.assemble(&plan.join.columns, &plan.join.output)?, list.offset())))
-    }
-}
-
-#[inline(always)]
-fn word4(row: &[u8], at: usize) -> u64 {
-    row.get(at..).and_then(|r| r.first_chunk()).map_or(0, |b| u64::from(u32::from_le_bytes(*b)))
-}
-
-/// A walk along chains.
-struct Walk<'a> {
-    tables: &'a Tables,
-    hashes: &'a [u64],
-    heads: &'a [u64],
-    matched: &'a [bool],
-    prefix: usize,
-    most: usize,
-    /// Bytes of build rows after which a batch is full; `None` where rows are short and equally long.
-    most_bytes: Option<usize>,
-    skip_matched: bool,
-    first_only: bool,
-    at: usize,
-    link: u64,
-    pairs: &'a mut Pairs,
-}
-
-impl Walk<'_> {
-    /// Reads the heads of the next chains, which are all over the memory: the processor waits for many of them at one
-    /// time, as it cannot where each is read only to be compared and left. Returns the row after the last.
-    #[inline(always)]
-    fn fetch(&self) -> usize {
-        let end = (self.at + AHEAD).min(self.heads.len());
-        let heads = self.heads[self.at..end].iter().zip(&self.hashes[self.at..end]);
-        let read = |(head, hash): (&u64, &u64)| match (*head, self.tables.get(self.tables.partition(*hash))) {
-            (0, _) | (_, None) => 0,
-            (head, Some(table)) => Table::next(row_at(table.bytes(), head), self.prefix).1,
-        };
-        std::hint::black_box(heads.map(read).fold(0, |all, link| all ^ link));
-        end
-    }
-
-    /// Walks until a batch of pairs is full or patience ends; `false` when all chains were walked. `equal` compares the
-    /// key of a row of the batch with a row of a table and its fingerprint.
-    #[inline(always)]
-    fn run(&mut self, equal: impl Fn(usize, &[u8], u64) -> bool) -> bool {
-        let (mut patience, mut bytes) = (PATIENCE, 0);
-        let mut fetched = self.at;
-        while self.at < self.heads.len() {
-            if self.at >= fetched {
-                fetched = self.fetch();
-            }
-            let head = if self.link != 0 { self.link } else { self.heads[self.at] };
-            self.link = 0;
-            if head != 0 && !(self.skip_matched && self.matched[self.at]) {
-                let table = self.tables.get(self.tables.partition(self.hashes[self.at]));
-                let rows = table.map_or(&[][..], Table::bytes);
-                let mut link = head;
-                while link != 0 {
-                    let row = row_at(rows, link);
-                    let (seen, next) = Table::next(row, self.prefix);
-                    patience = patience.saturating_sub(1);
-                    let mut full = patience == 0;
-                    let meets = equal(self.at, row, seen);
-                    if meets {
-                        self.pairs.rows.push(self.at as u32);
-                        self.pairs.links.push(link);
-                        if let Some(most) = self.most_bytes {
-                            bytes += row_bytes(row);
-                            full |= bytes >= most;
-                        }
-                        full |= self.pairs.rows.len() >= self.most;
-                    }
-                    link = if meets && self.first_only { 0 } else { next };
-                    if full {
-                        self.link = link;
-                        self.at += usize::from(link == 0);
-                        return true;
-                    }
-                }
-            }
-            self.at += 1;
-        }
-        false
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! directory, a word a slot:  | 16 bits, one for each hash in the chain | 48 bits: first row, or 0 |
-//! rows, one after the other: | length, nulls | fingerprint of the hash and next row (same halves) | keys, columns |
+//! rows, one after the other: | length, nulls | what the slot held before this row came | keys, columns |
 //! ```
 //!
 //! Rows of one slot are chained through themselves, so building compares no keys, and duplicates are just longer chains.
-//! A probe whose bit is not in the slot touches no row. A row is named by its offset in words of 8 bytes, plus one.
+//! A row is named by its offset in words of 8 bytes, plus one. The bits of a link are of the hashes of the rows that come
+//! after it: a probe whose bit is not there touches none of them, which are all over the memory, each a wait of its own.
 
 use super::plan::{Plan, word};
 use crate::error::Result;
@@ -113,48 +114,59 @@ fn link(rows: &mut [u8], slots: &mut [u8], mask: usize, plan: &Plan, cancel: &Ca
         let mut next = 0;
         if !(nulls && plan.build.has_null_key(row)) {
             let slot = &mut slots[hash as usize & mask];
-            let old = u64::from_le_bytes(*slot);
-            next = old & LINK;
-            *slot = (old & !LINK | bit(hash) | (at as u64 / 8 + 1)).to_le_bytes();
+            next = u64::from_le_bytes(*slot);
+            *slot = (next & !LINK | bit(hash) | (at as u64 / 8 + 1)).to_le_bytes();
         }
-        row[prefix..prefix + 8].copy_from_slice(&(fingerprint(hash) | next).to_le_bytes());
+        row[prefix..prefix + 8].copy_from_slice(&next.to_le_bytes());
         at += length;
     }
     Ok(())
 }
 
+/// One of sixteen bits, by what neither slots of small tables nor partitions use.
 #[inline(always)]
 fn bit(hash: u64) -> u64 {
     1 << (48 + (hash >> 28 & 15))
 }
 
-/// Sixteen bits that neither slots of small tables nor partitions use.
+/// The row that a word of the directory or of a row names, if it or one after it may have the hash; or 0.
 #[inline(always)]
-pub(super) fn fingerprint(hash: u64) -> u64 {
-    (hash >> 20) << 48
+pub(super) fn follow(word: u64, hash: u64) -> u64 {
+    if word & bit(hash) == 0 { 0 } else { word & LINK }
+}
+
+/// The slots of a table.
+#[derive(Clone, Copy)]
+pub(super) struct Directory<'a> {
+    slots: &'a [[u8; 8]],
+    mask: usize,
+}
+
+impl<'a> Directory<'a> {
+    /// That of a table without rows.
+    pub const EMPTY: Directory<'static> = Directory { slots: &[[0; 8]], mask: 0 };
+
+    /// The word that leads to the rows of a hash.
+    #[inline(always)]
+    pub fn slot(&self, hash: u64) -> &'a [u8; 8] {
+        &self.slots[hash as usize & self.mask]
+    }
 }
 
 impl Table {
-    /// The first row that may have the hash, or 0.
+    /// The directory, for a loop; of one slot at least.
     #[inline(always)]
-    pub fn first(&self, hash: u64) -> u64 {
-        let Some(slots) = &self.slots else { return 0 };
-        let slot = slots.as_chunks::<8>().0[hash as usize & self.mask];
-        let found = u64::from_le_bytes(slot);
-        if found & bit(hash) == 0 { 0 } else { found & LINK }
+    pub fn directory(&self) -> Directory<'_> {
+        match self.slots.as_deref().map(|slots| slots.as_chunks().0) {
+            Some(slots) if !slots.is_empty() => Directory { slots, mask: self.mask },
+            _ => Directory::EMPTY,
+        }
     }
 
     /// The rows, for a loop.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
         self.rows.as_deref().map_or(&[], |rows| &rows[..self.used])
-    }
-
-    /// The fingerprint of a row and the row after it in the chain, or 0.
-    #[inline(always)]
-    pub fn next(row: &[u8], prefix: usize) -> (u64, u64) {
-        let word = word(row, prefix);
-        (word & !LINK, word & LINK)
     }
 
     /// Notes that a row met another.

@@ -1,7 +1,7 @@
 //! Tables of all partitions that are in memory, and the stage that makes them.
 
 use super::Shared;
-use super::table::{Room, Table};
+use super::table::{Directory, Room, Table};
 use crate::error::Result;
 use crate::ops::hash::radix;
 use crate::ops::{Cx, Step, Task};
@@ -50,6 +50,16 @@ impl Tables {
     #[inline(always)]
     pub fn get(&self, partition: usize) -> Option<&Table> {
         self.parts.get(partition)?.get()
+    }
+
+    /// The directories of all partitions, for a loop.
+    pub fn directories(&self) -> Vec<Directory<'_>> {
+        self.parts.iter().map(|part| part.get().map_or(Directory::EMPTY, Table::directory)).collect()
+    }
+
+    /// The rows of all partitions, for a loop.
+    pub fn bytes(&self) -> Vec<&[u8]> {
+        self.parts.iter().map(|part| part.get().map_or(&[][..], Table::bytes)).collect()
     }
 
     /// Rows of a partition's table, counted only as some or none.
