@@ -5,12 +5,22 @@ use super::table::View;
 /// Rows whose groups are fetched from memory at one time.
 pub(super) const AHEAD: usize = 64;
 
-/// Reads what the groups of `hashes` begin with, which are all over the memory: the processor waits for many of them at
-/// one time, as it cannot where each is compared before the next is looked for.
+/// Reads the slots of `hashes` (at most [`AHEAD`]) and what the rows that they lead to have first and at `key`, all of
+/// which is all over the memory. Places are computed before they are read, in loops apart: a loop that only reads makes
+/// the processor wait for many of them at one time, as one that also computes, or compares, does not.
 #[inline(always)]
-pub(super) fn fetch(table: &View<'_>, cells: &Cells<'_>, hashes: impl Iterator<Item = u64>) {
-    let read = |hash| table.first(hash).map_or(0, |at| cells.row(at).first().copied().unwrap_or(0));
-    std::hint::black_box(hashes.map(read).fold(0, |all, byte| all ^ byte));
+pub(super) fn fetch(table: &View<'_>, cells: &Cells<'_>, key: usize, hashes: &[u64]) {
+    let count = hashes.len().min(AHEAD);
+    let (mut slots, mut rows, mut keys) = ([&[0; 8]; AHEAD], [&0; AHEAD], [&0; AHEAD]);
+    slots.iter_mut().zip(hashes).for_each(|(slot, hash)| *slot = table.slot(*hash));
+    let mut words = [0; AHEAD];
+    words.iter_mut().zip(&slots[..count]).for_each(|(word, slot)| *word = u64::from_le_bytes(**slot));
+    for (i, word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+        let row = cells.row(word & LOCATION);
+        (rows[i], keys[i]) = (row.first().unwrap_or(&0), row.get(key).unwrap_or(&0));
+    }
+    let read = rows[..count].iter().zip(&keys[..count]).fold(0, |all, (row, key)| all ^ **row ^ **key);
+    std::hint::black_box(read);
 }
 
 /// Where a row is: the page's number and the offset in it, in 48 bits.

@@ -208,11 +208,14 @@ impl Merge {
         let mut rows = Rows::new(&reading.page[..reading.used], reading.at);
         let (mut stop, mut scattered) = (Stop::Paused, 0);
         let texts = !plan.texts.is_empty();
-        let (far, head) = (table.is_far(), plan.row.head_bytes());
+        let (far, head, key) = (table.is_far(), plan.row.head_bytes(), plan.row.cells_at());
+        let mut ahead = Vec::with_capacity(AHEAD);
         for i in 0..cx.tuning.batch_rows.max(1) {
             if far && i.is_multiple_of(AHEAD) {
+                ahead.clear();
                 let next = Rows::new(&reading.page[..reading.used], reading.at).take(AHEAD);
-                fetch(&table, &cells, next.map(|(_, row)| u64::from_le_bytes(*bytes(row, head))));
+                ahead.extend(next.map(|(_, row)| u64::from_le_bytes(*bytes(row, head))));
+                fetch(&table, &cells, key, &ahead);
             }
             let Some((at, row)) = rows.next() else { break };
             let hash = u64::from_le_bytes(*bytes(row, head));

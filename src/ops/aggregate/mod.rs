@@ -25,6 +25,7 @@ mod input;
 mod keys;
 mod layout;
 mod merge;
+mod one;
 pub mod ordered;
 mod output;
 mod partial;

@@ -204,10 +204,10 @@ impl Partial {
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut table = self.table.view();
         let texts = !plan.texts.is_empty();
-        let far = table.is_far();
+        let (far, key) = (table.is_far(), plan.row.cells_at());
         for i in self.at..self.rows {
             if far && (i - self.at).is_multiple_of(AHEAD) {
-                fetch(&table, &cells, self.keys.hashes()[i..self.rows.min(i + AHEAD)].iter().copied());
+                fetch(&table, &cells, key, &self.keys.hashes()[i..self.rows.min(i + AHEAD)]);
             }
             let hash = self.keys.hash(i);
             let mut probe = table.probe(hash);

@@ -9,6 +9,7 @@
 use super::cells::{Cells, Location, bytes, bytes_mut, floats};
 use super::float::{add, merge_comoments, merge_moments, merge_moments4};
 use super::input::{Input, Order, Values};
+use super::one;
 use crate::error::{Error, Result};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::i256;
@@ -122,6 +123,11 @@ impl Part {
         let (at, flag) = (self.at, self.flag);
         let valid = input.valid.as_ref();
         if valid.is_some_and(|v| v.count_set_bits() == 0) {
+            return Ok(());
+        }
+        if let Some(row) = one::group(rows)
+            && self.update_one(input, range.clone(), row, cells)
+        {
             return Ok(());
         }
         match (self.kind, &input.values) {
@@ -361,7 +367,7 @@ fn add_huge(state: &mut [u8; 32], value: i256) -> bool {
 }
 
 #[inline(always)]
-fn add_float(state: &mut [u8; 16], high: f64, low: f64) {
+pub(super) fn add_float(state: &mut [u8; 16], high: f64, low: f64) {
     let [h, l] = floats(state.as_chunks().0);
     let (h, l) = add(h, l, high);
     let (h, l) = if low == 0.0 { (h, l) } else { add(h, l, low) };

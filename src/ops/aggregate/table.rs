@@ -99,11 +99,10 @@ impl View<'_> {
         }
     }
 
-    /// The location in the first slot of a hash, whatever it is of; `None` where that is empty.
+    /// The first slot of a hash.
     #[inline(always)]
-    pub(super) fn first(&self, hash: u64) -> Option<Location> {
-        let word = u64::from_le_bytes(self.slots[hash as usize & (self.slots.len() - 1)]);
-        (word != 0).then_some(word & LOCATION)
+    pub(super) fn slot(&self, hash: u64) -> &[u8; 8] {
+        &self.slots[hash as usize & (self.slots.len() - 1)]
     }
 
     /// Whether it is too large for the caches next to the processor.
