@@ -6,7 +6,7 @@
 //!    head of the first file. [`infer`] tells the types from samples.
 //! 2. A worker opens the split: whether its first byte is inside quotes follows from the number of quotes before it
 //!    ([`scan`] keeps the parity of each split), then the first record that begins in the split is looked for.
-//! 3. A [`Window`](crate::io::Window) brings some 512 KiB at a time into the cache; [`structure`] finds where fields and
+//! 3. A [`Window`](crate::io::Window) has the split, or some 512 KiB of a file that is not cut; [`structure`] finds where fields and
 //!    rows end ([`walk`], in dialects that masks cannot tell); [`rows`] checks that every row has as many fields as there
 //!    are columns.
 //! 4. [`decode`] turns the wanted columns into arrays, those of the filter first and the others only for the rows that it

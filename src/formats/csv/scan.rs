@@ -1,8 +1,8 @@
 //! One scan of a table: its splits, and for each file where its records begin and how many quotes its splits have.
 //!
-//! Whether a split begins inside quotes is the parity of the quotes before it. Each split's own parity is computed once,
-//! by whoever needs it first; since splits are opened in order, what is missing are only the few that other workers have
-//! in hand.
+//! Whether a split begins inside quotes is the parity of the quotes before it. A split is read once, as a whole: its reader
+//! tells its parity before it looks for its first record. Since splits are opened in order, the few that other workers
+//! have in hand have mostly told theirs by then; what is still missing is read by who needs it.
 
 use super::decode::Column;
 use super::dialect::{Dialect, LOOSE, WHOLE, behind_skipped, first_record};
@@ -15,12 +15,14 @@ use crate::formats::text::{Declared, WINDOW, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{AHEAD, Compression, InputFile, Spares, Window};
 use arrow::datatypes::{Schema, SchemaRef};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// The most bytes before the first record: lines to skip and the header.
 const HEAD: usize = 4 << 20;
+/// The most bytes of a split, which is read at one time. (Splits of 8 MiB, counted in one pass over the file and read in
+/// another, took a sixth more time.)
+const SPLIT: usize = 1 << 20;
 
 /// One scan, shared by its tasks.
 pub(super) struct CsvScan(Arc<Shared>);
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     pub(super) wanted_schema: SchemaRef,
     /// Bytes that a reader brings into the cache at a time.
     pub(super) window: usize,
+    /// Bytes of a split.
+    split_bytes: usize,
     pub(super) spares: Spares,
     /// What becomes of rows and values that cannot be read.
     pub(super) on_error: OnError,
@@ -56,6 +60,8 @@ struct State {
     body: Mutex<Option<u64>>,
     /// The parity of the quotes of each split, or `UNKNOWN`.
     parity: Vec<AtomicU8>,
+    /// How many of the first splits are known, doubled, and their parity together.
+    known: AtomicUsize,
 }
 
 const UNKNOWN: u8 = 2;
@@ -72,6 +78,7 @@ impl CsvScan {
         // Whether a split begins inside quotes is not to be told by counting them, where some of them are wrong.
         let one = dialect.said.one_piece || settled(WHOLE);
         let whole = one || !dialect.marks.is_plain() || dialect.said.limit.is_some();
+        let split_bytes = split_bytes.min(SPLIT);
         let (splits, kinds) = tiles(&table.files, |file| spec.reads(file), split_bytes, whole)?;
         let column = |index: &usize| -> Result<Column> {
             let field = table.schema.fields().get(*index).ok_or_else(|| Error::internal("no such column"))?;
@@ -99,6 +106,7 @@ impl CsvScan {
             wanted: columns(&spec.projection)?,
             wanted_schema: schema(&spec.projection)?,
             window: split_bytes.clamp(64, WINDOW),
+            split_bytes,
             spares: Spares::default(),
             files: states(&splits, kinds),
             splits,
@@ -115,7 +123,7 @@ fn states(splits: &[Split], kinds: Vec<Compression>) -> Vec<State> {
         let first = splits.partition_point(|s| s.file < file);
         let count = splits.partition_point(|s| s.file <= file) - first;
         let parity = (0..count).map(|_| AtomicU8::new(UNKNOWN)).collect();
-        State { compression, first, body: Mutex::new(None), parity }
+        State { compression, first, body: Mutex::new(None), parity, known: AtomicUsize::new(0) }
     };
     kinds.into_iter().enumerate().map(state).collect()
 }
@@ -132,7 +140,7 @@ impl Scan for CsvScan {
     fn floor(&self) -> usize {
         // The window and the one that views may hold back, places of fields (4 bytes for each 4 bytes, at most).
         let packed = self.0.files.iter().any(|f| f.compression != Compression::None);
-        3 * self.0.window + if packed { AHEAD } else { 0 }
+        2 * self.0.window.max(self.0.split_bytes) + self.0.window + if packed { AHEAD } else { 0 }
     }
 }
 
@@ -179,25 +187,33 @@ impl Shared {
             let range = body..split.range.end;
             return Ok(Some((Window::range(file, range.clone(), self.spares.clone())?, range.end)));
         }
-        let inside = self.inside(index, split, state, body)?;
-        self.align(file, split.range.clone(), inside)
+        self.align(index, split, state, body)
     }
 
     fn state(&self, split: &Split) -> Result<&State> {
         self.files.get(split.file).ok_or_else(|| Error::internal("no such file"))
     }
 
-    /// Goes from the byte before the split, `inside` quotes or not behind it, to the first record that begins in it.
-    fn align(&self, file: &FileRef, range: Range<u64>, inside: bool) -> Result<Option<(Window, u64)>> {
-        let marks = &self.dialect.marks;
-        let quote = marks.quote.unwrap_or(marks.newline);
+    /// Reads a split, and goes from the byte before it to the first record that begins in it.
+    fn align(&self, index: usize, split: &Split, state: &State, body: u64) -> Result<Option<(Window, u64)>> {
+        let (file, range, marks) = (self.file(split)?, split.range.clone(), &self.dialect.marks);
         let mut window = Window::range(file, range.start - 1..range.end, self.spares.clone())?;
-        let mut inside = inside;
-        let mut first = true;
-        while window.refill(self.window)? {
-            if std::mem::take(&mut first) && window.rest().first() == marks.quote.as_ref() {
-                inside = !inside; // the parity before the byte before the split
+        let all = usize::try_from(range.end - range.start + 1).unwrap_or(usize::MAX).min(self.split_bytes + 1);
+        while window.filled() < all && window.refill(all)? {}
+        let inside = match marks.quote {
+            Some(quote) => {
+                let parity = window.rest().get(1..all).map(|text| odd(text, quote));
+                if let (Some(parity), Some(slot)) = (parity, state.parity.get(index - state.first)) {
+                    slot.store(u8::from(parity), Relaxed);
+                }
+                // Of the quotes before the byte before the split.
+                self.inside(index, state, body, quote)? ^ (window.rest().first() == Some(&quote))
             }
+            None => false,
+        };
+        let quote = marks.quote.unwrap_or(marks.newline);
+        let mut inside = inside;
+        loop {
             let rest = window.rest();
             for at in memchr::memchr2_iter(quote, marks.newline, rest) {
                 if rest.get(at) != Some(&marks.newline) {
@@ -210,23 +226,30 @@ impl Shared {
                 }
             }
             window.advance_to(window.filled());
+            if !window.refill(self.window)? {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     /// Whether the first byte of a split is inside quotes.
-    fn inside(&self, index: usize, split: &Split, state: &State, body: u64) -> Result<bool> {
-        let Some(quote) = self.dialect.marks.quote else { return Ok(false) };
-        self.parity_of(split, index, state, body, quote)?;
-        let mut inside = false;
-        for i in state.first..index {
-            inside ^= self.parity_of(self.split(i)?, i, state, body, quote)?;
+    fn inside(&self, index: usize, state: &State, body: u64, quote: u8) -> Result<bool> {
+        let known = state.known.load(Relaxed);
+        let (from, mut inside) = (state.first + known / 2, known % 2 == 1);
+        if from > index {
+            (state.first..index).try_fold(false, |inside, i| Ok(inside ^ self.parity_of(i, state, body, quote)?))
+        } else {
+            for i in from..index {
+                inside ^= self.parity_of(i, state, body, quote)?;
+            }
+            state.known.fetch_max((index - state.first) * 2 + usize::from(inside), Relaxed);
+            Ok(inside)
         }
-        Ok(inside)
     }
 
     /// The parity of the quotes of one split, behind the file's head.
-    fn parity_of(&self, split: &Split, index: usize, state: &State, body: u64, quote: u8) -> Result<bool> {
+    fn parity_of(&self, index: usize, state: &State, body: u64, quote: u8) -> Result<bool> {
+        let split = self.split(index)?;
         let slot = state.parity.get(index - state.first);
         match slot.map(|s| s.load(Relaxed)) {
             Some(parity) if parity != UNKNOWN => return Ok(parity == 1),
