@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 /// The most bytes before the first record: lines to skip and the header.
 const HEAD: usize = 4 << 20;
 /// The most bytes of a split, which is read at one time. (Splits of 8 MiB, counted in one pass over the file and read in
-/// another, took a sixth more time.)
+/// another, took a tenth more time.)
 const SPLIT: usize = 1 << 20;
 
 /// One scan, shared by its tasks.
