@@ -46,6 +46,12 @@ const CHUNK: usize = size_of::<ColumnChunkMetaData>() + 256;
 /// Bytes of a page's place in the indexes, with its bounds.
 const INDEXED: usize = 160;
 
+/// Bytes of memory of what is known of a column chunk and its pages.
+fn chunk_bytes(chunk: &ArrowColumnChunk) -> usize {
+    let pages = chunk.close().offset_index.as_ref().map_or(0, |index| index.page_locations().len());
+    CHUNK + pages * INDEXED
+}
+
 /// What encoder and assembler must agree in.
 struct Layout {
     schema: SchemaRef,
@@ -177,7 +183,8 @@ impl Encode for Encoder {
         self.close_group()?;
         let rows = std::mem::take(&mut self.done_rows);
         let groups = Groups(std::mem::take(&mut self.groups));
-        Ok(Piece { bytes: Vec::new(), rows, meta: Some(Box::new(groups)) })
+        let held = groups.0.iter().flatten().map(chunk_bytes).sum();
+        Ok(Piece { bytes: Vec::new(), rows, meta: Some(Box::new(groups)), held })
     }
 }
 
@@ -220,8 +227,7 @@ impl Assemble for Assembler {
         for chunks in groups.0 {
             let mut group = self.file.next_row_group().map_err(fault::write)?;
             for chunk in chunks {
-                let pages = chunk.close().offset_index.as_ref().map_or(0, |index| index.page_locations().len());
-                self.footer += CHUNK + pages * INDEXED;
+                self.footer += chunk_bytes(&chunk);
                 chunk.append_to_row_group(&mut group).map_err(fault::write)?;
             }
             group.close().map_err(fault::write)?;
