@@ -14,7 +14,7 @@
 //! [`CHUNK`] bytes a column chunk, and about [`INDEXED`] a page where there are page indexes.
 
 use super::fault;
-use super::options::{WriteOptions, compressor_bytes};
+use super::options::{DICTIONARY, WriteOptions, compressor_bytes};
 use super::shelf::{Room, Stores};
 use crate::error::{Error, Result};
 use crate::formats::{Assemble, Encode, Output, Piece, Shelf};
@@ -57,6 +57,7 @@ struct Layout {
     schema: SchemaRef,
     columns: SchemaDescriptor,
     properties: Arc<WriterProperties>,
+    dictionary: bool,
     row_group_size: usize,
 }
 
@@ -70,7 +71,8 @@ pub(super) fn encoder_bytes(schema: &SchemaRef, options: &WriteOptions, held: us
     let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
     let (count, page) = (columns.num_columns(), page(&columns, held));
     let compression = options.compression_for(count, page, held)?;
-    Ok(held + held / 2 + count * compressor_bytes(compression, page))
+    let dictionary = if options.dictionary_for(count, held) { DICTIONARY } else { 0 };
+    Ok(held + held / 2 + count * (dictionary + compressor_bytes(compression, page)))
 }
 
 impl Layout {
@@ -78,10 +80,11 @@ impl Layout {
         let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
         let page = page(&columns, held);
         let compression = options.compression_for(columns.num_columns(), page, held)?;
-        let mut properties = options.properties(page, page >= INDEXED_PAGE, compression);
+        let dictionary = options.dictionary_for(columns.num_columns(), held);
+        let mut properties = options.properties(page, page >= INDEXED_PAGE, compression, dictionary);
         add_encoded_arrow_schema_to_metadata(schema, &mut properties);
         let properties = Arc::new(properties);
-        Ok(Layout { schema: schema.clone(), columns, properties, row_group_size: options.row_group_size })
+        Ok(Layout { schema: schema.clone(), columns, properties, dictionary, row_group_size: options.row_group_size })
     }
 
     fn factory(&self, room: &Arc<Room>) -> Result<ArrowRowGroupWriterFactory> {
@@ -167,9 +170,12 @@ impl Encode for Encoder {
         Ok(())
     }
 
-    /// Pages in memory, also of pieces that wait, and what is in the making.
+    /// Pages in memory, also of pieces that wait, and what is in the making; without the empty tables of dictionaries,
+    /// which do not shrink when a piece ends.
     fn held(&self) -> usize {
-        self.room.used() + self.writers.iter().map(ArrowColumnWriter::memory_size).sum::<usize>()
+        let empty = if self.layout.dictionary { DICTIONARY } else { 0 };
+        let in_making = |writer: &ArrowColumnWriter| writer.memory_size().saturating_sub(empty);
+        self.room.used() + self.writers.iter().map(in_making).sum::<usize>()
     }
 
     /// What is in the making, and the row groups that are ended.
