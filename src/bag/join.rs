@@ -60,6 +60,7 @@ impl<L: Item, R: Item, U: Send + 'static> Node<U> for Joined<L, R, U> {
             output: output.clone(),
             bits: limits.tuning.partition_bits(limits.memory),
             beside: limits.threads * in_flight,
+            least: left.floor,
             // One join that has not decided yet: itself.
             undecided: Arc::new(1.into()),
         };

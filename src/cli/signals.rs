@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM.
 //!
 //! 1. The first signal writes a byte into a pipe (all that a handler may do); a thread that waits at its other end
-//!    cancels every query, and the main thread ends with the error that follows from it.
+//!    cancels every query, and the main thread ends with the error that follows from it. It cancels again and again: the
+//!    main thread may have been about to begin a query.
 //! 2. If the main thread cannot (it is blocked in a write to somebody who does not read), the process ends after
 //!    [`GRACE`] anyway. Scratch and unfinished outputs have no names, so nothing is left behind.
 //! 3. A second signal ends the process at once.
@@ -13,10 +14,13 @@ use partita::Result;
 use partita::frame::Session;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the main thread may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How soon queries that begin meanwhile are cancelled too.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Whether somebody asked the command to end.
 #[derive(Clone, Default)]
@@ -52,8 +56,11 @@ pub fn watch(session: &Arc<Session>) -> Result<Interrupt> {
     let session = session.clone();
     let wait = move || {
         if reader.read_exact(&mut [0]).is_ok() {
-            session.cancel_all();
-            std::thread::sleep(GRACE);
+            let begun = Instant::now();
+            while begun.elapsed() < GRACE {
+                session.cancel_all();
+                std::thread::sleep(AGAIN);
+            }
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
     };

@@ -570,7 +570,7 @@ impl Encode for Encoder {
             Some(stream) => stream.into_inner().map_err(written)?,
             None => Vec::new(),
         };
-        Ok(Piece { bytes, rows: std::mem::take(&mut self.rows), meta: None })
+        Ok(Piece { bytes, rows: std::mem::take(&mut self.rows), meta: None, held: 0 })
     }
 }
 

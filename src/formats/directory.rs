@@ -2,11 +2,12 @@
 //!
 //! Life of a piece: rows come partition after partition ([`hive`](super::hive) directories; without partitions there is one,
 //! the directory itself). A piece of another partition than the last one, or one that comes when the open file is large
-//! enough, ends that file and begins the next: one file is open at a time, however many there are.
+//! enough, ends that file and begins the next: one file is open at a time, however many there are. Who has no more rows for
+//! the open file may leave it to another writer, who goes on with it.
 
-use super::{Assemble, Outputs, Piece};
+use super::{Assemble, Piece};
 use crate::error::Result;
-use crate::io::{Existing, Output, Staging};
+use crate::io::{Existing, Output, STAGED_BUFFER, Staging};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,7 +30,7 @@ pub struct Directory {
     shared: Arc<Shared>,
     /// A file of so many bytes ends; `None` is never.
     file_bytes: Option<u64>,
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
 struct Shared {
@@ -42,7 +43,8 @@ struct Shared {
     never_empty: bool,
 }
 
-struct Open {
+/// A file that is not ended yet.
+pub struct OpenFile {
     partition: Arc<str>,
     file: Box<dyn Assemble>,
     bytes: Arc<AtomicU64>,
@@ -83,7 +85,49 @@ impl Directory {
         Ok(())
     }
 
-    fn is_full(&self, open: &Open) -> bool {
+    /// Gives the open file away.
+    pub fn leave(&mut self) -> Option<OpenFile> {
+        self.open.take()
+    }
+
+    /// Ends the open file, and goes on with one that another writer left.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    pub fn go_on(&mut self, file: OpenFile) -> Result<()> {
+        self.close()?;
+        self.open = Some(file);
+        Ok(())
+    }
+
+    /// Appends a piece, all of whose rows are of one partition (the empty text, where there are none).
+    ///
+    /// # Errors
+    /// What writing meets.
+    pub fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()> {
+        self.file_of(partition)?.as_mut().append(piece)
+    }
+
+    /// Bytes that it keeps in memory until the open file is complete.
+    pub fn held(&self) -> usize {
+        self.open.as_ref().map_or(0, OpenFile::held)
+    }
+
+    /// Completes the output: it appears under its name. Returns its size in bytes.
+    ///
+    /// # Errors
+    /// What writing and naming meet.
+    pub fn finish(mut self) -> Result<u64> {
+        self.close()?;
+        if self.shared.never_empty && self.shared.files.load(Relaxed) == 0 {
+            self.open = Some(self.shared.begin_file(&"".into())?);
+            self.close()?;
+        }
+        self.shared.staging().complete()?;
+        Ok(self.shared.bytes.load(Relaxed))
+    }
+
+    fn is_full(&self, open: &OpenFile) -> bool {
         self.file_bytes.is_some_and(|most| open.bytes.load(Relaxed) >= most)
     }
 
@@ -101,12 +145,19 @@ impl Directory {
     }
 }
 
+impl OpenFile {
+    /// Bytes that are kept in memory until it is complete.
+    pub fn held(&self) -> usize {
+        self.file.held() + STAGED_BUFFER
+    }
+}
+
 impl Shared {
     fn staging(&self) -> MutexGuard<'_, Staging> {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin_file(&self, partition: &Arc<str>) -> Result<Open> {
+    fn begin_file(&self, partition: &Arc<str>) -> Result<OpenFile> {
         let (output, bytes) = {
             let staging = self.staging();
             let mut number = 0;
@@ -118,7 +169,7 @@ impl Shared {
             staging.file(&path)?
         };
         self.files.fetch_add(1, Relaxed);
-        Ok(Open { partition: partition.clone(), file: (self.begin)(output)?, bytes })
+        Ok(OpenFile { partition: partition.clone(), file: (self.begin)(output)?, bytes })
     }
 }
 
@@ -139,26 +190,6 @@ fn uuid() -> String {
     let (high, low) = (random() & !0xf000 | 0x4000, random() & !(3 << 62) | 2 << 62);
     let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
     format!("{a:08x}-{b:04x}-{c:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
-}
-
-impl Outputs for Directory {
-    fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()> {
-        self.file_of(partition)?.as_mut().append(piece)
-    }
-
-    fn held(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.file.held())
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<u64> {
-        self.close()?;
-        if self.shared.never_empty && self.shared.files.load(Relaxed) == 0 {
-            self.open = Some(self.shared.begin_file(&"".into())?);
-            self.close()?;
-        }
-        self.shared.staging().complete()?;
-        Ok(self.shared.bytes.load(Relaxed))
-    }
 }
 
 #[cfg(test)]

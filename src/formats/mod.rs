@@ -42,7 +42,7 @@ pub use crate::io::{FileRef, Output};
 #[doc(hidden)]
 pub use csv::scan_structure;
 pub use csv::{Sniffed, sniff_csv, sniff_csv_with};
-pub use directory::{BeginFile, Directory, Naming};
+pub use directory::{BeginFile, Directory, Naming, OpenFile};
 pub(crate) use json::{Document, HEAD, Next, document_of, is_document};
 pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
 pub(crate) use late::file_with_key;
@@ -312,6 +312,8 @@ pub struct Piece {
     pub rows: usize,
     /// What the format's `Assemble` must know besides (Parquet: metadata of the row group).
     pub meta: Option<Box<dyn Any + Send>>,
+    /// Bytes of memory that `meta` takes.
+    pub held: usize,
 }
 
 /// Appends pieces to one output, in order. Dropped before `finish`, it leaves nothing behind.
@@ -324,35 +326,4 @@ pub trait Assemble: Send {
     }
     /// Completes the output: it appears under its name. Returns its size in bytes.
     fn finish(self: Box<Self>) -> Result<u64>;
-}
-
-/// Where the pieces of an output go: one file, or files of a directory.
-pub trait Outputs: Send {
-    /// Appends a piece, all of whose rows are of one partition (the empty text, where there are none).
-    ///
-    /// # Errors
-    /// What writing meets.
-    fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()>;
-    /// Bytes that it keeps in memory until a file is complete.
-    fn held(&self) -> usize;
-    /// Completes the output: it appears under its name. Returns its size in bytes.
-    ///
-    /// # Errors
-    /// What writing and naming meet.
-    fn finish(self: Box<Self>) -> Result<u64>;
-}
-
-/// One file.
-impl Outputs for Box<dyn Assemble> {
-    fn append(&mut self, _partition: &Arc<str>, piece: Piece) -> Result<()> {
-        (**self).append(piece)
-    }
-
-    fn held(&self) -> usize {
-        (**self).held()
-    }
-
-    fn finish(self: Box<Self>) -> Result<u64> {
-        (*self).finish()
-    }
 }

@@ -334,9 +334,7 @@ fn break_one(faulted: &Faulted, case: &Case, wanted: &[String], most: u64, watch
         loop {
             refusals.arm(denial, n);
             let (denied, error) = try_one(format!("{denial:?} refused at {n}"), &|| refusals.has_met());
-            // At the smallest budget a later floor may be free only if nobody had to keep more before.
-            let is_floor = |error: &Error| error.message().contains("needs at least");
-            if let Some(error) = error.filter(|e| denial != Denial::Floor && !case.must_fit && !is_floor(e)) {
+            if let Some(error) = error.filter(|_| denial != Denial::Floor && !case.must_fit) {
                 met.starved.push(format!("{denial:?} at {n}: {}: {error}", case.name));
             }
             if !denied {

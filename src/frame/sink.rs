@@ -6,6 +6,7 @@
 
 use super::execute;
 use super::session::Inner;
+use super::write::packer_room;
 use crate::error::{Error, Result};
 use crate::formats::{Directory, Format, Naming, format_by_ending, format_named};
 use crate::front::Planned;
@@ -161,9 +162,11 @@ pub(super) fn to_directory(
     let whole = execute::result_schema(planned);
     let partitions = partitions(&whole, wanted)?;
     let schema = partitions.as_ref().map_or(whole, |p| p.schema.clone());
-    let floor = format.encoder_bytes(&schema, &options, held)?;
+    // A worker has a file of its own, and may have handed over another one.
+    let room = packer_room(inner.limits.memory);
+    let floor = format.encoder_bytes(&schema, &options, held)? + 2 * packed.packer_bytes(room);
     let (begin_schema, begin_options) = (schema.clone(), options.clone());
-    let begin = move |to| format.assembler(&begin_schema, &begin_options, Compressed::wrap(to, packed)?);
+    let begin = move |to| format.assembler(&begin_schema, &begin_options, Compressed::wrap(to, packed, room)?);
     let never_empty = partitions.is_none();
     let naming = wanted.naming(format, packed);
     let directory = Directory::create(

@@ -36,18 +36,24 @@ pub(super) fn to_file(
     let schema = execute::result_schema(planned);
     // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
     let (packed, plain) = (sink::packing(format, path, &mut options)?, Compression::of_name(path).1);
-    let output = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed)?;
+    let room = packer_room(inner.limits.memory);
+    let output = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed, room)?;
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
         options.insert("delimiter".into(), "\t".into());
     }
     let assembler = format.assembler(&schema, &options, output)?;
     let held = held_bytes(inner.limits.memory, inner.limits.threads);
-    let floor = format.encoder_bytes(&schema, &options, held)?;
+    let floor = format.encoder_bytes(&schema, &options, held)? + packed.packer_bytes(room);
     let (make_schema, make_options) = (schema.clone(), options);
     let make = move || format.encoder(&make_schema, &make_options, held);
     let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held, floor));
     execute::drain(inner, planned, sink.clone(), floor)?;
     Ok(sink.written().0)
+}
+
+/// Bytes that the packing of an output's text may take.
+pub(super) fn packer_room(memory: usize) -> usize {
+    memory / 16
 }
 
 /// Bytes that an encoder may hold: all of them together at most a quarter of the budget.

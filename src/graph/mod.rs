@@ -50,6 +50,11 @@ pub trait Layout: Send + Sync + fmt::Debug {
     /// The tasks of the next round. A stage is laid out again after each round until it answers with no tasks.
     fn next(&self, facts: &Facts<'_>) -> Round;
 
+    /// Bytes that each task needs at least, as far as that is known before anything was measured.
+    fn floor(&self) -> usize {
+        0
+    }
+
     /// What the tasks of a round need of one another, where they do; the round has as many tasks, each with its own floor.
     fn web(&self) -> Option<Arc<Web>> {
         None
@@ -124,6 +129,10 @@ impl Layout for Fixed {
         let tasks = if facts.round == 0 { self.tasks } else { 0 };
         Round { tasks, floor: self.floor, why: String::new() }
     }
+
+    fn floor(&self) -> usize {
+        self.floor
+    }
 }
 
 /// Another layout's rounds, whose tasks need `more` bytes than it knows of: what is beside them in the same pipeline.
@@ -139,6 +148,10 @@ impl Layout for WithFloor {
     fn next(&self, facts: &Facts<'_>) -> Round {
         let round = self.inner.next(facts);
         Round { floor: round.floor + self.more, ..round }
+    }
+
+    fn floor(&self) -> usize {
+        self.inner.floor() + self.more
     }
 }
 

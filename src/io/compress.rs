@@ -11,6 +11,8 @@ use super::pipe::PipeReader;
 use super::read::{InputFile, Sequential};
 use super::window::fill;
 use crate::error::{Error, Result};
+use crate::units::{KIB, MIB};
+use liblzma::stream::{Check, Stream};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 /// How a file's bytes are packed.
@@ -44,6 +46,11 @@ const NAMES: &[(Compression, &[&str], &[&str])] = &[
     (Compression::Lz4, &["lz4"], &[".lz4"]),
     (Compression::Snappy, &["snappy"], &[".sz", ".snappy"]),
 ];
+
+/// Bytes that bzip2 takes to pack, for each level.
+const BZIP2_LEVEL: usize = 800 * KIB;
+/// Bytes that xz takes to pack, by preset from 0 on.
+const XZ_PRESETS: [usize; 7] = [3 * MIB, 9 * MIB, 17 * MIB, 32 * MIB, 48 * MIB, 94 * MIB, 94 * MIB];
 
 /// The most memory that the dictionary of an xz file may take.
 const XZ_MEMORY: u64 = 100 << 20;
@@ -91,6 +98,20 @@ impl Compression {
             Error::query(format!("there is no compression {name:?}"))
                 .advise(format!("there are: none, {}", names.join(", ")))
         })
+    }
+
+    /// Bytes of memory that packing takes where it should take at most `room`: those that take much can do with less.
+    pub fn packer_bytes(self, room: usize) -> usize {
+        match self {
+            Compression::None | Compression::Encoded => 0,
+            Compression::Gzip => 320 * KIB,
+            // The window, a buffer as large, tables.
+            Compression::Zstd => (2 << zstd_window(room)) + MIB,
+            Compression::Bzip2 => 400 * KIB + bzip2_level(room) as usize * BZIP2_LEVEL,
+            Compression::Xz => XZ_PRESETS.get(xz_preset(room) as usize).copied().unwrap_or(0),
+            Compression::Lz4 => 256 * KIB,
+            Compression::Snappy => 256 * KIB,
+        }
     }
 
     /// The usual ending of files that are packed so.
@@ -254,6 +275,21 @@ impl<R: Read> Read for Tail<R> {
     }
 }
 
+/// log2 of zstd's window: the usual one, or a smaller one.
+fn zstd_window(room: usize) -> u32 {
+    if room < 5 * MIB { 19 } else { 21 }
+}
+
+/// The best level of bzip2 that takes at most `room` bytes; else the one that takes least.
+fn bzip2_level(room: usize) -> u32 {
+    (room.saturating_sub(400 * KIB) / BZIP2_LEVEL).clamp(1, 9) as u32
+}
+
+/// The best preset of xz, up to the usual one, that takes at most `room` bytes; else the one that takes least.
+fn xz_preset(room: usize) -> u32 {
+    XZ_PRESETS.iter().rposition(|bytes| *bytes <= room).unwrap_or(0) as u32
+}
+
 /// An output that packs its bytes on the way to another.
 pub struct Compressed(Packer);
 
@@ -267,17 +303,28 @@ enum Packer {
 }
 
 impl Compressed {
-    /// Packs what is written to `to`; without compression that is `to` itself.
+    /// Packs what is written to `to`; without compression that is `to` itself. Should take at most about `room` bytes of
+    /// memory, see [`Compression::packer_bytes`].
     ///
     /// # Errors
     /// The compressor cannot be made.
-    pub fn wrap(to: Box<dyn Output>, kind: Compression) -> Result<Box<dyn Output>> {
+    pub fn wrap(to: Box<dyn Output>, kind: Compression, room: usize) -> Result<Box<dyn Output>> {
         let packer = match kind {
             Compression::None | Compression::Encoded => return Ok(to),
             Compression::Gzip => Packer::Gzip(flate2::write::GzEncoder::new(to, flate2::Compression::new(6))),
-            Compression::Zstd => Packer::Zstd(zstd::Encoder::new(to, 3).map_err(|e| Error::io("zstd", e))?),
-            Compression::Bzip2 => Packer::Bzip2(bzip2::write::BzEncoder::new(to, bzip2::Compression::default())),
-            Compression::Xz => Packer::Xz(liblzma::write::XzEncoder::new(to, 6)),
+            Compression::Zstd => {
+                let mut packer = zstd::Encoder::new(to, 3).map_err(|e| Error::io("zstd", e))?;
+                packer.window_log(zstd_window(room)).map_err(|e| Error::io("zstd", e))?;
+                Packer::Zstd(packer)
+            }
+            Compression::Bzip2 => {
+                Packer::Bzip2(bzip2::write::BzEncoder::new(to, bzip2::Compression::new(bzip2_level(room))))
+            }
+            Compression::Xz => {
+                let stream = Stream::new_easy_encoder(xz_preset(room), Check::Crc64);
+                let failed = |e| Error::resources("there is no memory to pack with xz").because(e);
+                Packer::Xz(liblzma::write::XzEncoder::new_stream(to, stream.map_err(failed)?))
+            }
             Compression::Lz4 => Packer::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(to))),
             Compression::Snappy => Packer::Snappy(Box::new(snap::write::FrameEncoder::new(to))),
         };
@@ -337,7 +384,7 @@ mod tests {
 
     fn packed(dir: &std::path::Path, name: &str, text: &[u8]) -> Vec<u8> {
         let path = dir.join(name);
-        let mut out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::of_name(name).0).unwrap();
+        let mut out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::of_name(name).0, MIB).unwrap();
         out.write_all(text).unwrap();
         out.complete().unwrap();
         std::fs::read(&path).unwrap()
@@ -428,6 +475,17 @@ mod tests {
                     let unchecked = matches!(kind, Compression::Zstd | Compression::Lz4);
                     assert!(unchecked || back == text, "{name} damaged at {at}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn packing_takes_what_there_is() {
+        assert_eq!([0, 3 * MIB, 50 * MIB, usize::MAX].map(xz_preset), [0, 0, 4, 6]);
+        assert_eq!([0, 4 * MIB, 50 * MIB].map(bzip2_level), [1, 4, 9]);
+        for kind in [Compression::Xz, Compression::Bzip2, Compression::Zstd, Compression::Gzip] {
+            for room in [3 * MIB, 4 * MIB, 10 * MIB] {
+                assert!(kind.packer_bytes(room) <= room, "{kind:?} in {room} bytes");
             }
         }
     }

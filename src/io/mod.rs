@@ -34,6 +34,6 @@ pub use paths::{FileRef, resolve, resolve_with};
 pub use pipe::{Keep, KeptBlock, Pipe, Pipes};
 pub use read::InputFile;
 pub use remote::{Pieces, Remote, RemoteFile};
-pub use staging::{Existing, Staging};
+pub use staging::{Existing, STAGED_BUFFER, Staging};
 pub(crate) use url::HIDDEN;
 pub use window::{Spares, Window};

@@ -40,6 +40,9 @@ pub struct Staging {
     done: bool,
 }
 
+/// Bytes that are gathered before a file is written; there may be an open file for each piece of the input.
+pub const STAGED_BUFFER: usize = 64 << 10;
+
 /// The mark of our hidden directories.
 const MARK: &str = ".partita-";
 
@@ -80,7 +83,8 @@ impl Staging {
         };
         let file = make().map_err(|e| Error::io(shown(), e))?;
         let bytes = Arc::new(AtomicU64::new(0));
-        let staged = StagedFile { file: BufWriter::with_capacity(1 << 18, file), bytes: bytes.clone(), name: shown() };
+        let staged =
+            StagedFile { file: BufWriter::with_capacity(STAGED_BUFFER, file), bytes: bytes.clone(), name: shown() };
         Ok((Box::new(staged), bytes))
     }
 

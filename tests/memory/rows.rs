@@ -38,8 +38,20 @@ const ROWS: &[(&str, &str)] = &[
         "COPY (SELECT *, num % 5000 AS k FROM t) TO '{dir}/parts' (FORMAT parquet, PARTITION_BY (k), OVERWRITE); \
          SELECT count(*), sum(id), sum(k) FROM '{dir}/parts/*/*.parquet'",
     ),
+    (
+        "many partitions",
+        "COPY (SELECT id, num, small, text, id % 30000 AS k FROM t WHERE id < 900000) TO '{dir}/many' \
+         (FORMAT parquet, PARTITION_BY (k), OVERWRITE); \
+         SELECT count(*), sum(id), sum(k) FROM '{dir}/many/*1/*.parquet'",
+    ),
+    (
+        "packed output",
+        "COPY (SELECT * FROM t WHERE small < 2) TO '{dir}/packed.csv.xz'; SELECT count(*), sum(id) FROM '{dir}/packed.csv.xz'",
+    ),
     ("top-k", "SELECT count(*), sum(id) FROM (SELECT id FROM t ORDER BY num DESC, id LIMIT 10000)"),
     ("wide top-k", "SELECT count(*), sum(id), max(text) FROM (SELECT * FROM t ORDER BY num DESC, id LIMIT 100000)"),
+    ("large top-k", "SELECT count(*), sum(id), max(text) FROM (SELECT * FROM t ORDER BY num DESC, id LIMIT 700000)"),
+    ("giant list", "SELECT len(array_agg(id)), length(string_agg(text, ',')) FROM t WHERE num < 1000"),
     (
         "window of all",
         "SELECT count(*), sum(r), sum(n), sum(s), max(c) FROM (SELECT rank() OVER (ORDER BY num) AS r, \
@@ -101,6 +113,13 @@ const ROWS: &[(&str, &str)] = &[
     (
         "stored table",
         "CREATE TABLE p AS SELECT id, text FROM t; SELECT count(*), sum(id), max(text) FROM p; DROP TABLE p",
+    ),
+    (
+        "four parts",
+        "SELECT sum(n) FROM (SELECT count(*) AS n FROM (SELECT DISTINCT id, text FROM t) \
+         UNION ALL SELECT count(*) FROM (SELECT text, count(*) FROM t GROUP BY text) \
+         UNION ALL SELECT sum(r) FROM (SELECT rank() OVER (PARTITION BY small ORDER BY text) AS r FROM t) \
+         UNION ALL SELECT count(*) FROM t a JOIN t b ON a.id = b.other)",
     ),
     ("unnest", "SELECT count(*), sum(u), sum(id) FROM (SELECT id, unnest([id, num, small]) AS u FROM t)"),
     (

@@ -149,7 +149,7 @@ impl Encode for Encoder {
     }
 
     fn piece(&mut self) -> Result<Piece> {
-        Ok(Piece { bytes: std::mem::take(&mut self.blocks), rows: std::mem::take(&mut self.rows), meta: None })
+        Ok(Piece { bytes: std::mem::take(&mut self.blocks), rows: std::mem::take(&mut self.rows), meta: None, held: 0 })
     }
 }
 

@@ -373,7 +373,8 @@ fn compressed_files_read_as_plain_ones() {
     for name in ["a.csv.bz2", "a.csv.xz", "a.csv.lz4", "a.csv.sz"] {
         let path = plain.path().with_file_name(name);
         let kind = crate::io::Compression::of_name(name).0;
-        let mut out = crate::io::Compressed::wrap(crate::io::AtomicFile::create(&path).unwrap(), kind).unwrap();
+        let mut out =
+            crate::io::Compressed::wrap(crate::io::AtomicFile::create(&path).unwrap(), kind, 1 << 20).unwrap();
         out.write_all(text.as_bytes()).unwrap();
         out.complete().unwrap();
         packed.push((name, std::fs::read(&path).unwrap()));

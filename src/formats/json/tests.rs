@@ -170,7 +170,7 @@ fn what_is_written_reads_back() {
         let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let format = crate::formats::format_by_ending(name).unwrap();
         let path = dir.path().join(name);
-        let out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::of_name(name).0).unwrap();
+        let out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::of_name(name).0, 1 << 20).unwrap();
         let mut assembler = format.assembler(&table.schema, &options, out).unwrap();
         let mut encoder = format.encoder(&table.schema, &options, 1 << 20).unwrap();
         for batch in batches(&table, ScanSpec { batch_rows: 1, ..all(&table) }, 1000).unwrap() {

@@ -337,7 +337,7 @@ fn compressed_files_and_lines_that_end_as_windows_writes_them() {
         let text = some.text.replace('\n', "\r\n");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.log.gz");
-        let mut out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::Gzip).unwrap();
+        let mut out = Compressed::wrap(AtomicFile::create(&path).unwrap(), Compression::Gzip, 1 << 20).unwrap();
         std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
         out.complete().unwrap();
         let table = open(&path, &[]).unwrap();

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Every option of an output.
 const NAMES: [&str; 4] = ["compression", "compression_level", "row_group_size", "dictionary"];
 
+/// Bytes that the crate takes for a column's dictionary before its first value: a table of 4096 places.
+pub(super) const DICTIONARY: usize = 73_744;
+
 /// How Parquet is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct WriteOptions {
@@ -16,21 +19,21 @@ pub(super) struct WriteOptions {
     pub(super) compression: Option<Compression>,
     /// Most rows of a row group. Default: 1048576.
     pub(super) row_group_size: usize,
-    /// Whether columns may be dictionary-encoded. Default: yes.
-    pub(super) dictionary: bool,
+    /// Whether columns may be dictionary-encoded. Default: where there is memory for the dictionaries of all columns.
+    pub(super) dictionary: Option<bool>,
 }
 
 impl WriteOptions {
     /// # Errors
     /// `Query` for an option that does not exist or a value that does not fit.
     pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<WriteOptions> {
-        let mut parsed = WriteOptions { compression: None, row_group_size: 1 << 20, dictionary: true };
+        let mut parsed = WriteOptions { compression: None, row_group_size: 1 << 20, dictionary: None };
         let leveled = with_level(options)?;
         for (name, value) in leveled.as_ref().unwrap_or(options) {
             match name.as_str() {
                 "compression" => parsed.compression = Some(compression(value)?),
                 "row_group_size" => parsed.row_group_size = row_group_size(value)?,
-                "dictionary" => parsed.dictionary = yes_or_no(name, value)?,
+                "dictionary" => parsed.dictionary = Some(yes_or_no(name, value)?),
                 _ => return Err(unknown(name, &NAMES)),
             }
         }
@@ -44,14 +47,25 @@ impl WriteOptions {
         Ok(self.compression.unwrap_or(if fits { small } else { Compression::LZ4_RAW }))
     }
 
+    /// Whether `columns` columns have dictionaries in an encoder that should hold `held` bytes.
+    pub(super) fn dictionary_for(&self, columns: usize, held: usize) -> bool {
+        self.dictionary.unwrap_or(columns.saturating_mul(DICTIONARY) <= held / 2)
+    }
+
     /// The crate's form of it. Pages and dictionaries are at most about `page` bytes, so that a reader needs little
     /// memory, and so do we; `indexed` says whether there are page indexes.
-    pub(super) fn properties(&self, page: usize, indexed: bool, compression: Compression) -> WriterProperties {
+    pub(super) fn properties(
+        &self,
+        page: usize,
+        indexed: bool,
+        compression: Compression,
+        dictionary: bool,
+    ) -> WriterProperties {
         let statistics = if indexed { EnabledStatistics::Page } else { EnabledStatistics::Chunk };
         WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(compression)
-            .set_dictionary_enabled(self.dictionary)
+            .set_dictionary_enabled(dictionary)
             .set_dictionary_page_size_limit(page)
             .set_data_page_size_limit(page)
             .set_data_page_row_count_limit(page_rows(page))
@@ -199,6 +213,17 @@ mod tests {
         assert_eq!(options.compression_for(100, page, held).unwrap(), Compression::LZ4_RAW);
         let chosen = parse("compression", "gzip").unwrap();
         assert!(matches!(chosen.compression_for(100, page, held).unwrap(), Compression::GZIP(_)));
+    }
+
+    #[test]
+    fn many_columns_in_little_memory_have_no_dictionaries() {
+        let options = WriteOptions::parse(&BTreeMap::new()).unwrap();
+        assert_eq!(
+            [1, 28, 29, 1000].map(|columns| options.dictionary_for(columns, 4 << 20)),
+            [true, true, false, false]
+        );
+        assert!(parse("dictionary", "yes").unwrap().dictionary_for(1000, 4 << 20));
+        assert!(!parse("dictionary", "no").unwrap().dictionary_for(1, 4 << 20));
     }
 
     #[test]

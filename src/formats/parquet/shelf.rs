@@ -216,6 +216,26 @@ mod tests {
         assert!(assembler.held() > 16 * 256, "the footer is counted");
     }
 
+    /// Empty dictionaries alone would be more than may be held: each batch would be a row group.
+    #[test]
+    fn a_hundred_columns_make_no_row_group_of_each_batch() {
+        let batch = |from: i64| {
+            let column = |c: i64| -> (String, ArrayRef, bool) {
+                (format!("c{c}"), Arc::new(Int64Array::from_iter_values(from + c..from + c + 2048)), true)
+            };
+            RecordBatch::try_from_iter_with_nullable((0..100).map(column)).unwrap()
+        };
+        let (held, schema) = (4 << 20, batch(0).schema());
+        for options in [BTreeMap::new(), BTreeMap::from([("dictionary".to_string(), "true".to_string())])] {
+            let mut encoder = PARQUET.encoder(&schema, &options, held).unwrap();
+            encoder.shelve(Arc::new(Heap { room: usize::MAX, here: Arc::default(), most: Mutex::default() })).unwrap();
+            for i in 0..8 {
+                encoder.push(&batch(i * 2048)).unwrap();
+                assert!(encoder.held() < held, "{} bytes are held after {i} batches", encoder.held());
+            }
+        }
+    }
+
     #[test]
     fn a_full_shelf_is_the_error_that_it_says() {
         let (mut encoder, heap) = encoder(3);

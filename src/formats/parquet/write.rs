@@ -14,7 +14,7 @@
 //! [`CHUNK`] bytes a column chunk, and about [`INDEXED`] a page where there are page indexes.
 
 use super::fault;
-use super::options::{WriteOptions, compressor_bytes};
+use super::options::{DICTIONARY, WriteOptions, compressor_bytes};
 use super::shelf::{Room, Stores};
 use crate::error::{Error, Result};
 use crate::formats::{Assemble, Encode, Output, Piece, Shelf};
@@ -46,11 +46,18 @@ const CHUNK: usize = size_of::<ColumnChunkMetaData>() + 256;
 /// Bytes of a page's place in the indexes, with its bounds.
 const INDEXED: usize = 160;
 
+/// Bytes of memory of what is known of a column chunk and its pages.
+fn chunk_bytes(chunk: &ArrowColumnChunk) -> usize {
+    let pages = chunk.close().offset_index.as_ref().map_or(0, |index| index.page_locations().len());
+    CHUNK + pages * INDEXED
+}
+
 /// What encoder and assembler must agree in.
 struct Layout {
     schema: SchemaRef,
     columns: SchemaDescriptor,
     properties: Arc<WriterProperties>,
+    dictionary: bool,
     row_group_size: usize,
 }
 
@@ -64,7 +71,8 @@ pub(super) fn encoder_bytes(schema: &SchemaRef, options: &WriteOptions, held: us
     let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
     let (count, page) = (columns.num_columns(), page(&columns, held));
     let compression = options.compression_for(count, page, held)?;
-    Ok(held + held / 2 + count * compressor_bytes(compression, page))
+    let dictionary = if options.dictionary_for(count, held) { DICTIONARY } else { 0 };
+    Ok(held + held / 2 + count * (dictionary + compressor_bytes(compression, page)))
 }
 
 impl Layout {
@@ -72,10 +80,11 @@ impl Layout {
         let columns = ArrowSchemaConverter::new().convert(schema).map_err(fault::write)?;
         let page = page(&columns, held);
         let compression = options.compression_for(columns.num_columns(), page, held)?;
-        let mut properties = options.properties(page, page >= INDEXED_PAGE, compression);
+        let dictionary = options.dictionary_for(columns.num_columns(), held);
+        let mut properties = options.properties(page, page >= INDEXED_PAGE, compression, dictionary);
         add_encoded_arrow_schema_to_metadata(schema, &mut properties);
         let properties = Arc::new(properties);
-        Ok(Layout { schema: schema.clone(), columns, properties, row_group_size: options.row_group_size })
+        Ok(Layout { schema: schema.clone(), columns, properties, dictionary, row_group_size: options.row_group_size })
     }
 
     fn factory(&self, room: &Arc<Room>) -> Result<ArrowRowGroupWriterFactory> {
@@ -161,9 +170,12 @@ impl Encode for Encoder {
         Ok(())
     }
 
-    /// Pages in memory, also of pieces that wait, and what is in the making.
+    /// Pages in memory, also of pieces that wait, and what is in the making; without the empty tables of dictionaries,
+    /// which do not shrink when a piece ends.
     fn held(&self) -> usize {
-        self.room.used() + self.writers.iter().map(ArrowColumnWriter::memory_size).sum::<usize>()
+        let empty = if self.layout.dictionary { DICTIONARY } else { 0 };
+        let in_making = |writer: &ArrowColumnWriter| writer.memory_size().saturating_sub(empty);
+        self.room.used() + self.writers.iter().map(in_making).sum::<usize>()
     }
 
     /// What is in the making, and the row groups that are ended.
@@ -177,7 +189,8 @@ impl Encode for Encoder {
         self.close_group()?;
         let rows = std::mem::take(&mut self.done_rows);
         let groups = Groups(std::mem::take(&mut self.groups));
-        Ok(Piece { bytes: Vec::new(), rows, meta: Some(Box::new(groups)) })
+        let held = groups.0.iter().flatten().map(chunk_bytes).sum();
+        Ok(Piece { bytes: Vec::new(), rows, meta: Some(Box::new(groups)), held })
     }
 }
 
@@ -220,8 +233,7 @@ impl Assemble for Assembler {
         for chunks in groups.0 {
             let mut group = self.file.next_row_group().map_err(fault::write)?;
             for chunk in chunks {
-                let pages = chunk.close().offset_index.as_ref().map_or(0, |index| index.page_locations().len());
-                self.footer += CHUNK + pages * INDEXED;
+                self.footer += chunk_bytes(&chunk);
                 chunk.append_to_row_group(&mut group).map_err(fault::write)?;
             }
             group.close().map_err(fault::write)?;

@@ -37,7 +37,7 @@ impl<W: RowWriter> Encode for TextEncoder<W> {
     }
 
     fn piece(&mut self) -> Result<Piece> {
-        Ok(Piece { bytes: std::mem::take(&mut self.bytes), rows: std::mem::take(&mut self.rows), meta: None })
+        Ok(Piece { bytes: std::mem::take(&mut self.bytes), rows: std::mem::take(&mut self.rows), meta: None, held: 0 })
     }
 }
 

@@ -27,6 +27,10 @@ impl Layout for AggregateLayout {
         let why = format!("{tasks} tasks: {rows} partial groups in {count} partitions, {spilled} bytes in scratch");
         Round { tasks, floor: self.floor, why }
     }
+
+    fn floor(&self) -> usize {
+        self.floor
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,10 @@ impl Layout for DeferredLayout {
             why: format!("{rows} rows in {count} partitions, {spilled} bytes in scratch"),
         }
     }
+
+    fn floor(&self) -> usize {
+        self.floor
+    }
 }
 
 /// Partitions with rows, rows, and bytes in scratch.

@@ -76,8 +76,12 @@ struct Rest {
     probe: Vec<RowPages>,
     /// How many partitions may become tables, once that is decided.
     resident: usize,
-    /// Room for the probe's rows of the other partitions, for each worker.
-    rooms: Vec<Arc<Reservation>>,
+    /// Room for a worker's rows of the other partitions, for the first who probes.
+    room: Option<Arc<Reservation>>,
+    /// The bytes of such a room, and how many more are held for the workers to come, among the pages at rest: they are
+    /// given back where somebody cannot go on without, since one worker can probe alone.
+    room_bytes: usize,
+    spare_rooms: usize,
     tables: Option<Arc<Tables>>,
     /// Rows of the build side.
     rows: u64,
@@ -146,6 +150,15 @@ impl Rest {
         }
         Ok(given)
     }
+
+    /// Gives up rooms of workers to come, of about `bytes`; returns the bytes.
+    fn give_rooms(&mut self, bytes: usize) -> usize {
+        let rooms = bytes.div_ceil(self.room_bytes.max(1)).min(self.spare_rooms);
+        self.spare_rooms -= rooms;
+        let given = rooms * self.room_bytes;
+        self.reservation.iter().for_each(|held| held.shrink(given));
+        given
+    }
 }
 
 impl Shared {
@@ -155,9 +168,10 @@ impl Shared {
 
     /// Writes out pages that rest here; returns the bytes given back.
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
-        let given = self.lock().spill(bytes, cx)?;
-        self.meter.add_spilled(given);
-        Ok(given)
+        let mut rest = self.lock();
+        let spilled = rest.spill(bytes, cx)?;
+        self.meter.add_spilled(spilled);
+        Ok(spilled + rest.give_rooms(bytes - spilled.min(bytes)))
     }
 
     /// The largest chunk that is larger than a page, in bytes; 0 if there is none.
@@ -188,26 +202,31 @@ impl Shared {
         }
         let (page, budget) = (cx.memory.pool.page_bytes(), &cx.memory.budget);
         let free = budget.free() + rest.reservation.as_ref().map_or(0, |r| r.held());
+        let join = &self.plan.join;
         let facts = resident::Facts {
-            available: resident::available(free, self.plan.join.beside, self.plan.join.undecided.load(Relaxed)),
+            available: resident::available(free, (join.beside, join.least), join.undecided.load(Relaxed)),
             room: cx.threads.max(1) * page,
             flags: self.plan.flags(),
         };
         let resident = resident::resident(&rest.build, &facts);
         let missing = rest.build.len() - resident;
-        let mut rooms = Vec::with_capacity(cx.threads);
-        for _ in 0..if missing > 0 { cx.threads.max(1) } else { 0 } {
-            let lacking = (missing * page).saturating_sub(budget.free());
+        rest.room_bytes = missing * page;
+        for worker in 0..if missing > 0 { cx.threads.max(1) } else { 0 } {
+            let lacking = rest.room_bytes.saturating_sub(budget.free());
             if lacking > 0 {
                 self.meter.add_spilled(rest.spill(lacking, cx)?);
             }
-            rooms.push(budget.require("join probe", missing * page, false)?);
+            if worker == 0 {
+                rest.room = Some(budget.require("join probe", rest.room_bytes, false)?);
+            } else if rest.reservation.as_ref().is_some_and(|held| held.try_grow(rest.room_bytes)) {
+                rest.spare_rooms += 1;
+            }
         }
         if missing > 0 {
             self.meter.note(format!("{missing} of {} partitions are joined from scratch", rest.build.len()));
         }
         self.plan.join.undecided.fetch_sub(1, Relaxed);
-        (rest.resident, rest.rooms) = (resident, rooms);
+        rest.resident = resident;
         rest.tables = Some(Arc::new(Tables::new(rest.build.len().max(1))));
         Ok(())
     }
@@ -218,7 +237,14 @@ impl Shared {
     /// `Resources`, where there is not enough.
     fn room(&self, missing: usize, cx: &Cx) -> Result<Arc<Reservation>> {
         let needed = missing * cx.memory.pool.page_bytes();
-        let room = self.lock().rooms.pop().filter(|room| room.floor() >= needed);
+        let room = {
+            let mut rest = self.lock();
+            let room = rest.room.take();
+            if room.is_none() {
+                rest.give_rooms(1);
+            }
+            room.filter(|room| room.floor() >= needed)
+        };
         // Partitions that did not become tables although they should have need more than was committed.
         room.map_or_else(|| self.reserve("join probe", needed, false, cx), Ok)
     }
@@ -283,7 +309,8 @@ impl TransformOp for JoinOp {
     /// What had to wait, a partition each.
     fn sizes(&self) -> Sizes {
         let mut rest = self.0.lock();
-        rest.rooms.clear();
+        rest.room = None;
+        rest.give_rooms(usize::MAX);
         if !self.0.plan.flags() {
             // Nobody probes any more, and no row of a table comes out alone.
             rest.tables = None;

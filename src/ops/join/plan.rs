@@ -87,6 +87,8 @@ pub struct Join {
     pub bits: u32,
     /// Bytes that the tasks of the probe side's pipeline have in flight, all together.
     pub beside: usize,
+    /// Bytes that one of those tasks holds at least: without them nobody probes.
+    pub least: usize,
     /// Joins of the query that have not decided yet which partitions become tables.
     pub undecided: Arc<AtomicUsize>,
 }

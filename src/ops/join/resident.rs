@@ -24,9 +24,11 @@ pub(super) struct Facts {
 }
 
 /// Of `free` bytes, those that one of `joins` joins may take. For what reads and takes the rows stay an eighth, at least 32
-/// MiB (but at most a quarter), and at least what is known to be in flight with the same again for sinks.
-pub(super) fn available(free: usize, in_flight: usize, joins: usize) -> usize {
-    let beside = (free / 8).max((free / 4).min(32 * MIB)).max(in_flight.saturating_mul(2));
+/// MiB (but at most a quarter), and at least what is known to be in flight with the same again for sinks, and the least with
+/// which a task can probe.
+pub(super) fn available(free: usize, (in_flight, least): (usize, usize), joins: usize) -> usize {
+    let known = in_flight.saturating_mul(2).saturating_add(least);
+    let beside = (free / 8).max((free / 4).min(32 * MIB)).max(known);
     free.saturating_sub(beside) / joins.max(1)
 }
 
@@ -76,10 +78,11 @@ mod tests {
 
     #[test]
     fn some_stays_for_others() {
-        assert_eq!(available(1024 * MIB, MIB, 1), 896 * MIB);
-        assert_eq!(available(200 * MIB, 0, 2), 84 * MIB);
-        assert_eq!(available(40 * MIB, MIB, 1), 30 * MIB);
-        assert_eq!(available(40 * MIB, 8 * MIB, 1), 24 * MIB);
-        assert_eq!((available(MIB, MIB, 1), available(0, 0, 0)), (0, 0));
+        assert_eq!(available(1024 * MIB, (MIB, MIB), 1), 896 * MIB);
+        assert_eq!(available(200 * MIB, (0, 0), 2), 84 * MIB);
+        assert_eq!(available(40 * MIB, (MIB, 0), 1), 30 * MIB);
+        assert_eq!(available(40 * MIB, (8 * MIB, 0), 1), 24 * MIB);
+        assert_eq!(available(40 * MIB, (8 * MIB, 5 * MIB), 1), 19 * MIB, "a task that probes has its floor");
+        assert_eq!((available(MIB, (MIB, 0), 1), available(0, (0, 0), 0)), (0, 0));
     }
 }

@@ -63,6 +63,7 @@ pub fn lower(lowering: &mut Lowering, node: &Join) -> Result<Pipe> {
         output: batch_schema(&node.schema),
         bits,
         beside: beside(&pipe, limits.threads),
+        least: pipe.floor + pipe.inlets.iter().map(|inlet| inlet.layout.floor()).max().unwrap_or(0),
         undecided: lowering.undecided.clone(),
     };
     joined(lowering, Sides { build: build_pipe, probe: pipe }, wanted, &described(node))

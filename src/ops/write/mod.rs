@@ -10,20 +10,32 @@
 //!
 //! The file appears under its name when the last piece is appended; a query that fails leaves nothing.
 //!
-//! An output of many files is the same: pieces end where the [partition](super::partitions) does, and go to one file after
-//! the other. Where every worker has files of its own ([`Way::Apart`]), nothing waits for its turn.
+//! An output of many files is the same: pieces end where the file does. Where every worker has files of its own
+//! ([`Way::Apart`]), nothing waits for its turn. Of files by [partition](super::partitions) only those wait that a
+//! neighbour may have rows for, two of each piece of the input, so that thousands of partitions are no thousands of pieces
+//! that wait:
+//!
+//! ```text
+//!   pieces of the input   | k=1 k=2 k=3 | k=3 k=4 k=5 | k=5 k=6 ..
+//!   in turn                 k=1           k=3           k=5          the first one goes where its neighbour was
+//!   in a file of one's own      k=2           k=4           k=6 ..   written when it comes, and closed
+//!   handed over                     k=3           k=5                the last one: in its turn, still open
+//! ```
+
+mod sequencer;
+#[cfg(test)]
+mod tests;
 
 use super::partitions::Partitions;
 use super::{Cx, Flow, Sink, SinkOp};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::formats::{Assemble, Directory, Encode, Outputs, Piece, Shelf, Shelved};
+use crate::error::Result;
+use crate::formats::{Assemble, Directory, Encode, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
-use crate::memory::{InFlight, Reservation};
+use crate::memory::InFlight;
 use crate::store::{BlockRef, SpillWriter};
 use arrow::array::RecordBatch;
-use std::any::Any;
-use std::collections::BTreeMap;
+use sequencer::{Footer, Sequencer, Target, Waiting};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Makes an encoder for one worker.
@@ -52,32 +64,10 @@ pub enum Way {
     Apart,
 }
 
-/// Appends pieces in the order of the input.
-struct Sequencer {
-    /// `None` once the output is complete.
-    output: Option<Box<dyn Outputs>>,
-    /// The directory, where workers have files of their own.
-    directory: Option<Directory>,
-    turn: u64,
-    /// What waits: by piece of the input, then by number within it. `None` marks the end of the piece.
-    waiting: BTreeMap<(u64, u64), Option<Waiting>>,
-    rows: u64,
-    bytes: u64,
-    /// Who holds what the output keeps in memory until its end.
-    footer: Option<Arc<Reservation>>,
-}
-
-struct Waiting {
-    partition: Arc<str>,
-    block: BlockRef,
-    rows: usize,
-    meta: Option<Box<dyn Any + Send>>,
-}
-
 impl WriteOp {
     /// A sink that ends in `output`; encoders hold at most `held` bytes, and take at most `floor` with all that they need.
     pub fn new(make_encoder: Box<MakeEncoder>, output: Box<dyn Assemble>, held: usize, floor: usize) -> Self {
-        let sequencer = Arc::new(Mutex::new(Sequencer::new(Box::new(output))));
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(Target::File(output))));
         WriteOp { make_encoder, held, floor, piece_bytes: usize::MAX, partitions: None, way: Way::Together, sequencer }
     }
 
@@ -89,9 +79,8 @@ impl WriteOp {
         way: Way,
         (held, floor, file_bytes): (usize, usize, Option<usize>),
     ) -> Self {
-        let another = (way == Way::Apart).then(|| directory.another());
-        let sequencer = Sequencer { directory: another, ..Sequencer::new(Box::new(directory)) };
-        let (sequencer, partitions) = (Arc::new(Mutex::new(sequencer)), partitions.map(Arc::new));
+        let sequencer = Arc::new(Mutex::new(Sequencer::new(Target::Files(directory))));
+        let partitions = partitions.map(Arc::new);
         let piece_bytes = file_bytes.unwrap_or(usize::MAX);
         WriteOp { make_encoder, held, floor, piece_bytes, partitions, way, sequencer }
     }
@@ -113,7 +102,12 @@ impl SinkOp for WriteOp {
             .memory
             .budget
             .in_flight("the encoder of an output", self.floor + 2 * cx.scratch.fixed_bytes().per_writer)?;
-        lock(&self.sequencer).hold_footer(cx);
+        let has_own = self.way == Way::Apart || self.partitions.is_some();
+        let own = {
+            let mut sequencer = lock(&self.sequencer);
+            sequencer.account(&cx.memory.budget);
+            if has_own { sequencer.directory() } else { None }
+        };
         let mut encoder = (self.make_encoder)()?;
         encoder.shelve(Arc::new(Aside(Mutex::new(cx.scratch.writer()))))?;
         Ok(Box::new(Write {
@@ -123,10 +117,10 @@ impl SinkOp for WriteOp {
             piece_bytes: self.piece_bytes,
             partitions: self.partitions.clone(),
             partition: "".into(),
-            own: match self.way {
-                Way::Together => None,
-                Way::Apart => lock(&self.sequencer).directory.as_ref().map(Directory::another),
-            },
+            way: self.way,
+            own,
+            is_first: true,
+            footer: Footer::new(&cx.memory.budget),
             sequencer: self.sequencer.clone(),
             scratch: cx.scratch.writer(),
             split: 0,
@@ -137,65 +131,9 @@ impl SinkOp for WriteOp {
 
     fn finish(&self, _cx: &Cx) -> Result<Sizes> {
         let mut sequencer = lock(&self.sequencer);
-        sequencer.advance()?;
-        if !sequencer.waiting.is_empty() {
-            return Err(Error::internal("pieces of the output without a turn"));
-        }
-        if let Some(output) = sequencer.output.take() {
-            sequencer.bytes = output.finish()?;
-        }
-        sequencer.footer = None;
+        sequencer.finish()?;
         let part = PartSize { rows: sequencer.rows, bytes: sequencer.bytes, spilled: 0 };
         Ok(Sizes { parts: vec![part] })
-    }
-}
-
-impl Sequencer {
-    fn new(output: Box<dyn Outputs>) -> Self {
-        Sequencer {
-            output: Some(output),
-            directory: None,
-            turn: 0,
-            waiting: BTreeMap::new(),
-            rows: 0,
-            bytes: 0,
-            footer: None,
-        }
-    }
-
-    fn hold_footer(&mut self, cx: &Cx) {
-        if self.footer.is_none() {
-            self.footer = cx.memory.budget.reserve("the footer of an output", 0, false);
-        }
-    }
-
-    fn append(&mut self, partition: &Arc<str>, piece: Piece) -> Result<()> {
-        self.rows += piece.rows as u64;
-        let output = self.output.as_mut().ok_or_else(|| Error::internal("a piece after the end of the output"))?;
-        output.append(partition, piece)?;
-        if let Some(footer) = &self.footer {
-            // It cannot be given back, and it is there already.
-            footer.grow_anyway(output.held().saturating_sub(footer.held()));
-        }
-        Ok(())
-    }
-
-    /// Appends whatever has its turn now.
-    fn advance(&mut self) -> Result<()> {
-        while let Some(entry) = self.waiting.first_entry() {
-            if entry.key().0 != self.turn {
-                break;
-            }
-            match entry.remove() {
-                None => self.turn += 1,
-                Some(waiting) => {
-                    let mut bytes = vec![0; waiting.block.len()];
-                    waiting.block.read(&mut bytes)?;
-                    self.append(&waiting.partition, Piece { bytes, rows: waiting.rows, meta: waiting.meta })?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -226,8 +164,13 @@ struct Write {
     partitions: Option<Arc<Partitions>>,
     /// That of the rows in the encoder.
     partition: Arc<str>,
+    way: Way,
     /// Files of this worker's own.
     own: Option<Directory>,
+    /// Whether the partition is the first one of its piece of the input.
+    is_first: bool,
+    /// What files of its own keep in memory.
+    footer: Footer,
     sequencer: Arc<Mutex<Sequencer>>,
     scratch: SpillWriter,
     split: u64,
@@ -243,27 +186,35 @@ impl Write {
         }
         self.rows = 0;
         let piece = self.encoder.piece()?;
-        if let Some(own) = &mut self.own {
-            lock(&self.sequencer).rows += piece.rows as u64;
-            return own.append(&self.partition, piece);
+        match &mut self.own {
+            Some(own) if self.way == Way::Apart || !self.is_first => {
+                let rows = piece.rows as u64;
+                own.append(&self.partition, piece)?;
+                self.footer.set(own.held());
+                lock(&self.sequencer).rows += rows;
+                Ok(())
+            }
+            _ => self.append_in_turn(piece),
         }
-        let key = (self.split, self.sequence);
-        self.sequence += 1;
+    }
+
+    fn append_in_turn(&mut self, piece: Piece) -> Result<()> {
         let mut sequencer = lock(&self.sequencer);
-        if sequencer.turn == self.split {
-            sequencer.advance()?;
+        if sequencer.is_turn(self.split) {
             return sequencer.append(&self.partition, piece);
         }
         drop(sequencer);
         let block = self.scratch.write(&piece.bytes)?;
-        let partition = self.partition.clone();
-        let waiting = Waiting { partition, block, rows: piece.rows, meta: piece.meta };
-        lock(&self.sequencer).waiting.insert(key, Some(waiting));
+        let Piece { rows, meta, held, .. } = piece;
+        self.wait(Waiting::Piece { partition: self.partition.clone(), block, rows, meta, held });
         Ok(())
     }
-}
 
-impl Write {
+    fn wait(&mut self, waiting: Waiting) {
+        lock(&self.sequencer).wait(self.split, self.sequence, waiting);
+        self.sequence += 1;
+    }
+
     fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
         self.encoder.push(rows)?;
         self.rows += rows.num_rows();
@@ -279,6 +230,7 @@ impl Write {
         for (range, partition) in partitions.cut(rows)? {
             if partition != self.partition {
                 self.end_piece()?;
+                self.is_first &= self.partition.is_empty();
                 self.partition = partition;
             }
             self.encode(&written.slice(range.start, range.len()))?;
@@ -290,6 +242,9 @@ impl Write {
 impl Sink for Write {
     fn begin(&mut self, split: u64, _cx: &Cx) -> Result<()> {
         (self.split, self.sequence) = (split, 0);
+        if self.partitions.is_some() {
+            (self.partition, self.is_first) = ("".into(), true);
+        }
         Ok(())
     }
 
@@ -302,18 +257,21 @@ impl Sink for Write {
     }
 
     fn end(&mut self, _cx: &Cx) -> Result<Flow> {
-        if self.own.is_some() {
+        if self.way == Way::Apart {
             return Ok(Flow::Ready);
         }
         self.end_piece()?;
-        let mut sequencer = lock(&self.sequencer);
-        sequencer.waiting.insert((self.split, u64::MAX), None);
-        sequencer.advance()?;
+        if let Some(file) = self.own.as_mut().and_then(Directory::leave) {
+            self.footer.set(0);
+            self.wait(Waiting::File(file));
+        }
+        self.wait(Waiting::End);
+        lock(&self.sequencer).advance()?;
         Ok(Flow::Ready)
     }
 
     fn finish(mut self: Box<Self>, _cx: &Cx) -> Result<()> {
-        if self.own.is_some() {
+        if self.way == Way::Apart {
             self.end_piece()?;
         }
         self.own.as_mut().map_or(Ok(()), Directory::close)
