@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// The rows of a frame.
@@ -148,12 +149,14 @@ impl Frame {
 pub(super) struct Texts {
     rows: Collected,
     items: usize,
+    /// Where the pieces end of each partition that was not empty.
+    ends: Vec<usize>,
     pub(super) schema: SchemaRef,
 }
 
 /// The largest piece of lines that rest together: it is read at one time.
 const PIECE: usize = 256 << 10;
-/// Pieces of a partition, where there are not too many,
+/// Pieces that a frame reads as one partition, where there are not too many,
 const PIECES: usize = 16;
 /// and partitions at most.
 const PARTITIONS: usize = 64;
@@ -182,19 +185,29 @@ impl Texts {
         laying.plan.close(plan::Pipe::from(inlet, top), outlet);
         bag.run(laying)?;
         let rows = rows.result().ok_or_else(|| Error::internal("lines that were not kept"))?;
-        let seen = std::mem::take(&mut *lock(&seen)).into_values();
-        let (all, items) = seen.fold((SeenObjects::default(), 0), |(all, n), (one, m)| (all.merge(one), n + m));
-        Ok(Arc::new(Texts { rows, items, schema: all.schema() }))
+        let (mut all, mut items, mut ends) = (SeenObjects::default(), 0, Vec::new());
+        for one in std::mem::take(&mut *lock(&seen)).into_values().filter(|one| one.items > 0) {
+            all = all.merge(one.objects);
+            items += one.items;
+            ends.push(ends.last().unwrap_or(&0) + one.pieces);
+        }
+        Ok(Arc::new(Texts { rows, items, ends, schema: all.schema() }))
     }
 
-    pub(super) fn partitions(&self) -> usize {
+    /// How many partitions frames read.
+    fn partitions(&self) -> usize {
         (self.rows.len() / PIECES).clamp(1, PARTITIONS)
     }
 
-    /// The pieces of a partition.
-    pub(super) fn pieces(self: &Arc<Self>, partition: usize) -> impl Iterator<Item = Result<Vec<u8>>> + Send + use<> {
-        let (all, count, texts) = (self.rows.len(), self.partitions(), self.clone());
-        (all * partition / count..all * (partition + 1) / count).map(move |piece| texts.piece(piece))
+    /// The pieces of such a partition.
+    fn share(self: &Arc<Self>, partition: usize) -> impl Iterator<Item = Result<Vec<u8>>> + Send + use<> {
+        let (all, count) = (self.rows.len(), self.partitions());
+        self.pieces(all * partition / count..all * (partition + 1) / count)
+    }
+
+    fn pieces(self: &Arc<Self>, pieces: Range<usize>) -> impl Iterator<Item = Result<Vec<u8>>> + Send + use<> {
+        let texts = self.clone();
+        pieces.map(move |piece| texts.piece(piece))
     }
 
     fn piece(&self, index: usize) -> Result<Vec<u8>> {
@@ -205,8 +218,16 @@ impl Texts {
     }
 }
 
-/// What the items of partitions have in common, and how many they are.
-type Partitioned = BTreeMap<usize, (SeenObjects, usize)>;
+/// What was seen of partitions.
+type Partitioned = BTreeMap<usize, Seen>;
+
+/// What the items of a partition have in common, and how many they are.
+#[derive(Default)]
+struct Seen {
+    objects: SeenObjects,
+    items: usize,
+    pieces: usize,
+}
 
 /// The partitions of a bag as a source of batches, each of one row with many lines.
 struct Writing<T> {
@@ -221,10 +242,8 @@ impl<T: Serialize + Send + 'static> SourceOp for Writing<T> {
             seen: self.seen.clone(),
             partition: index,
             lines: Vec::new(),
-            objects: SeenObjects::default(),
-            items: 0,
+            here: Seen::default(),
             in_piece: 0,
-            row: 0,
             ended: false,
         }))
     }
@@ -235,11 +254,9 @@ struct Written<T> {
     seen: Arc<Mutex<Partitioned>>,
     partition: usize,
     lines: Vec<u8>,
-    objects: SeenObjects,
-    items: usize,
+    here: Seen,
     /// Items since the last piece.
     in_piece: usize,
-    row: u64,
     ended: bool,
 }
 
@@ -249,7 +266,7 @@ impl<T: Serialize + Send + 'static> Source for Written<T> {
             return Ok(Pull::End);
         }
         let (most_bytes, most_rows) = (PIECE.min(cx.tuning.batch_bytes), cx.tuning.batch_rows);
-        let (lines, objects, in_piece) = (&mut self.lines, &mut self.objects, &mut self.in_piece);
+        let (lines, objects, in_piece) = (&mut self.lines, &mut self.here.objects, &mut self.in_piece);
         let drawn = self.opening.pull(cx, &mut |item| {
             let begin = lines.len();
             write_line(&item, lines)?;
@@ -263,10 +280,13 @@ impl<T: Serialize + Send + 'static> Source for Written<T> {
             Drawn::Wait(token) => return Ok(Pull::Wait(token)),
             Drawn::Starved(starved) => return Ok(Pull::Starved(starved)),
             Drawn::More | Drawn::Pause => {}
-            Drawn::End => self.end(),
+            Drawn::End => self.ended = true,
         }
         match self.in_piece {
-            0 if self.ended => Ok(Pull::End),
+            0 if self.ended => {
+                self.tell();
+                Ok(Pull::End)
+            }
             n if n > 0 && (self.ended || self.lines.len() >= most_bytes || n >= most_rows) => self.batch(),
             _ => Ok(Pull::Empty),
         }
@@ -275,21 +295,23 @@ impl<T: Serialize + Send + 'static> Source for Written<T> {
 
 impl<T> Written<T> {
     fn batch(&mut self) -> Result<Pull> {
-        self.items += std::mem::take(&mut self.in_piece);
+        let position = Position { split: 0, row: self.here.pieces as u64 };
+        self.here.items += std::mem::take(&mut self.in_piece);
+        self.here.pieces += 1;
         let mut lines = BinaryViewBuilder::new();
         lines.try_append_value(&self.lines)?;
         self.lines.clear();
         self.lines.shrink_to(2 * PIECE);
         let data = RecordBatch::try_new(Form::Plain.schema(), vec![Arc::new(lines.finish())])?;
-        let position = Position { split: 0, row: self.row };
-        self.row += 1;
+        if self.ended {
+            self.tell();
+        }
         Ok(Pull::Batch(Batch::new(data, position)))
     }
 
-    fn end(&mut self) {
-        self.ended = true;
-        let seen = (std::mem::take(&mut self.objects), self.items + self.in_piece);
-        lock(&self.seen).insert(self.partition, seen);
+    /// Tells what was seen of the whole partition.
+    fn tell(&mut self) {
+        lock(&self.seen).insert(self.partition, std::mem::take(&mut self.here));
     }
 }
 
@@ -316,9 +338,11 @@ impl Node<String> for Resting {
     fn lay(&self, _laying: &mut Laying) -> Result<Pipe<String>> {
         let texts = self.0.clone();
         let open = move |index: usize, _: &Cx| -> Result<Chain<String>> {
-            Ok(Box::new(RestingLines { pieces: Box::new(texts.pieces(index)), lines: Lines::default() }))
+            let end = |index: usize| texts.ends.get(index).copied().unwrap_or(0);
+            let begin = index.checked_sub(1).map_or(0, end);
+            Ok(Box::new(RestingLines { pieces: Box::new(texts.pieces(begin..end(index))), lines: Lines::default() }))
         };
-        Ok(Pipe { in_flight: 4 * PIECE, ..Pipe::of("lines at rest", self.0.partitions(), open) })
+        Ok(Pipe { in_flight: 4 * PIECE, ..Pipe::of("lines at rest", self.0.ends.len(), open) })
     }
 }
 
@@ -383,7 +407,7 @@ impl<T: Serialize + Send + 'static> Bag<T> {
         let columns = schema.clone();
         let supply = Supply::new("bag", schema, partitions, move |partition| {
             let columns = columns.clone();
-            Ok(texts.pieces(partition).map(move |lines| objects_of(&columns, lines?)))
+            Ok(texts.share(partition).map(move |lines| objects_of(&columns, lines?)))
         });
         self.session.from_supply("bag", supply.with_rows(items))
     }
