@@ -91,7 +91,9 @@ impl Desk {
     fn made(&mut self, program: &Program, json: &[u8], limits: &Limits, cx: Option<&Cx>) -> Result<Vec<Json>> {
         self.out.clear();
         program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
-        Ok(self.out.iter().map(Json::trusted).collect())
+        let mut made = Vec::with_capacity(self.out.len());
+        made.extend(self.out.iter().map(Json::trusted));
+        Ok(made)
     }
 }
 

@@ -79,12 +79,15 @@ impl Shape {
         let value = text.bytes.get(at..end).unwrap_or_default();
         let seen = match value {
             b"null" => return Ok(end),
+            // Nothing makes it less of a text.
+            [b'"', ..] if matches!(self, Shape::Quoted(Kind::Text)) => return Ok(end),
             [b'"', inner @ .., b'"'] => match Kind::of(inner) {
                 kind @ (Kind::Date | Kind::Timestamp | Kind::TimestampTz) => Shape::Quoted(kind),
                 _ => Shape::Quoted(Kind::Text),
             },
             _ => match Kind::of(value) {
                 Kind::Text => return Err(Malformed(at)),
+                kind if matches!(self, Shape::Plain(before) if *before == kind) => return Ok(end),
                 kind => Shape::Plain(kind),
             },
         };
