@@ -109,7 +109,7 @@ fn documents_and_other_formats_come_in_and_go_out() {
     std::fs::write(&page, "{\"next\": null,\n \"data\": {\"items\": [{\"n\": 1},\n {\"n\": 2}]}}").unwrap();
     assert_eq!(lines(&["--records", "data.items", &page, "jq", "-c", ".n"]), ["1", "2"]);
     assert_eq!(lines(&["--records=data.items", &page, "count"]), ["2"]);
-    assert_eq!(failed(&["--records", "data", "-", "count"]).0, 2);
+    assert_eq!(lines(&["--records", "data", "-", "count"]), ["0"], "nothing comes");
     for name in ["x-*.avro", "x.avro", "x.csv", "x.parquet"] {
         let path = at(name);
         assert_eq!(printed(&[&a, "to", &path]), "", "{name}");
@@ -168,6 +168,158 @@ fn standard_input_may_be_packed_and_larger_than_memory() {
 }
 
 #[test]
+fn standard_input_may_be_a_document() {
+    let given = |text: &str, arguments: &[&str]| {
+        let output = fed(text.into(), arguments);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let numbers: &[&str] = &["-", "jq", "-c", ".n"];
+    for text in
+        ["[{\"n\":1},\n{\"n\":2}]", "{\n\"n\":1\n}\n{\"n\":2}", "[\n{\"n\":1},{\"n\":2}\n]\n", "{\"n\":1}\n\n{\"n\":2}"]
+    {
+        assert_eq!(given(text, numbers), (0, "1\n2\n".into()), "{text}");
+    }
+    assert_eq!(given("[1,2]\n[3]\n", &["-", "count"]), (0, "2\n".into()), "lines that are arrays");
+    let page = "{\"next\": null,\n \"data\": {\"items\": [{\"n\": 1},\n {\"n\": 2}]}}";
+    assert_eq!(given(page, &["--records", "data.items", "-", "jq", "-c", ".n"]), (0, "1\n2\n".into()));
+    let large: Vec<String> = (0..50_000).map(|n| format!("{{\"n\":{n}, \"s\":\"{n:0>300}\"}}")).collect();
+    let large = format!("[{}]", large.join(",\n"));
+    assert_eq!(
+        given(&large, &["--memory", "32MiB", "-", "foldby", ".n % 3", "count", "then", "count"]),
+        (0, "3\n".into())
+    );
+    let broken = fed("[{\"n\":1},\n{\"n\" 2}]".into(), numbers);
+    let said = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert!(broken.status.code() == Some(3) && said.contains("standard input") && said.contains("byte 15"), "{said}");
+}
+
+#[test]
+fn a_group_that_is_too_large_is_an_error_of_memory() {
+    let one: String = (0..40_000).map(|n| format!("{{\"k\":1,\"s\":\"{n:0>100}\"}}\n")).collect();
+    for skip in [&[][..], &["--on-error", "skip"]] {
+        let arguments: Vec<&str> = [&["--memory", "32MiB"], skip, &["-", "groupby", ".k"]].concat();
+        let output = fed(one.clone().into(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(4) && said.contains("the items of the key 1 are more than"), "{said}");
+    }
+}
+
+/// JSON by chance: records whose fields are there or not, of any type.
+fn records(count: u64, mut seed: u64) -> Vec<String> {
+    let mut next = move |n: u64| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) % n
+    };
+    let keys = [
+        "1",
+        "1.0",
+        "\"1\"",
+        "null",
+        "true",
+        "[1, 2]",
+        "[1,2]",
+        "{\"a\":1,\"b\":2}",
+        "{\"b\": 2, \"a\": 1}",
+        "\"\\u0041\"",
+        "\"A\"",
+        "-0",
+        "0",
+        "\"é\"",
+        "{}",
+        "1e2",
+    ];
+    let numbers = ["1", "2", "-7", "null", "9007199254740993", "12"];
+    let record = |_| {
+        let mut fields = Vec::new();
+        if next(8) > 0 {
+            fields.push(format!("\"k\": {}", keys[next(16) as usize]));
+        }
+        if next(8) > 0 {
+            fields.push(format!("\"n\" :{}", numbers[next(6) as usize]));
+        }
+        if next(4) == 0 {
+            fields.push(format!("\"k\":{}", keys[next(16) as usize]));
+        }
+        format!("{{{}}}", fields.join(" , "))
+    };
+    (0..count).map(record).collect()
+}
+
+#[test]
+fn a_first_verb_that_reads_answers_as_one_behind_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("random.jsonl");
+    let path = path.to_str().unwrap();
+    for (seed, count) in [(0, 20), (1, 1500)] {
+        let records = records(count, seed);
+        std::fs::write(path, records.join("\n")).unwrap();
+        let values: Vec<serde_json::Value> = records.iter().map(|r| serde_json::from_str(r).unwrap()).collect();
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        for verb in [
+            &["frequencies", ".k"][..],
+            &["frequencies"],
+            &["distinct", ".k"],
+            &["groupby", ".k"],
+            &["topk", "7", ".n"],
+            &["sort", ".n"],
+            &["count"],
+            &["foldby", ".k", "count", "sum(.n)", "min(.n)", "count(.n)"],
+            &["foldby", ".k | type", "count", "max(.k)"],
+            &["join", path, "--on", "[.k, .n]", "--semi"],
+        ] {
+            let first = sorted(lines(&[&[path], verb].concat()));
+            let behind = sorted(lines(&[&[path, "jq", "-c", ".", "then"], verb].concat()));
+            // What is copied is not read as it was written there, so this goes through jaq.
+            let slow = sorted(lines(&[&[path, "jq", "-c", ". as $x | $x", "then"], verb].concat()));
+            assert_eq!(first, behind, "{verb:?}");
+            assert_eq!(first, slow, "{verb:?}");
+            assert!(!first.is_empty());
+        }
+        let mut counts = std::collections::BTreeMap::<String, (u64, i64)>::new();
+        for value in &values {
+            // An integer's zero has no sign in jq.
+            let key = value["k"].to_string();
+            let one = counts.entry(if key == "-0.0" { "0".into() } else { key }).or_default();
+            one.0 += 1;
+            one.1 += value["n"].as_i64().unwrap_or(0);
+        }
+        // One text for equal values, as jq writes it.
+        let by_hand: std::collections::BTreeMap<String, u64> =
+            counts.iter().map(|(k, (n, _))| (k.clone(), *n)).collect();
+        let mut found = std::collections::BTreeMap::<String, u64>::new();
+        for line in lines(&[path, "frequencies", ".k"]) {
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            *found.entry(line["item"].to_string()).or_default() += line["count"].as_u64().unwrap();
+        }
+        assert_eq!(found, by_hand);
+        let total: i64 = counts.values().map(|(_, sum)| sum).sum();
+        let sums = lines(&[path, "foldby", "null", "sum(.n)", "then", "pluck", ".sum_n"]);
+        assert_eq!(sums, [total.to_string()]);
+    }
+}
+
+#[test]
+fn items_of_which_a_key_fails_are_bad_items() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.jsonl");
+    std::fs::write(&path, "{\"u\":{\"id\":1}}\n{\"u\":3}\nx\n{\"u\":{\"id\":1}}\n").unwrap();
+    let path = path.to_str().unwrap();
+    for verb in
+        [&["foldby", ".u.id", "count"][..], &["frequencies", ".u.id"], &["distinct", ".u.id"], &["topk", "1", ".u.id"]]
+    {
+        let (code, said) = failed(&[&[path], verb].concat());
+        assert!(code == 3 && said.contains("line 2") && said.contains("keys.jsonl"), "{verb:?}: {said}");
+        let output = bag(&[&["--on-error", "skip", path], verb].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("2 bad items were left out"), "{verb:?}: {said}");
+        assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{verb:?}");
+    }
+}
+
+#[test]
 fn exit_codes_and_messages_are_as_documented() {
     let dir = dir();
     let path = dir.path().join("bad.jsonl");
@@ -188,7 +340,7 @@ fn exit_codes_and_messages_are_as_documented() {
     assert!(code == 1 && said.contains("halt"), "{code} {said}");
     let output = bag(&["--on-error", "skip", bad, "jq", "-c", ".n"]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"1\n3\n"[..]));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("1 bad items were left out"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 bad item was left out"));
     assert!(printed(&["--help"]).contains("foldby KEY FOLD.."));
 }
 

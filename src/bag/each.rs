@@ -7,6 +7,7 @@ use super::{BadItems, Bag};
 use crate::error::{Error, Result};
 use crate::ops::Cx;
 use serde_json::Value;
+use std::any::Any;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 
@@ -208,7 +209,8 @@ impl<T: Send + 'static> Bag<T> {
     }
 
     /// Each item through a function that may fail. An item for which it fails is a bad item: the first ends the query, unless
-    /// [`on_error`](Self::on_error) says otherwise.
+    /// [`on_error`](Self::on_error) says otherwise. Of the errors of this crate only those of kind `Data` and `Query` are an
+    /// item's; others end the query.
     ///
     /// ```
     /// # fn main() -> partita::Result<()> {
@@ -225,7 +227,7 @@ impl<T: Send + 'static> Bag<T> {
     pub fn try_map<U, E>(&self, f: impl Fn(T) -> Result<U, E> + Send + Sync + 'static) -> Bag<U>
     where
         U: Send + 'static,
-        E: Display,
+        E: Display + 'static,
     {
         let f = Arc::new(f);
         self.each("map", move |input, index, _, faults| {
@@ -357,7 +359,7 @@ struct Trying<T, F> {
     f: Arc<F>,
 }
 
-impl<T, U, E: Display, F: Fn(T) -> Result<U, E> + Send + Sync> Items<U> for Trying<T, F> {
+impl<T, U, E: Display + 'static, F: Fn(T) -> Result<U, E> + Send + Sync> Items<U> for Trying<T, F> {
     fn begin(&mut self, pulse: &mut Pulse<'_>) -> Result<Option<Blocked>> {
         self.input.begin(pulse)
     }
@@ -369,10 +371,18 @@ impl<T, U, E: Display, F: Fn(T) -> Result<U, E> + Send + Sync> Items<U> for Tryi
                 Err(error) => {
                     let mut place = pulse.origin.place();
                     place.task = Some(format!("item {} of partition {}", pulse.origin.item, self.index));
-                    self.faults.meet(Error::data(error.to_string()).at(place))?;
+                    self.faults.meet(of_item(error).at(place))?;
                 }
             }
         }
+    }
+}
+
+/// What a function says of an item. An [`Error`] stays what it is: one of memory ends the query whatever becomes of bad items.
+fn of_item<E: Display + 'static>(error: E) -> Error {
+    match (&error as &dyn Any).downcast_ref::<Error>() {
+        Some(error) => error.clone(),
+        None => Error::data(error.to_string()),
     }
 }
 

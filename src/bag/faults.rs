@@ -76,7 +76,8 @@ impl BadItems {
 
 impl fmt::Debug for BadItems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bad items", self.count())
+        let count = self.count();
+        write!(f, "{count} bad item{}", if count == 1 { "" } else { "s" })
     }
 }
 

@@ -3,28 +3,34 @@
 //! A row becomes an item through its JSON: what a frame writes into JSON lines, decoded into the item's type. The rows rest
 //! before the bag reads them.
 //!
-//! Items become rows in two runs, the first of which keeps them at rest as the text of their JSON: it finds out which columns
-//! all of them have (not only the first ones), and of which types; the second makes the columns. Nested values stay nested.
+//! Items become rows in two runs, the first of which keeps them at rest as lines of JSON, many to a row: it finds out which
+//! columns all of them have (not only the first ones), and of which types. Whoever reads the frame makes the columns of the
+//! lines, piece by piece and in parallel. Nested values stay nested.
 
-use super::Bag;
-use super::items::{Blocked, Chain, Items, Pulled, Pulse};
+use super::items::{Blocked, Chain, Items, Pulled, Pulse, lock};
 use super::node::{Laying, Node, Partitions, Pipe};
-use super::reduce::Fold;
+use super::rows::Form;
 use super::task::{Drawn, Opening, Taken};
+use super::{Bag, Json};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::events::Meter;
 use crate::formats::{Encode, SeenObjects, format_named, objects_of};
 use crate::frame::Frame;
-use crate::ops::collect::{CollectOp, PiecesOp, piece_layout};
+use crate::ops::collect::{CollectOp, Collected, PiecesOp, piece_layout};
+use crate::ops::supply::Supply;
 use crate::ops::{Cx, Pull, Source, SourceOp};
 use crate::plan::{self, Outlet};
+use arrow::array::{AsArray, BinaryViewBuilder};
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 /// The rows of a frame.
 struct Rows<T> {
@@ -139,39 +145,136 @@ impl Frame {
     }
 }
 
-/// The partitions of a bag of objects as a source of batches.
-struct Building {
-    partitions: Arc<dyn Partitions<String>>,
-    schema: SchemaRef,
+/// Items at rest as lines of JSON, and the columns that all of them make.
+pub(super) struct Texts {
+    rows: Collected,
+    items: usize,
+    /// Where the pieces end of each partition that was not empty.
+    ends: Vec<usize>,
+    pub(super) schema: SchemaRef,
 }
 
-impl SourceOp for Building {
-    fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
-        let opening = Opening::new(self.partitions.clone(), index);
-        Ok(Box::new(Built { opening, schema: self.schema.clone(), lines: Vec::new(), rows: 0, ended: false }))
+/// The largest piece of lines that rest together: it is read at one time.
+const PIECE: usize = 256 << 10;
+/// Pieces that a frame reads as one partition, where there are not too many,
+const PIECES: usize = 16;
+/// and partitions at most.
+const PARTITIONS: usize = 64;
+
+impl Texts {
+    /// Runs the bag, and keeps its items.
+    pub(super) fn of<T: Serialize + Send + 'static>(bag: &Bag<T>) -> Result<Arc<Texts>> {
+        let mut laying = bag.laying();
+        let pipe = bag.node.lay(&mut laying)?;
+        let limits = laying.plan.limits.clone();
+        let (meter, seen) = (Arc::new(Meter::default()), Arc::<Mutex<Partitioned>>::default());
+        let top = plan::Described::new("bag", pipe.name.clone(), meter.clone(), Vec::new());
+        let inlet = plan::Inlet {
+            name: pipe.name,
+            source: Arc::new(Writing { partitions: pipe.partitions, seen: seen.clone() }),
+            meter,
+            layout: pipe.layout,
+            tasks: pipe.tasks,
+            in_flight: pipe.in_flight + 4 * limits.tuning.batch_bytes,
+            after: pipe.after,
+            transforms: Vec::new(),
+            settles: Vec::new(),
+        };
+        let rows = Arc::new(CollectOp::new(Form::Plain.schema(), 0, None));
+        let outlet = Outlet::new(rows.clone(), "rest", 2 * limits.page());
+        laying.plan.close(plan::Pipe::from(inlet, top), outlet);
+        bag.run(laying)?;
+        let rows = rows.result().ok_or_else(|| Error::internal("lines that were not kept"))?;
+        let (mut all, mut items, mut ends) = (SeenObjects::default(), 0, Vec::new());
+        for one in std::mem::take(&mut *lock(&seen)).into_values().filter(|one| one.items > 0) {
+            all = all.merge(one.objects);
+            items += one.items;
+            ends.push(ends.last().unwrap_or(&0) + one.pieces);
+        }
+        Ok(Arc::new(Texts { rows, items, ends, schema: all.schema() }))
+    }
+
+    /// How many partitions frames read.
+    fn partitions(&self) -> usize {
+        (self.rows.len() / PIECES).clamp(1, PARTITIONS)
+    }
+
+    /// The pieces of such a partition.
+    fn share(self: &Arc<Self>, partition: usize) -> impl Iterator<Item = Result<Vec<u8>>> + Send + use<> {
+        let (all, count) = (self.rows.len(), self.partitions());
+        self.pieces(all * partition / count..all * (partition + 1) / count)
+    }
+
+    fn pieces(self: &Arc<Self>, pieces: Range<usize>) -> impl Iterator<Item = Result<Vec<u8>>> + Send + use<> {
+        let texts = self.clone();
+        pieces.map(move |piece| texts.piece(piece))
+    }
+
+    fn piece(&self, index: usize) -> Result<Vec<u8>> {
+        let batch = self.rows.batch(index)?;
+        let lines = batch.as_ref().and_then(|batch| batch.columns().first()?.as_binary_view_opt());
+        let lines = lines.and_then(|lines| lines.iter().next().flatten());
+        lines.map(<[u8]>::to_vec).ok_or_else(|| Error::internal("lines at rest were lost"))
     }
 }
 
-struct Built {
-    opening: Opening<String>,
-    schema: SchemaRef,
+/// What was seen of partitions.
+type Partitioned = BTreeMap<usize, Seen>;
+
+/// What the items of a partition have in common, and how many they are.
+#[derive(Default)]
+struct Seen {
+    objects: SeenObjects,
+    items: usize,
+    pieces: usize,
+}
+
+/// The partitions of a bag as a source of batches, each of one row with many lines.
+struct Writing<T> {
+    partitions: Arc<dyn Partitions<T>>,
+    seen: Arc<Mutex<Partitioned>>,
+}
+
+impl<T: Serialize + Send + 'static> SourceOp for Writing<T> {
+    fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
+        Ok(Box::new(Written {
+            opening: Opening::new(self.partitions.clone(), index),
+            seen: self.seen.clone(),
+            partition: index,
+            lines: Vec::new(),
+            here: Seen::default(),
+            in_piece: 0,
+            ended: false,
+        }))
+    }
+}
+
+struct Written<T> {
+    opening: Opening<T>,
+    seen: Arc<Mutex<Partitioned>>,
+    partition: usize,
     lines: Vec<u8>,
-    rows: usize,
+    here: Seen,
+    /// Items since the last piece.
+    in_piece: usize,
     ended: bool,
 }
 
-impl Source for Built {
+impl<T: Serialize + Send + 'static> Source for Written<T> {
     fn next(&mut self, cx: &Cx) -> Result<Pull> {
         if self.ended {
             return Ok(Pull::End);
         }
-        let (lines, rows, tuning) = (&mut self.lines, &mut self.rows, &cx.tuning);
-        let drawn = self.opening.pull(cx, &mut |line| {
-            lines.extend_from_slice(line.as_bytes());
+        let (most_bytes, most_rows) = (PIECE.min(cx.tuning.batch_bytes), cx.tuning.batch_rows);
+        let (lines, objects, in_piece) = (&mut self.lines, &mut self.here.objects, &mut self.in_piece);
+        let drawn = self.opening.pull(cx, &mut |item| {
+            let begin = lines.len();
+            write_line(&item, lines)?;
+            objects.add(lines.get(begin..).unwrap_or_default())?;
             lines.push(b'\n');
-            *rows += 1;
-            let full = *rows >= tuning.batch_rows || lines.len() >= tuning.batch_bytes;
-            Ok(if full { Taken::Enough } else { Taken::More })
+            *in_piece += 1;
+            let is_full = lines.len() >= most_bytes || *in_piece >= most_rows;
+            Ok(if is_full { Taken::Enough } else { Taken::More })
         })?;
         match drawn {
             Drawn::Wait(token) => return Ok(Pull::Wait(token)),
@@ -179,29 +282,103 @@ impl Source for Built {
             Drawn::More | Drawn::Pause => {}
             Drawn::End => self.ended = true,
         }
-        let full = self.rows >= cx.tuning.batch_rows || self.lines.len() >= cx.tuning.batch_bytes;
-        if self.rows == 0 || !(full || self.ended) {
-            return Ok(if self.ended { Pull::End } else { Pull::Empty });
+        match self.in_piece {
+            0 if self.ended => {
+                self.tell();
+                Ok(Pull::End)
+            }
+            n if n > 0 && (self.ended || self.lines.len() >= most_bytes || n >= most_rows) => self.batch(),
+            _ => Ok(Pull::Empty),
         }
-        self.rows = 0;
-        let data = objects_of(&self.schema, std::mem::take(&mut self.lines))?;
-        Ok(Pull::Batch(Batch::new(data, Position::default())))
+    }
+}
+
+impl<T> Written<T> {
+    fn batch(&mut self) -> Result<Pull> {
+        let position = Position { split: 0, row: self.here.pieces as u64 };
+        self.here.items += std::mem::take(&mut self.in_piece);
+        self.here.pieces += 1;
+        let mut lines = BinaryViewBuilder::new();
+        lines.try_append_value(&self.lines)?;
+        self.lines.clear();
+        self.lines.shrink_to(2 * PIECE);
+        let data = RecordBatch::try_new(Form::Plain.schema(), vec![Arc::new(lines.finish())])?;
+        if self.ended {
+            self.tell();
+        }
+        Ok(Pull::Batch(Batch::new(data, position)))
+    }
+
+    /// Tells what was seen of the whole partition.
+    fn tell(&mut self) {
+        lock(&self.seen).insert(self.partition, std::mem::take(&mut self.here));
+    }
+}
+
+/// Appends the JSON of an item in one line.
+fn write_line<T: Serialize + 'static>(item: &T, lines: &mut Vec<u8>) -> Result<()> {
+    let begin = lines.len();
+    match (item as &dyn Any).downcast_ref::<Json>() {
+        Some(json) => lines.extend_from_slice(json.as_str().as_bytes()),
+        None => serde_json::to_writer(&mut *lines, item)
+            .map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))?,
+    }
+    // JSON that stands as it was read may have line ends, between its values only.
+    let made = lines.get_mut(begin..).unwrap_or_default();
+    if memchr::memchr(b'\n', made).is_some() {
+        made.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    }
+    Ok(())
+}
+
+/// Lines at rest as items.
+struct Resting(Arc<Texts>);
+
+impl Node<String> for Resting {
+    fn lay(&self, _laying: &mut Laying) -> Result<Pipe<String>> {
+        let texts = self.0.clone();
+        let open = move |index: usize, _: &Cx| -> Result<Chain<String>> {
+            let end = |index: usize| texts.ends.get(index).copied().unwrap_or(0);
+            let begin = index.checked_sub(1).map_or(0, end);
+            Ok(Box::new(RestingLines { pieces: Box::new(texts.pieces(begin..end(index))), lines: Lines::default() }))
+        };
+        Ok(Pipe { in_flight: 4 * PIECE, ..Pipe::of("lines at rest", self.0.ends.len(), open) })
+    }
+}
+
+struct RestingLines {
+    pieces: Box<dyn Iterator<Item = Result<Vec<u8>>> + Send>,
+    lines: Lines,
+}
+
+impl Items<String> for RestingLines {
+    fn begin(&mut self, _pulse: &mut Pulse<'_>) -> Result<Option<Blocked>> {
+        Ok(None)
+    }
+
+    fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<String>> {
+        if pulse.is_spent() {
+            return Ok(Pulled::Pause);
+        }
+        loop {
+            if let Some(line) = self.lines.next() {
+                pulse.burn(line.len());
+                let line = String::from_utf8(line.to_vec());
+                return line.map(Pulled::Item).map_err(|_| Error::internal("a line at rest is not UTF-8"));
+            }
+            match self.pieces.next() {
+                Some(bytes) => self.lines = Lines { bytes: bytes?, at: 0 },
+                None => return Ok(Pulled::End),
+            }
+        }
     }
 }
 
 /// The items at rest as the text of their JSON, and the columns that all of them make.
 pub(super) fn texts_and_schema<T: Serialize + Send + 'static>(bag: &Bag<T>) -> Result<(Bag<String>, SchemaRef)> {
-    let texts = bag.mapped("to JSON", |item| {
-        let text = serde_json::to_string(&item);
-        text.map(Some).map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))
-    });
-    let texts = texts.persist()?;
-    let seen = texts.fold_into(Fold {
-        init: Box::new(|_| SeenObjects::default()),
-        add: Box::new(|seen: &mut SeenObjects, text: String| seen.add(text.as_bytes()).map(|()| false)),
-        merge: Box::new(|a: SeenObjects, b: SeenObjects| Ok(a.merge(b))),
-    })?;
-    Ok((texts, seen.unwrap_or_default().schema()))
+    let texts = Texts::of(bag)?;
+    let schema = texts.schema.clone();
+    Ok((bag.then(Resting(texts)), schema))
 }
 
 impl<T: Serialize + Send + 'static> Bag<T> {
@@ -225,28 +402,13 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// # Errors
     /// Whatever the run meets; `Data`, for items that are no objects.
     pub fn to_frame(&self) -> Result<Frame> {
-        let (texts, schema) = texts_and_schema(self)?;
-        let mut laying = texts.laying();
-        let pipe = texts.node.lay(&mut laying)?;
-        let limits = laying.plan.limits.clone();
-        let meter = Arc::new(Meter::default());
-        let inlet = plan::Inlet {
-            name: pipe.name.clone(),
-            source: Arc::new(Building { partitions: pipe.partitions, schema: schema.clone() }),
-            meter: meter.clone(),
-            layout: pipe.layout,
-            tasks: pipe.tasks,
-            in_flight: pipe.in_flight + 4 * limits.tuning.batch_bytes,
-            after: pipe.after,
-            transforms: Vec::new(),
-            settles: Vec::new(),
-        };
-        let rows = Arc::new(CollectOp::new(schema, 0, None));
-        let top = plan::Described::new("bag", pipe.name, meter, Vec::new());
-        let outlet = Outlet::new(rows.clone(), "keep", 2 * limits.page());
-        laying.plan.close(plan::Pipe::from(inlet, top), outlet);
-        self.run(laying)?;
-        let rows = rows.result().ok_or_else(|| Error::internal("rows that were not kept"))?;
-        self.session.frame_of(rows)
+        let texts = Texts::of(self)?;
+        let (schema, partitions, items) = (texts.schema.clone(), texts.partitions(), texts.items);
+        let columns = schema.clone();
+        let supply = Supply::new("bag", schema, partitions, move |partition| {
+            let columns = columns.clone();
+            Ok(texts.share(partition).map(move |lines| objects_of(&columns, lines?)))
+        });
+        self.session.from_supply("bag", supply.with_rows(items))
     }
 }

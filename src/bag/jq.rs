@@ -17,7 +17,6 @@ use crate::units::MIB;
 use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
 /// A program with the names and values of its constants.
 ///
@@ -88,11 +87,13 @@ struct Desk {
 }
 
 impl Desk {
-    /// What the program makes of an item.
+    /// What the program makes of an item, in order.
     fn made(&mut self, program: &Program, json: &[u8], limits: &Limits, cx: Option<&Cx>) -> Result<Vec<Json>> {
         self.out.clear();
         program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
-        Ok(self.out.iter().map(Json::trusted).collect())
+        let mut made = Vec::with_capacity(self.out.len());
+        made.extend(self.out.iter().map(Json::trusted));
+        Ok(made)
     }
 }
 
@@ -114,19 +115,36 @@ impl Session {
     /// # Errors
     /// As [`read_json_lines`](Self::read_json_lines), and `Query` for a wrong program, with a caret at the place.
     pub fn read_jq(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Json>> {
+        Ok(self.read_jq_lists(path, program, options)?.flatten())
+    }
+
+    /// The same with all that the program makes of a record as one item, which is empty where it makes nothing.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let pairs = session.read_jq_lists("testdata/events.jsonl", ".kind, .", &TextOptions::default())?;
+    /// let kinds = pairs.map(|made| made[0].to_string()).distinct();
+    /// assert!(kinds.collect()?.contains(&"\"buy\"".to_string()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read_jq`](Self::read_jq).
+    pub fn read_jq_lists(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
         let make = move || -> Box<Make<Vec<Json>>> {
             let (program, limits, mut desk) = (program.clone(), limits.clone(), Desk::default());
-            Box::new(move |line: &[u8], _: &Arc<str>| {
-                if line.iter().all(u8::is_ascii_whitespace) {
-                    return Ok(None);
-                }
-                Ok(Some(desk.made(&program, line, &limits, None)?).filter(|made| !made.is_empty()))
+            Box::new(move |line: &[u8], _: &Arc<str>| match line.iter().all(u8::is_ascii_whitespace) {
+                true => Ok(None),
+                false => desk.made(&program, line, &limits, None).map(Some),
             })
         };
-        let lists = self.records(path, options, Arc::new(make))?;
-        Ok(lists.holding(bytes).flatten())
+        Ok(self.records(path, options, Arc::new(make))?.holding(bytes))
     }
 }
 
@@ -152,13 +170,31 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// # Errors
     /// `Query` for a wrong program, with a caret at the place; `Unsupported` for one that reaches beyond an item.
     pub fn jq(&self, program: impl Into<Jq>) -> Result<Bag<Json>> {
+        Ok(self.jq_lists(program)?.flatten())
+    }
+
+    /// The same with all that the program makes of an item as one item, which is empty where it makes nothing.
+    ///
+    /// ```
+    /// # fn main() -> partita::Result<()> {
+    /// use partita::prelude::*;
+    ///
+    /// let session = Session::builder().memory("64MiB")?.build()?;
+    /// let lists = Bag::from_iter(&session, [vec![1, 2], vec![]], 1).jq_lists(".[] | . + 1")?;
+    /// assert_eq!(lists.map(|made| made.len()).collect()?, [2, 0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`jq`](Self::jq).
+    pub fn jq_lists(&self, program: impl Into<Jq>) -> Result<Bag<Vec<Json>>> {
         let program = program.into().compile()?;
         let limits = limits(&self.session);
         let charged = self.holding(limits.bytes);
         Ok(charged.each("jq", move |input, index, _, faults| {
             let (program, limits, faults) = (program.clone(), limits.clone(), faults.clone());
-            let (desk, made, json) = (Desk::default(), Vec::new().into_iter(), Vec::new());
-            Box::new(Through { input, index, program, limits, faults, desk, made, json })
+            Box::new(Through { input, index, program, limits, faults, desk: Desk::default(), json: Vec::new() })
         }))
     }
 }
@@ -189,7 +225,6 @@ struct Through<T> {
     limits: Limits,
     faults: Faults,
     desk: Desk,
-    made: IntoIter<Json>,
     json: Vec<u8>,
 }
 
@@ -205,23 +240,19 @@ impl<T: Serialize + 'static> Through<T> {
     }
 }
 
-impl<T: Serialize + Send + 'static> Items<Json> for Through<T> {
+impl<T: Serialize + Send + 'static> Items<Vec<Json>> for Through<T> {
     fn begin(&mut self, pulse: &mut Pulse<'_>) -> Result<Option<Blocked>> {
         self.input.begin(pulse)
     }
 
-    fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<Json>> {
+    fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<Vec<Json>>> {
         loop {
-            if let Some(json) = self.made.next() {
-                pulse.burn(json.as_str().len());
-                return Ok(Pulled::Item(json));
-            }
-            if pulse.is_spent() {
-                return Ok(Pulled::Pause);
-            }
             let item = item!(self.input.next(pulse));
             match self.run(&item, pulse.cx) {
-                Ok(made) => self.made = made.into_iter(),
+                Ok(made) => {
+                    pulse.burn(made.iter().map(|json| json.as_str().len()).sum());
+                    return Ok(Pulled::Item(made));
+                }
                 Err(error) => {
                     let mut place = pulse.origin.place();
                     // The item's own offset says nothing about a file.
@@ -229,6 +260,9 @@ impl<T: Serialize + Send + 'static> Items<Json> for Through<T> {
                     place.task = Some(format!("item {} of partition {}", pulse.origin.item, self.index));
                     self.faults.meet(error.at(place))?;
                 }
+            }
+            if pulse.is_spent() {
+                return Ok(Pulled::Pause);
             }
         }
     }

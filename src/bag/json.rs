@@ -55,6 +55,12 @@ impl Json {
     }
 }
 
+impl From<Json> for String {
+    fn from(json: Json) -> String {
+        json.0.into()
+    }
+}
+
 impl std::str::FromStr for Json {
     type Err = Error;
 

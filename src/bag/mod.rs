@@ -26,7 +26,8 @@
 //! decoded. Values of reductions, items on their way to a reader, and the few items of `topk` and `sample` are Rust values in
 //! the allocator: few at any time, but the budget does not see what they point to.
 //!
-//! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`].
+//! 7. Programs of jq run on the JSON of items ([`jq`], [`json`]); what arrives while a bag runs comes through [`stream`],
+//!    cut by [`records`].
 
 pub mod aggregates;
 mod avro;
@@ -47,6 +48,7 @@ mod lines;
 mod logs;
 mod node;
 mod order;
+mod records;
 mod reduce;
 mod reductions;
 mod rest;
@@ -54,6 +56,7 @@ mod rows;
 mod sample;
 mod several;
 mod sources;
+mod starmap;
 mod statistics;
 mod stream;
 mod take;
@@ -80,6 +83,7 @@ pub use jq::Jq;
 pub use json::Json;
 pub use keyed::{Group, Grouped};
 pub use order::OrderKey;
+pub use records::Records;
 pub use statistics::{Histogram, Number};
 pub use stream::Sender;
 pub use text::{InvalidUtf8, TextOptions};

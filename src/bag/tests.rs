@@ -514,6 +514,56 @@ fn frames_and_bags_become_each_other() {
     }
 }
 
+#[test]
+fn lines_of_items_rest_in_pieces_and_make_the_columns_of_all() {
+    use crate::bag::Json;
+    use serde_json::{Value, json};
+    // JSON as it stands in files: line ends between values, keys in any order, values of several types, null, late keys.
+    let texts: Vec<String> = (0..500)
+        .map(|n| match n % 5 {
+            0 => format!("{{\"a\":\n {n},\n \"b\": \"x\\ny\"}}"),
+            1 => format!("{{ \"b\" : {n} , \"a\":null }}"),
+            2 => format!("{{\"\\u0061\":{n}.5}}"),
+            3 => "{}".to_string(),
+            _ => format!("{{\"c\":[{{\"d\":{n}}}]}}"),
+        })
+        .collect();
+    for session in sessions() {
+        for partitions in [1, 3, 128] {
+            let items: Vec<Json> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            let frame = Bag::from_iter(&session, items, partitions).to_frame().unwrap();
+            assert_eq!(frame.count().unwrap(), 500);
+            let rows: Vec<Value> = frame.to_bag::<Value>().map(|row| without_nulls(&row)).collect().unwrap();
+            let row = |n: i64| match n % 5 {
+                // Values that have nothing in common are the text of their JSON.
+                0 => json!({"a": n as f64, "b": "\"x\\ny\""}),
+                1 => json!({"b": n.to_string()}),
+                2 => json!({"a": n as f64 + 0.5}),
+                3 => json!({}),
+                _ => json!({"c": [{"d": n}]}),
+            };
+            assert_eq!(rows, (0..500).map(row).collect::<Vec<_>>());
+            session.register(&format!("mixed{partitions}"), &frame).unwrap();
+            let sums = session.sql(&format!("SELECT sum(a) AS s FROM mixed{partitions}")).unwrap();
+            let sums = sums.to_bag::<Value>().collect().unwrap();
+            let expected: f64 =
+                (0..500).map(|n| [f64::from(n), 0.0, f64::from(n) + 0.5, 0.0, 0.0][n as usize % 5]).sum();
+            assert_eq!(sums, [json!({"s": expected})]);
+        }
+    }
+}
+
+#[test]
+fn errors_of_memory_are_not_an_items() {
+    let session = Session::builder().memory("64MiB").unwrap().build().unwrap();
+    let bad = BadItems::skip();
+    let numbers = Bag::range(&session, 0..9, 2);
+    let full = numbers.try_map(|n| if n == 7 { Err(Error::resources("full")) } else { Ok(n) }).on_error(&bad);
+    assert_eq!(full.count().unwrap_err().kind(), ErrorKind::Resources);
+    let wrong = numbers.try_map(|n| if n == 7 { Err(Error::data("wrong")) } else { Ok(n) }).on_error(&bad);
+    assert_eq!((wrong.count().unwrap(), format!("{bad:?}").as_str()), (8, "1 bad item"));
+}
+
 /// The value without fields that are null.
 fn without_nulls(value: &serde_json::Value) -> serde_json::Value {
     match value {

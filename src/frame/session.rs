@@ -502,16 +502,6 @@ impl Session {
         Ok((lowering.begin(&settled)?, schemas))
     }
 
-    /// A frame of rows that are at rest.
-    ///
-    /// # Errors
-    /// `Query`, for columns of the same name.
-    pub(crate) fn frame_of(&self, rows: Collected) -> Result<Frame> {
-        let (schema, count) = (rows.schema.clone(), rows.rows as usize);
-        let plan = self.0.front.scan("bag", TableRef::Stored(Arc::new(rows), schema, Some(count)))?;
-        Ok(Frame::new(self.clone(), plan))
-    }
-
     /// Standard input, pipes, and what is reached over the network.
     pub(crate) fn pipes(&self) -> &Pipes {
         self.0.front.pipes()

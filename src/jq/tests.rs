@@ -196,7 +196,7 @@ impl Random {
             6 => format!("({a}) {} ({b})", self.pick(&["and", "or", "//"])),
             7 | 8 => format!("({a}) {} ({b})", self.pick(&["+", "-", "*", "/", "%"])),
             9 | 10 => format!("select({a})"),
-            11 => format!("[{a}]"),
+            11 => format!("[{a}]{}", self.pick(&["", "[0]", "[0].a", "[0][1]", "[-1]", "[0]?"])),
             12 => format!("{{a: ({a}), b: ({b})}}"),
             13 => format!("map({a})"),
             14 => format!("({a})?"),
@@ -273,6 +273,8 @@ fn the_usual_forms_are_native() {
         "select(.status >= 500) | {path, user: .user.id}",
         "select(.status >= 500) | .path",
         ".a.b, .c[0]?, .d[] | length",
+        "{key: [.a.b\n][0], n: [.c[]][0]}",
+        "[.a\n][0], .",
         "map(select(.x == \"y\" and (.z | not))) | {n: length, all: .}",
         ".user // \"nobody\" | test(\"^a\"; \"i\")",
         "\"\\(.a): \\(.b + 1)\"",
@@ -282,6 +284,10 @@ fn the_usual_forms_are_native() {
     ] {
         let native = Program::new(text, &[]).unwrap().is_native();
         assert_eq!(native, !text.contains("numbers"), "{text}");
+    }
+    // What keys and folds are taken with needs no counting.
+    for text in ["[.a.b\n][0], .", "{key: [.a.b\n][0], n: [.c\n][0]}", "[.\n][0].a"] {
+        assert!(Program::new(text, &[]).unwrap().native.is_some_and(|native| native.is_light), "{text}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::formats::viewed;
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Declared {
 impl Declared {
     /// Batches of the columns `schema`, made by `name`.
     pub fn new(name: &str, schema: SchemaRef) -> Declared {
-        let field = |f: &FieldRef| Field::new(f.name(), viewed(f.data_type()), true);
+        let field = |f: &FieldRef| f.as_ref().clone().with_data_type(viewed(f.data_type())).with_nullable(true);
         let held = Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()));
         Declared { name: name.to_string(), declared: schema, held }
     }

@@ -45,6 +45,11 @@ impl Supply {
         Supply { columns: Declared::new(name, schema), partitions, rows: None, open }
     }
 
+    /// The same rows, so many of them.
+    pub(crate) fn with_rows(self, rows: usize) -> Supply {
+        Supply { rows: Some(rows), ..self }
+    }
+
     /// Batches that are there already, as one partition.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! `partita bag INPUT.. VERB [ARGS] [then VERB ..]`: items of JSON through verbs, as Miller and jq are called.
 //!
 //! 1. [`words`] tells options, inputs and verbs apart; [`verbs`] is the table of verbs and what they take.
-//! 2. [`steps`] makes a bag of the inputs ([`arriving`] is standard input) and a step of each verb. What is folded or described
-//!    goes through frames.
+//! 2. [`steps`] makes a bag of the inputs ([`arriving`] is standard input) and a step of each verb; what the first one wants of
+//!    an item is taken where it is read. What is folded or described goes through frames.
 //! 3. The last verb's items are printed line by line, as they come ([`pretty`]), and passed on before anything is waited for;
 //!    rows, and items for which a `--format` is given, go through the printers of the command.
 
@@ -107,7 +107,8 @@ fn run_in(args: &Args, format: Option<&'static Format>, session: &Arc<Session>, 
     }
     outcome?;
     if let Some(bad) = bad.filter(|bad| bad.count() > 0) {
-        say(&format!("{} bad items were left out\n", bad.count()));
+        let (items, were) = if bad.count() == 1 { ("item", "was") } else { ("items", "were") };
+        say(&format!("{} bad {items} {were} left out\n", bad.count()));
     }
     let rows = run.rows;
     run.target.complete()?;
@@ -123,10 +124,7 @@ fn answer(
 ) -> Result<(), Stop> {
     let chosen = format.is_some();
     let format = format.filter(|f| f.name != "jsonl");
-    let judged = |items: Bag<Json>| bad.map_or(items.clone(), |bad| items.on_error(bad));
-    let (items, done) = steps::inputs(session, words)?;
-    let verbs = words.verbs.get(done..).unwrap_or_default();
-    match (steps::all(session, items, verbs, &judged)?, format) {
+    match (steps::all(session, words, bad)?, format) {
         (Out::Files, _) => Ok(()),
         (Out::Rows(rows), _) => print_rows(run, &rows),
         (Out::Items(items), Some(_)) => print_rows(run, &items.to_frame()?),
@@ -173,7 +171,7 @@ fn help() -> String {
     let mut text = String::from(
         "Items of JSON through verbs\n\n\
          Usage: partita bag [OPTIONS] INPUT.. VERB [ARGS] [then VERB [ARGS]]..\n\n\
-         Inputs are files of JSON (lines, or one array), Avro, Parquet or CSV, globs, directories, or - for lines from\n\
+         Inputs are files of JSON (lines, or one array), Avro, Parquet or CSV, globs, directories, or - for JSON from\n\
          standard input.\n\n\
          Verbs:\n",
     );

@@ -2,10 +2,10 @@
 
 use super::super::types::word;
 use super::arriving;
-use super::order::InOrder;
+use super::order::{self, InOrder};
 use super::verbs::{Constant, Fold, Joining, Verb};
 use super::words::{Words, usage};
-use partita::bag::{Jq, Json};
+use partita::bag::{BadItems, Jq, Json};
 use partita::formats::format_by_ending;
 use partita::io::Compression;
 use partita::prelude::*;
@@ -49,36 +49,90 @@ fn program(verb: &Verb) -> Result<Option<Jq>> {
     })
 }
 
-/// The items of all inputs, through the first verb where that is a program: it runs where lines are read. Also how many
-/// verbs that took.
-pub fn inputs(session: &Session, words: &Words) -> Result<(Bag<Json>, usize)> {
-    let first = words.verbs.first().map(program).transpose()?.flatten();
-    let jq = first.clone().unwrap_or_else(|| Jq::new("."));
+/// Items on their way into a verb.
+enum From<'a> {
+    /// The inputs: the program of the first verb runs where their records are read.
+    Inputs(&'a Words),
+    /// What the verb before puts out.
+    Made(Bag<Json>),
+}
+
+struct Items<'a> {
+    session: &'a Session,
+    from: From<'a>,
+    /// Whether bad items are left out, and who counts them.
+    bad: Option<&'a BadItems>,
+}
+
+impl Items<'_> {
+    /// Each of them through a program.
+    fn through(&self, program: impl Into<Jq>) -> Result<Bag<Json>> {
+        Ok(judged(self.lists(program)?.flatten(), self.bad))
+    }
+
+    /// All that a program makes of each of them.
+    fn lists(&self, program: impl Into<Jq>) -> Result<Bag<Vec<Json>>> {
+        let program = program.into();
+        let made = match &self.from {
+            From::Inputs(words) => inputs(self.session, words, &program)?,
+            From::Made(items) => items.jq_lists(program)?,
+        };
+        Ok(judged(made, self.bad))
+    }
+
+    /// The items as they are.
+    fn all(&self) -> Result<Bag<Json>> {
+        match &self.from {
+            From::Inputs(_) => self.through("."),
+            From::Made(items) => Ok(items.clone()),
+        }
+    }
+
+    /// Each item with the first value under a path of it.
+    fn keyed(&self, path: &str) -> Result<Bag<(Json, Json)>> {
+        keyed(path, |program| self.lists(program)).map(|pairs| judged(pairs, self.bad))
+    }
+}
+
+/// The items, where bad ones become what was asked for.
+fn judged<T: Send + 'static>(items: Bag<T>, bad: Option<&BadItems>) -> Bag<T> {
+    bad.map_or(items.clone(), |bad| items.on_error(bad))
+}
+
+/// Items with the first value under a path, made of the lists that a program makes of them.
+fn keyed(path: &str, lists: impl FnOnce(Jq) -> Result<Bag<Vec<Json>>>) -> Result<Bag<(Json, Json)>> {
+    // Its own errors, with a caret in what was typed.
+    Jq::new(path).check()?;
+    let pairs = lists(Jq::new(format!("[{path}\n][0], .")))?;
+    Ok(pairs.try_map(|mut made| match (made.pop(), made.pop()) {
+        (Some(item), Some(key)) => Ok((key, item)),
+        _ => Err(Error::internal("an item without a key")),
+    }))
+}
+
+/// What a program makes of each item of all inputs.
+fn inputs(session: &Session, words: &Words, program: &Jq) -> Result<Bag<Vec<Json>>> {
     let options = TextOptions { records: words.records.clone(), ..TextOptions::default() };
-    let mut all: Option<Bag<Json>> = None;
+    let mut all: Option<Bag<Vec<Json>>> = None;
     for input in &words.inputs {
         let bag = match (input.as_str(), words.text) {
-            ("-", _) if words.records.is_some() => {
-                return Err(usage("--records is for files: standard input is read line by line"));
-            }
-            ("-", false) => arriving::json(session).jq(jq.clone())?,
-            ("-", true) => arriving::text(session).jq(jq.clone())?,
-            (path, false) => items_of(session, path, jq.clone(), &options)?,
-            (path, true) => session.read_text(path)?.jq(jq.clone())?,
+            ("-", false) => arriving::json(session, words.records.as_deref()).jq_lists(program.clone())?,
+            ("-", true) => arriving::text(session).jq_lists(program.clone())?,
+            (path, false) => items_of(session, path, program.clone(), &options)?,
+            (path, true) => session.read_text(path)?.jq_lists(program.clone())?,
         };
         all = Some(all.map_or(bag.clone(), |all| all.concat(&bag)));
     }
-    let all = all.ok_or_else(|| usage("there is no input"))?;
-    Ok((all, usize::from(first.is_some())))
+    all.ok_or_else(|| usage("there is no input"))
 }
 
 /// The items of files through a program: records of JSON, or the rows of files that their names say are something else.
-fn items_of(session: &Session, path: &str, jq: Jq, options: &TextOptions) -> Result<Bag<Json>> {
+fn items_of(session: &Session, path: &str, jq: Jq, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
     match format_by_ending(path).map(|format| format.name()) {
-        Some("avro") => Bag::<Json>::read_avro(session, path)?.jq(jq),
-        Some("csv") => session.read_csv(path)?.to_bag::<Json>().jq(jq),
-        Some("parquet") => session.read_parquet(path)?.to_bag::<Json>().jq(jq),
-        _ => session.read_jq(path, jq, options),
+        Some("avro") => Bag::<Json>::read_avro(session, path)?.jq_lists(jq),
+        Some("csv") => session.read_csv(path)?.to_bag::<Json>().jq_lists(jq),
+        Some("parquet") => session.read_parquet(path)?.to_bag::<Json>().jq_lists(jq),
+        _ => session.read_jq_lists(path, jq, options),
     }
 }
 
@@ -101,92 +155,80 @@ fn plain_ending(name: &str) -> String {
     plain.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
 }
 
-/// Each item with what is under a path of it.
-fn keyed(items: &Bag<Json>, path: &str) -> Result<Bag<(Json, Json)>> {
-    // Its own errors, with a caret in what was typed.
-    Jq::new(path).check()?;
-    Ok(items.jq(format!("[[{path}\n][0], .]"))?.decode::<(Json, Json)>())
-}
-
 /// One text for equal values: the keys of objects in order.
-fn canonical(json: &Json) -> String {
+fn canonical(json: Json) -> String {
     let text = |parts: Vec<String>, open: char, close: char| format!("{open}{}{close}", parts.join(","));
     let made = match json.as_str().as_bytes().first() {
         Some(b'{') => json.decode::<BTreeMap<String, Json>>().map(|fields| {
-            let field = |(key, value): (&String, &Json)| format!("{}:{}", serde_json::json!(key), canonical(value));
-            text(fields.iter().map(field).collect(), '{', '}')
+            let field = |(key, value): (String, Json)| format!("{}:{}", serde_json::json!(key), canonical(value));
+            text(fields.into_iter().map(field).collect(), '{', '}')
         }),
-        Some(b'[') => json.decode::<Vec<Json>>().map(|items| text(items.iter().map(canonical).collect(), '[', ']')),
-        _ => Ok(json.to_string()),
+        Some(b'[') => {
+            json.decode::<Vec<Json>>().map(|items| text(items.into_iter().map(canonical).collect(), '[', ']'))
+        }
+        _ => return json.into(),
     };
-    made.unwrap_or_else(|_| json.to_string())
+    made.unwrap_or_else(|_| json.into())
 }
 
 fn item(text: String) -> Result<Json> {
     text.parse()
 }
 
-/// Every verb, one after the other; `judged` says what becomes of the bad items of each.
-pub fn all(
-    session: &Session,
-    items: Bag<Json>,
-    verbs: &[Verb],
-    judged: &dyn Fn(Bag<Json>) -> Bag<Json>,
-) -> Result<Out> {
-    let mut items = judged(items);
-    for (at, verb) in verbs.iter().enumerate() {
-        match one(session, &items, verb)? {
-            Out::Items(made) => items = judged(made),
-            Out::Rows(rows) if at + 1 < verbs.len() => items = rows.to_bag::<Json>(),
-            Out::Files if at + 1 < verbs.len() => {
-                return Err(usage("to writes into files: no verb can follow it"));
-            }
+/// The items of the inputs through every verb, one after the other; `bad` says what becomes of bad items.
+pub fn all(session: &Session, words: &Words, bad: Option<&BadItems>) -> Result<Out> {
+    let mut items = Items { session, from: From::Inputs(words), bad };
+    for (at, verb) in words.verbs.iter().enumerate() {
+        let is_last = at + 1 == words.verbs.len();
+        items.from = From::Made(match one(session, &items, verb)? {
+            Out::Items(made) => judged(made, bad),
+            Out::Rows(rows) if !is_last => rows.to_bag::<Json>(),
+            Out::Files if !is_last => return Err(usage("to writes into files: no verb can follow it")),
             last => return Ok(last),
-        }
+        });
     }
-    Ok(Out::Items(items))
+    Ok(Out::Items(items.all()?))
 }
 
-fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
+fn one(session: &Session, items: &Items<'_>, verb: &Verb) -> Result<Out> {
     if let Some(jq) = program(verb)? {
-        return Ok(Out::Items(items.jq(jq)?));
+        return Ok(Out::Items(items.through(jq)?));
     }
     let from = |made: Vec<Json>| Out::Items(Bag::from_iter(session, made, 1));
     Ok(match verb {
         Verb::Frequencies(path) => {
-            let values = if path == "." { items.clone() } else { items.jq(path.as_str())? };
-            let counts = values.map(|v| canonical(&v)).frequencies();
+            let counts = items.through(path.as_str())?.map(canonical).frequencies();
             Out::Items(counts.try_map(|(v, n)| item(format!("{{\"item\":{v},\"count\":{n}}}"))))
         }
         Verb::TopK { k, path } => {
-            let best = keyed(items, path)?.topk_by(*k, |(key, _)| InOrder(key.clone()).bytes())?;
+            let best = items.keyed(path)?.topk_by(*k, |(key, _)| order::bytes(key))?;
             from(best.into_iter().map(|(_, item)| item).collect())
         }
         Verb::Distinct(path) => {
-            Out::Items(keyed(items, path)?.distinct_by(|(key, _)| canonical(key)).map(|(_, item)| item))
+            Out::Items(items.keyed(path)?.distinct_by(|(key, _)| canonical(key.clone())).map(|(_, item)| item))
         }
         Verb::FoldBy { key, folds } => folded(session, items, key, folds)?,
-        Verb::GroupBy(key) => grouped(&keyed(items, key)?, session.stats().budget / GROUP),
+        Verb::GroupBy(key) => grouped(&items.keyed(key)?, session.stats().budget / GROUP),
         Verb::Join { file, on, kind } => joined(
-            &keyed(items, on)?,
-            &keyed(&items_of(session, file, Jq::new("."), &TextOptions::default())?, on)?,
+            &items.keyed(on)?,
+            &keyed(on, |program| items_of(session, file, program, &TextOptions::default()))?,
             *kind,
         ),
         Verb::Sort { path, reverse: false } => {
-            Out::Items(keyed(items, path)?.sorted_by(|(key, _)| InOrder(key.clone())).map(|(_, item)| item))
+            Out::Items(items.keyed(path)?.sorted_by(|(key, _)| InOrder(key.clone())).map(|(_, item)| item))
         }
         Verb::Sort { path, reverse: true } => {
-            Out::Items(keyed(items, path)?.sorted_by(|(key, _)| Reverse(InOrder(key.clone()))).map(|(_, item)| item))
+            Out::Items(items.keyed(path)?.sorted_by(|(key, _)| Reverse(InOrder(key.clone()))).map(|(_, item)| item))
         }
-        Verb::Take(n) => from(items.take(*n)?),
-        Verb::Sample { n, seed } => from(items.sample(*n, *seed)?),
-        Verb::Count => from(vec![item(items.count()?.to_string())?]),
+        Verb::Take(n) => from(items.all()?.take(*n)?),
+        Verb::Sample { n, seed } => from(items.all()?.sample(*n, *seed)?),
+        Verb::Count => from(vec![item(items.through("null")?.count()?.to_string())?]),
         Verb::Stats => {
-            session.register("items", &items.to_frame()?)?;
+            session.register("items", &items.all()?.to_frame()?)?;
             Out::Rows(Box::new(session.sql("SUMMARIZE items")?))
         }
         Verb::Schema => {
-            let schema = items.to_frame()?.schema()?;
+            let schema = items.all()?.to_frame()?.schema()?;
             let fields = schema.fields().iter().map(|field| {
                 let (name, kind) = (serde_json::json!(field.name()), word(field.data_type()));
                 item(format!("{{\"name\":{name},\"type\":{}}}", serde_json::json!(kind)))
@@ -194,7 +236,7 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
             from(fields.collect::<Result<_>>()?)
         }
         Verb::To(pattern) => {
-            write(items, pattern)?;
+            write(&items.all()?, pattern)?;
             Out::Files
         }
         Verb::Jq { .. } | Verb::Filter(_) | Verb::Pluck { .. } | Verb::Flatten => {
@@ -204,14 +246,14 @@ fn one(session: &Session, items: &Bag<Json>, verb: &Verb) -> Result<Out> {
 }
 
 /// Folds by key are SQL's aggregates over the rows of keys and values: any number of keys, and quantiles, within the budget.
-fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Result<Out> {
+fn folded(session: &Session, items: &Items<'_>, key: &str, folds: &[Fold]) -> Result<Out> {
     Jq::new(key).check()?;
     let mut columns = vec![format!("key: [{key}\n][0]")];
     for (at, fold) in folds.iter().enumerate().filter(|(_, fold)| fold.sql != "count(*)") {
         Jq::new(fold.path.as_str()).check()?;
         columns.push(format!("v{at}: [{}\n][0]", fold.path));
     }
-    let values = items.jq(format!("{{{}}}", columns.join(", ")))?.to_frame()?;
+    let values = items.through(format!("{{{}}}", columns.join(", ")))?.to_frame()?;
     let schema = values.schema()?;
     if schema.fields().is_empty() {
         return Ok(Out::Items(Bag::from_iter(session, [], 0)));
@@ -231,7 +273,7 @@ fn folded(session: &Session, items: &Bag<Json>, key: &str, folds: &[Fold]) -> Re
 }
 
 fn grouped(keyed: &Bag<(Json, Json)>, most: usize) -> Out {
-    let groups = keyed.groupby(|(key, _)| canonical(key)).map(move |key, items| {
+    let groups = keyed.groupby(|(key, _)| canonical(key.clone())).map(move |key, items| {
         let mut text = format!("{{\"key\":{key},\"items\":[");
         for (at, (_, item)) in items.enumerate() {
             if at > 0 {
@@ -257,7 +299,7 @@ fn joined(left: &Bag<(Json, Json)>, right: &Bag<(Json, Json)>, kind: Joining) ->
     type Pair = (Json, Json);
     // A key that is null is nobody's.
     let known = |(key, _): &Pair| key.as_str() != "null";
-    let by = |(key, _): &Pair| canonical(key);
+    let by = |(key, _): &Pair| canonical(key.clone());
     let pair = |l: Option<Pair>, r: Option<Pair>| {
         let key = l.as_ref().or(r.as_ref()).map_or_else(|| "null".to_string(), |(key, _)| key.to_string());
         let side = |side: &Option<Pair>| side.as_ref().map_or_else(|| "null".to_string(), |(_, item)| item.to_string());
@@ -286,7 +328,7 @@ mod tests {
 
     #[test]
     fn equal_values_have_one_text() {
-        let text = |json: &str| canonical(&json.parse().unwrap());
+        let text = |json: &str| canonical(json.parse().unwrap());
         assert_eq!(text(r#"{"b":[{"z":1.10,"a":"x\n"}],"a":{}}"#), r#"{"a":{},"b":[{"a":"x\n","z":1.10}]}"#);
         assert_eq!(text("12345678901234567890123"), "12345678901234567890123");
     }

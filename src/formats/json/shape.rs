@@ -47,6 +47,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// The shape of a key that is expected at a place, as most keys are that were seen before.
+    fn expected(&mut self, place: usize, key: &[u8]) -> Option<&mut Shape> {
+        self.list.get_mut(place).filter(|(name, _)| name.as_bytes() == key).map(|(_, shape)| shape)
+    }
+
     fn shape(&mut self, key: String) -> Option<&mut Shape> {
         let place = *self.places.entry(key).or_insert_with_key(|key| {
             self.list.push((key.clone(), Shape::Null));
@@ -74,12 +79,15 @@ impl Shape {
         let value = text.bytes.get(at..end).unwrap_or_default();
         let seen = match value {
             b"null" => return Ok(end),
+            // Nothing makes it less of a text.
+            [b'"', ..] if matches!(self, Shape::Quoted(Kind::Text)) => return Ok(end),
             [b'"', inner @ .., b'"'] => match Kind::of(inner) {
                 kind @ (Kind::Date | Kind::Timestamp | Kind::TimestampTz) => Shape::Quoted(kind),
                 _ => Shape::Quoted(Kind::Text),
             },
             _ => match Kind::of(value) {
                 Kind::Text => return Err(Malformed(at)),
+                kind if matches!(self, Shape::Plain(before) if *before == kind) => return Ok(end),
                 kind => Shape::Plain(kind),
             },
         };
@@ -126,14 +134,22 @@ impl Shape {
         if text.at(at) == b'}' {
             return Ok(at + 1);
         }
-        loop {
+        for place in 0.. {
             at = text.expect(at, b'"')?;
-            let (end, _) = text.string_end(at)?;
-            let mut key = Vec::new();
-            text.unescape(at, end, &mut key)?;
-            let key = String::from_utf8(key).map_err(|_| Malformed(at))?;
-            at = text.space(text.expect(text.space(end + 1), b':')?);
-            let shape = keys.shape(key).ok_or(Malformed(at))?;
+            let (end, escaped) = text.string_end(at)?;
+            let behind = text.space(text.expect(text.space(end + 1), b':')?);
+            let quoted = text.bytes.get(at..end).unwrap_or_default();
+            let is_expected = !escaped && keys.expected(place, quoted).is_some();
+            let shape = match is_expected {
+                true => keys.expected(place, quoted),
+                false => {
+                    let mut key = Vec::new();
+                    text.unescape(at, end, &mut key)?;
+                    keys.shape(String::from_utf8(key).map_err(|_| Malformed(at))?)
+                }
+            };
+            let shape = shape.ok_or(Malformed(behind))?;
+            at = behind;
             at = text.space(shape.observe(text, at, depth + 1, rule)?);
             match text.at(at) {
                 b',' => at = text.space(at + 1),

@@ -67,6 +67,9 @@ impl Kind {
 
     /// The narrowest kind of a number.
     pub(in crate::formats) fn of_number(text: &[u8]) -> Option<Kind> {
+        if is_short_int(text) {
+            return Some(Kind::Int);
+        }
         let end = text.len();
         let exact = || survives_as_float(text);
         if parse_plain_int(text, 0, end).is_some() {
@@ -113,6 +116,12 @@ impl Kind {
             Kind::Null | Kind::Text => DataType::Utf8View,
         }
     }
+}
+
+/// Whether it is an integer that every float and every form of a number keeps: few digits, the first of which is no zero.
+fn is_short_int(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    matches!(digits.first(), Some(b'1'..=b'9')) && digits.len() <= 15 && digits.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

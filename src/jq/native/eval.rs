@@ -47,6 +47,10 @@ impl Native {
     ) -> Done {
         let eval = Eval { json, found, constants };
         let item = V::Raw(eval.node(0).unwrap_or_default());
+        if let Op::Object(fields) = &self.op {
+            eval.write_object(fields, &item, out)?;
+            return end(out);
+        }
         eval.each(&self.op, &item, &mut |v| {
             tick();
             v.write(out);
@@ -78,6 +82,22 @@ impl<'a> Eval<'a> {
             }
         }
         Ok(V::Raw(here))
+    }
+
+    /// Appends an object without making it first. If one of its fields fails, a part of it was written.
+    fn write_object(&self, fields: &'a [(Box<[u8]>, Op)], v: &V<'a>, out: &mut Vec<u8>) -> Done {
+        tick();
+        for (at, (key, op)) in fields.iter().enumerate() {
+            out.push(if at == 0 { b'{' } else { b',' });
+            write::text(key, out);
+            out.push(b':');
+            self.one(op, v)?.write(out);
+        }
+        if fields.is_empty() {
+            out.push(b'{');
+        }
+        out.push(b'}');
+        Ok(())
     }
 
     /// Pushes all that `op` puts out for `v`.

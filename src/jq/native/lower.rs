@@ -50,7 +50,7 @@ impl Op {
         }
     }
 
-    /// Whether it does work that is bounded by the size of the item, and puts out one value at most.
+    /// Whether it does work that is bounded by the size of the item, and puts out no more than that, a few times.
     fn is_light(&self) -> bool {
         match self {
             Op::Id
@@ -67,6 +67,7 @@ impl Op {
             // What one makes larger the other could make larger again.
             Op::Pipe(a, b) => a.is_light() && b.is_light() && !(a.enlarges() && b.enlarges()),
             Op::And(a, b) | Op::Or(a, b) | Op::Alternative(a, b) | Op::Compare(a, _, b) => a.is_light() && b.is_light(),
+            Op::Comma(a, b) => a.is_light() && b.is_light(),
             Op::If(condition, then, other) => condition.is_light() && then.is_light() && other.is_light(),
             Op::Select(inside) | Op::Neg(inside) | Op::Try(inside) => inside.is_light(),
             Op::Call(Function::Not | Function::Length | Function::Type | Function::ToNumber) => true,
@@ -79,7 +80,7 @@ impl Op {
     /// Whether it makes values that are larger than its input.
     fn enlarges(&self) -> bool {
         match self {
-            Op::Object(_) => true,
+            Op::Object(_) | Op::Comma(..) => true,
             Op::Steps(inside, _) | Op::Select(inside) | Op::Neg(inside) | Op::Try(inside) => inside.enlarges(),
             Op::Pipe(a, b) | Op::Alternative(a, b) => a.enlarges() || b.enlarges(),
             Op::If(_, then, other) => then.enlarges() || other.enlarges(),
@@ -215,8 +216,19 @@ impl Lowering<'_> {
         Some(self.steps(from, steps, item))
     }
 
-    /// The first fields of the item are found while it is read.
-    fn steps(&mut self, from: Op, steps: Vec<Step>, item: bool) -> Op {
+    /// The first fields of the item are found while it is read. The first element of an array that has one is what it has.
+    fn steps(&mut self, from: Op, mut steps: Vec<Step>, item: bool) -> Op {
+        let is_first = matches!(steps.first(), Some(Step { into: Into::At(0), optional: false }));
+        let from = match from {
+            Op::Array(Some(inside)) if is_first && inside.is_single() => {
+                steps.remove(0);
+                *inside
+            }
+            from => from,
+        };
+        if steps.is_empty() {
+            return from;
+        }
         if !item || !matches!(from, Op::Id) {
             return Op::Steps(boxed(from), steps);
         }

@@ -25,7 +25,7 @@ use jaq_core::ops::{Cmp, Math};
 pub(super) struct Native {
     op: Op,
     pub(super) wanted: Wanted,
-    /// Whether it ends soon, with one small output at most, whatever the item is: then nobody needs to count.
+    /// Whether it ends soon, with few and small outputs, whatever the item is: then nobody needs to count.
     pub(super) is_light: bool,
 }
 
