@@ -315,6 +315,15 @@ impl Remote {
     }
 
     fn begin<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<Ticket<T>> {
+        self.begin_within(work, &self.0.stops)
+    }
+
+    /// Begins a request, which only `stops` stop.
+    fn begin_within<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        stops: &Stops,
+    ) -> Result<Ticket<T>> {
         let runtime = {
             let mut runtime = lock(&self.0.runtime);
             match &*runtime {
@@ -322,7 +331,7 @@ impl Remote {
                 None => runtime.insert(Arc::new(Runtime::start()?)).clone(),
             }
         };
-        Ok(runtime.begin(work, &self.0.stops))
+        Ok(runtime.begin(work, stops))
     }
 
     fn patience(&self) -> Patience {

@@ -15,7 +15,7 @@
 
 use super::errors::{explained, slow};
 use super::list::{self, Search};
-use super::runtime::Ticket;
+use super::runtime::{Stops, Ticket};
 use super::stores::At;
 use super::{Remote, lock};
 use crate::error::{Error, Place, Result};
@@ -212,13 +212,14 @@ async fn completed(parts: Parts) -> object_store::Result<()> {
 /// The store forgets the parts of an upload, if it can be reached.
 fn forget(remote: &Remote, parts: Parts) {
     let most = remote.patience().timeout.min(FORGETTING);
-    let aborted = remote.begin(async move {
+    let abort = async move {
         let abort = async { parts.lock().await.abort().await };
         // Nobody can do anything about it.
         let _ = tokio::time::timeout(most, abort).await;
         Ok(())
-    });
-    if let Ok(aborted) = aborted {
+    };
+    // Who cancels does not cancel this.
+    if let Ok(aborted) = remote.begin_within(abort, &Stops::default()) {
         let _ = aborted.wait(&Cancel::default());
     }
 }
