@@ -94,6 +94,20 @@ fn types_of_a_sample_widen_before_anything_is_left_out() {
     assert_eq!((rows, rejects.list()[0].place.line), (199_999, Some(60_004)));
 }
 
+/// An object that a line does not end goes on in the next one: what it would be there is no key and no value of the table.
+#[test]
+fn a_line_that_breaks_off_says_nothing_of_keys_and_types() {
+    for text in
+        ["{\"b\":{\"c\":1}}\n{\"b\":\n\n{\"b\":{\"c\":1}}\n", "{\"b\":{\"c\":1}}\n{\"b\":\n[1]}\n{\"b\":{\"c\":1}}\n"]
+    {
+        for split_bytes in 1..=text.len() {
+            let options = [("on_error", "reject"), ("format", "newline_delimited")];
+            let (rows, told, _) = read_leniently(text.as_bytes(), split_bytes, &options);
+            assert!(rows.len() == 2 && told.iter().any(|t| t.starts_with("2:")), "{split_bytes}: {rows:?} {told:?}");
+        }
+    }
+}
+
 proptest::proptest! {
     /// A line is read where serde_json reads an object with a fitting value, and left out elsewhere.
     #[test]

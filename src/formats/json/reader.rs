@@ -269,6 +269,7 @@ impl JsonReader {
 
     /// Leaves out the record in `at..end`, or fails with what is wrong with it.
     fn left_out(&mut self, bad: Bad, at: usize, end: usize, window: &Window) -> Result<()> {
+        let bad = self.within_line(bad, at, window);
         let widens = match bad {
             Bad::Key(_) => true,
             // What widens has widened, where all was looked at.
@@ -278,7 +279,7 @@ impl JsonReader {
         if self.leaving.is_none() || widens {
             return Err(self.bad(bad, at, window));
         }
-        let (place, reason) = self.what(self.within_line(bad, at, window), at, window);
+        let (place, reason) = self.what(bad, at, window);
         let reason = match self.object.unfinished() {
             Some(_) => reason.to_string(),
             None => format!("{reason}, at byte {} of it", place - at.min(place)),
