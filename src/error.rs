@@ -118,6 +118,10 @@ impl Error {
     /// Reading or writing `path` failed: a full disk is a lack of resources, a missing file a wrong query.
     pub fn io(path: impl fmt::Display, error: std::io::Error) -> Self {
         use std::io::ErrorKind as E;
+        // What others of us said already, with its place.
+        if let Some(ours) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return ours.clone();
+        }
         let kind = match error.kind() {
             E::NotFound => ErrorKind::Query,
             E::StorageFull | E::QuotaExceeded | E::OutOfMemory => ErrorKind::Resources,

@@ -391,6 +391,119 @@ fn keys_sign_and_are_never_shown() {
     assert!(server.take().iter().all(|a| !a.signed));
 }
 
+/// A session that writes to the buckets of a server.
+fn writing(server: &Server) -> Session {
+    let session = hasty();
+    session.execute(&format!("SET s3_endpoint = '{}'", server.endpoint())).unwrap();
+    session
+}
+
+/// Rows of some twelve MiB as CSV.
+const MANY: &str = "SELECT range AS id, 'a text of some length for the row ' || range AS t FROM range(250000)";
+
+#[test]
+fn what_is_written_is_read_again() {
+    let server = Server::start();
+    let session = writing(&server);
+    for name in ["x.csv", "x.csv.gz", "dir/x.jsonl", "x.parquet", "x.arrow", "x.avro"] {
+        for (query, few) in [(MANY, false), ("SELECT 1 AS id, 'x' AS t", true)] {
+            session.execute(&format!("COPY ({query}) TO 's3://bucket/{name}'")).unwrap();
+            let sums = |from: &str| rows(&session, &format!("SELECT count(*), sum(id), max(t) FROM {from}"));
+            assert_eq!(sums(&format!("'s3://bucket/{name}'")), sums(&format!("({query}) AS q")), "{name}");
+            let asked = server.take();
+            let parts = asked.iter().filter(|a| a.parameters.contains("partNumber")).count();
+            assert!((parts == 0 || !few) && server.uploads() == 0, "{name}: {parts} parts");
+        }
+    }
+    session.execute(&format!("COPY ({MANY}) TO 's3://bucket/x.csv'")).unwrap();
+    let parts = server.take().iter().filter(|a| a.method == "PUT").count();
+    assert_eq!((parts, server.get("/bucket/x.csv").unwrap().len() > 11 << 20), (3, true));
+    // The web's servers take a file as a whole.
+    session.execute(&format!("COPY (SELECT 7 AS a) TO '{}'", server.url("/put/y.csv?v=1"))).unwrap();
+    assert_eq!(server.get("/put/y.csv").unwrap(), b"a\n7\n");
+    let frame = session.sql("SELECT 8 AS b").unwrap();
+    frame.to_parquet("s3://bucket/frame.parquet").unwrap();
+    assert_eq!(rows(&session, "FROM 's3://bucket/frame.parquet'"), ["8"]);
+    assert!(session.stats().peak_account <= session.stats().budget);
+}
+
+#[test]
+fn what_is_not_complete_does_not_appear() {
+    let server = Server::start();
+    let session = writing(&server);
+    for how in [How::Status(403), How::Status(500), How::Hangs(0)] {
+        server.take_parts(2, how);
+        let error = session.execute(&format!("COPY ({MANY}) TO 's3://bucket/x.csv'")).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.place().file.as_deref()),
+            (ErrorKind::Io, Some("s3://bucket/x.csv")),
+            "{error}"
+        );
+        assert!(!format!("{error:?}").contains("LEAKED") && error.advice().is_some(), "{error}");
+        assert_eq!((server.paths().len(), server.uploads()), (0, 0), "{how:?}");
+    }
+    server.take_parts(99, How::Well);
+    let failing = format!(
+        "COPY (SELECT id, t, CASE WHEN id = 249999 THEN CAST(t AS BIGINT) END AS e FROM ({MANY})) TO 's3://bucket/x.csv'"
+    );
+    session.execute(&failing).unwrap_err();
+    assert_eq!((server.paths().len(), server.uploads()), (0, 0));
+    server.put("/bucket/no.csv", "", How::Status(403));
+    assert_eq!(session.execute("COPY (SELECT 1 AS a) TO 's3://bucket/no.csv'").unwrap_err().kind(), ErrorKind::Io);
+    for name in ["s3://bucket/", "s3://bucket/dir/", "s3:///x.csv"] {
+        let error = session.execute(&format!("COPY (SELECT 1 AS a) TO '{name}' (FORMAT csv)")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Query, "{error}");
+    }
+}
+
+#[test]
+fn a_cancel_aborts_an_upload() {
+    let server = Server::start();
+    let session = writing(&server);
+    session.execute("SET http_timeout = 600").unwrap();
+    server.take_parts(2, How::Hangs(0));
+    let error = std::thread::scope(|scope| {
+        let writes = scope.spawn(|| session.execute(&format!("COPY ({MANY}) TO 's3://bucket/x.csv'")).unwrap_err());
+        server.wait_for(3);
+        while !writes.is_finished() {
+            session.cancel_all();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        writes.join().unwrap()
+    });
+    assert_eq!((error.kind(), server.paths().len(), server.uploads()), (ErrorKind::Cancelled, 0, 0), "{error}");
+}
+
+#[test]
+fn files_of_a_directory_appear_together() {
+    let server = Server::start();
+    let session = writing(&server);
+    let rows_of = "SELECT range AS id, 'k' || range % 3 AS k FROM range(3000)";
+    let copy = |options: &str| session.execute(&format!("COPY ({rows_of}) TO 's3://bucket/out' ({options})"));
+    copy("FORMAT parquet, PARTITION_BY (k)").unwrap();
+    let paths = ["k0", "k1", "k2"].map(|k| format!("/bucket/out/k={k}/data_0.parquet"));
+    assert_eq!((server.paths(), server.uploads()), (paths.to_vec(), 0));
+    let asked = server.take();
+    let last_part = asked.iter().rposition(|a| a.parameters.contains("partNumber")).unwrap();
+    let ends = |a: &Asked| a.method == "POST" && a.parameters.starts_with("uploadId");
+    assert!(asked.iter().position(ends).unwrap() > last_part);
+    let read = "SELECT k, count(*), sum(id) FROM 's3://bucket/out/**/*.parquet' GROUP BY k ORDER BY k";
+    assert_eq!(rows(&session, read), ["k0|1000|1498500", "k1|1000|1499500", "k2|1000|1500500"]);
+    // What is there is not written over without a word.
+    assert_eq!(copy("FORMAT parquet, PARTITION_BY (k)").unwrap_err().kind(), ErrorKind::Query);
+    copy("FORMAT parquet, PARTITION_BY (k), OVERWRITE_OR_IGNORE").unwrap();
+    assert_eq!(rows(&session, "SELECT count(*) FROM 's3://bucket/out/**/*.parquet'"), ["3000"]);
+    copy("FORMAT csv, PARTITION_BY (k), APPEND").unwrap();
+    assert_eq!(rows(&session, "SELECT count(*) FROM 's3://bucket/out/**/*.csv'"), ["3000"]);
+    assert_eq!((server.paths().len(), server.uploads()), (6, 0));
+    // One that fails takes the others along.
+    let failing = "COPY (SELECT id, k, CASE WHEN id = 2999 THEN CAST(k AS BIGINT) END AS e FROM (FROM range(3000) AS r(id), \
+                   (VALUES ('a'), ('b')) AS v(k))) TO 's3://bucket/more' (FORMAT csv, PARTITION_BY (k))";
+    session.execute(failing).unwrap_err();
+    assert_eq!((server.paths().len(), server.uploads()), (6, 0));
+    assert!(server.paths().iter().all(|path| !path.contains("more")));
+}
+
 #[test]
 fn names_that_are_not_read_are_refused_by_name() {
     let server = Server::start();
@@ -405,13 +518,15 @@ fn names_that_are_not_read_are_refused_by_name() {
         let error = failure(&session, &sql);
         assert!(error.kind() == ErrorKind::Unsupported && format!("{error}").contains(says), "{sql}: {error}");
     }
-    for target in ["s3://bucket/x.csv", "https://host/x.parquet"] {
+    for target in ["gs://bucket/x.csv", "file:///x.parquet"] {
         let error = session.execute(&format!("COPY (SELECT 1 AS a) TO '{target}'")).unwrap_err();
         assert_eq!((error.kind(), error.advice().is_some()), (ErrorKind::Unsupported, true), "{target}: {error}");
     }
-    let error =
-        session.execute("COPY (SELECT 1 AS a, 2 AS b) TO 's3://b/x' (FORMAT csv, PARTITION_BY (a))").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    for (target, options) in [("https://h/x", "PARTITION_BY (a)"), ("s3://b/x", "PARTITION_BY (a), OVERWRITE")] {
+        let sql = format!("COPY (SELECT 1 AS a, 2 AS b) TO '{target}' (FORMAT csv, {options})");
+        let error = session.execute(&sql).unwrap_err();
+        assert_eq!((error.kind(), error.advice().is_some()), (ErrorKind::Unsupported, true), "{target}: {error}");
+    }
     assert!(session.execute("SET s3_endpiont = 'x'").unwrap_err().advice().is_some_and(|a| a.contains("s3_endpoint")));
 }
 

@@ -7,7 +7,7 @@
 
 use super::{Assemble, Piece};
 use crate::error::Result;
-use crate::io::{Existing, Output, STAGED_BUFFER, Staging};
+use crate::io::{Output, STAGED_BUFFER, Stage};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,7 +34,7 @@ pub struct Directory {
 }
 
 struct Shared {
-    staging: Mutex<Staging>,
+    staging: Mutex<Box<dyn Stage>>,
     naming: Naming,
     begin: Box<BeginFile>,
     files: AtomicU64,
@@ -51,22 +51,18 @@ pub struct OpenFile {
 }
 
 impl Directory {
-    /// Begins a directory. `never_empty` says that one file is written even without rows.
-    ///
-    /// # Errors
-    /// As [`Staging::begin`].
+    /// Begins the contents of a directory. `never_empty` says that one file is written even without rows.
     pub fn create(
-        target: &Path,
-        existing: Existing,
+        staging: Box<dyn Stage>,
         naming: Naming,
         file_bytes: Option<u64>,
         never_empty: bool,
         begin: Box<BeginFile>,
-    ) -> Result<Directory> {
-        let staging = Mutex::new(Staging::begin(target, existing)?);
+    ) -> Directory {
+        let staging = Mutex::new(staging);
         let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let shared = Arc::new(Shared { staging, naming, begin, files, bytes, never_empty });
-        Ok(Directory { shared, file_bytes, open: None })
+        Directory { shared, file_bytes, open: None }
     }
 
     /// Another one who writes into it, files of its own.
@@ -153,7 +149,7 @@ impl OpenFile {
 }
 
 impl Shared {
-    fn staging(&self) -> MutexGuard<'_, Staging> {
+    fn staging(&self) -> MutexGuard<'_, Box<dyn Stage>> {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -131,3 +131,50 @@ fn quotes_that_come_late_start_a_query_over() {
         assert!(strict.contains("middle of a field") || strict.contains("fields"), "{strict}");
     }
 }
+
+/// The path of a row's file is there for who names it; no star includes it.
+#[test]
+fn files_have_a_column_that_nobody_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("a.csv", "x\n1\n2\n"), ("b.csv", "x\n3\n"), ("c.jsonl", "{\"y\":1}\n")]);
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let glob = at("*.csv");
+    for session in sessions() {
+        let of = |sql: &str| {
+            let lines = ask(&session, sql);
+            lines.into_iter().map(|line| line.replace(&format!("{}/", dir.path().display()), "")).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&format!("SELECT filename, * FROM '{glob}'")), ["a.csv|1", "a.csv|2", "b.csv|3"]);
+        assert_eq!(of(&format!("SELECT * FROM '{glob}' WHERE filename LIKE '%b.csv'")), ["3"]);
+        assert_eq!(of(&format!("SELECT * EXCLUDE (x), filename FROM '{glob}' LIMIT 1")), ["a.csv"]);
+        assert_eq!(of(&format!("FROM read_csv('{glob}', header = true) WHERE filename LIKE '%a.csv'")), ["1", "2"]);
+        let grouped = format!("SELECT f.filename, count(*), max(f.x) FROM '{glob}' f GROUP BY filename ORDER BY 1");
+        assert_eq!(of(&grouped), ["a.csv|2|2", "b.csv|1|3"]);
+        assert_eq!(of(&format!("SELECT f.*, filename FROM '{glob}' AS f WHERE x = 3")), ["3|b.csv"]);
+        assert_eq!(of(&format!("SELECT y, filename FROM '{}'", at("c.jsonl"))), ["1|c.jsonl"]);
+        let inner = format!("SELECT n || '!' FROM (SELECT filename AS n, * FROM '{glob}') ORDER BY x LIMIT 1");
+        assert_eq!(of(&inner), ["a.csv!"]);
+        assert!(error(&session, "SELECT filename FROM (VALUES (1)) t(a)").contains("no column \"filename\""));
+        assert!(error(&session, &format!("SELECT filenam FROM '{glob}'")).contains("no column \"filenam\""));
+    }
+}
+
+#[test]
+fn glob_lists_files() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("a.csv", ""), ("b.csv", ""), ("d/e.csv", ""), (".hidden.csv", "")]);
+    let session = roomy();
+    let of = |pattern: &str| {
+        let lines = ask(&session, &format!("SELECT file FROM glob('{}/{pattern}')", dir.path().display()));
+        lines.into_iter().map(|line| line.replace(&format!("{}/", dir.path().display()), "")).collect::<Vec<_>>()
+    };
+    assert_eq!(of("*.csv"), ["a.csv", "b.csv"]);
+    assert_eq!(
+        (of("**/*.csv"), of("a.csv")),
+        (vec!["a.csv".into(), "b.csv".into(), "d/e.csv".into()], vec!["a.csv".into()])
+    );
+    assert_eq!((of("*.parquet"), of("none.csv"), of("d")), (vec![], vec![], vec![]));
+    assert_eq!(ask(&session, "SELECT count(*) FROM glob(NULL)"), ["0"]);
+    assert!(error(&session, "FROM glob('a[')").contains("malformed"));
+    assert_eq!(ask(&session, "SELECT 'abc' GLOB 'a*'"), ["true"]);
+}

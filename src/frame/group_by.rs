@@ -33,7 +33,7 @@ impl GroupBy {
     pub fn agg(self, aggregates: impl IntoExprs) -> Result<Frame> {
         let GroupBy { frame, keys } = self;
         let exprs = aggregates.into_exprs();
-        frame.then(|plan| match exprs.iter().all(is_call) {
+        frame.knowing(keys.iter().chain(&exprs))?.then(|plan| match exprs.iter().all(is_call) {
             true => LogicalPlanBuilder::from(plan).aggregate(keys, exprs)?.build(),
             false => {
                 let made = LogicalPlanBuilder::from(plan).aggregate(keys, find_aggregate_exprs(&exprs))?.build()?;

@@ -18,7 +18,7 @@ pub struct Frame {
     pub(super) plan: LogicalPlan,
     /// The headers as the user wrote them, where they differ from the plan's.
     pub(super) names: Option<Vec<String>>,
-    /// The statement that it is, if no verb was added: bound anew when a guessed type proves wrong.
+    /// The statement that it is, if no verb was added: bound anew when a guessed type proves wrong (see [`again`](super::again)).
     pub(super) statement: Option<Statement>,
 }
 
@@ -64,7 +64,7 @@ impl Frame {
     /// `Query` for unknown columns and types that do not fit.
     pub fn select(self, exprs: impl IntoExprs) -> Result<Frame> {
         let exprs = exprs.into_exprs();
-        self.then(|plan| LogicalPlanBuilder::from(with_windows(plan, &exprs)?).project(exprs)?.build())
+        self.knowing(&exprs)?.then(|plan| LogicalPlanBuilder::from(with_windows(plan, &exprs)?).project(exprs)?.build())
     }
 
     /// Adds columns, or replaces those of the same name.
@@ -83,7 +83,7 @@ impl Frame {
     /// `Query` for unknown columns and types that do not fit.
     pub fn with_columns(self, exprs: impl IntoExprs) -> Result<Frame> {
         let new = exprs.into_exprs();
-        self.then(|plan| {
+        self.knowing(&new)?.then(|plan| {
             let names: Vec<String> = new.iter().map(|e| e.schema_name().to_string()).collect();
             let old = plan.schema().columns();
             let mut exprs: Vec<Expr> = Vec::with_capacity(old.len() + new.len());
@@ -108,7 +108,7 @@ impl Frame {
     /// # Errors
     /// `Query` for unknown columns and an expression that is not boolean.
     pub fn filter(self, predicate: Expr) -> Result<Frame> {
-        self.then(|plan| filtered(plan, predicate))
+        self.knowing([&predicate])?.then(|plan| filtered(plan, predicate))
     }
 
     /// Groups by `keys`; say what to compute with [`GroupBy::agg`]. Without keys, the whole frame is one group.
@@ -161,7 +161,8 @@ impl Frame {
     /// `Query` for unknown columns.
     pub fn sort(self, keys: impl IntoIterator<Item = SortExpr>) -> Result<Frame> {
         let keys: Vec<SortExpr> = keys.into_iter().collect();
-        self.then(|plan| LogicalPlanBuilder::from(plan).sort(keys)?.build())
+        let known = self.knowing(keys.iter().map(|key| &key.expr))?;
+        known.then(|plan| LogicalPlanBuilder::from(plan).sort(keys)?.build())
     }
 
     /// `rows` rows after the first `skip`, in order.

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod again;
 mod batches;
 mod builder;
 mod catalog;
@@ -22,6 +23,7 @@ mod database;
 mod execute;
 mod files;
 mod functions;
+mod glob;
 mod group_by;
 mod lazy;
 mod logs;

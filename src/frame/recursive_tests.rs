@@ -98,3 +98,28 @@ fn a_cancel_ends_it() {
     }
     assert!(asked.join().unwrap().contains("cancel"));
 }
+
+/// Columns without an alias are called as those of the first term.
+#[test]
+fn names_come_from_the_first_term() {
+    let session = roomy();
+    for (sql, rows) in [
+        (
+            "with recursive t(n) as (select 1, 2 as m union all select n + 1, m * 2 from t where n < 3) select m, n from t",
+            ["2|1", "4|2", "8|3"].as_slice(),
+        ),
+        (
+            "with recursive t as (select 1 as n union all select n + 1 from t where n < 3) select n from t",
+            &["1", "2", "3"],
+        ),
+        (
+            "with recursive t(a) as (select x, x + 1 as y from (values (1)) v(x) union all select y, a + y from t where y < 5) \
+             select a, y from t",
+            &["1|2", "2|3", "3|5"],
+        ),
+        ("with t(a) as (select 1, 2 as b) select a, b from t", &["1|2"]),
+        ("with recursive t(a) as (select 1, 2 as b) select b, a from t", &["2|1"]),
+    ] {
+        assert_eq!(ask(&session, sql), rows, "{sql}");
+    }
+}

@@ -140,3 +140,38 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
         assert!(error.message().contains("changed while it was read"), "{error}");
     }
 }
+
+/// Verbs find late keys as SQL does, and frames start over as statements do.
+#[test]
+fn frames_with_verbs_know_late_keys_and_widen() {
+    use crate::prelude::*;
+    let plain = "{\"a\":1,\"b\":\"x\"}";
+    let count = 4 * SAMPLED / (plain.len() + 1);
+    let (_file, path) = file(".jsonl", &rows(count, count / 3, plain, "{\"a\":2.5,\"late\":7.5}"));
+    let read = || roomy().read_json(&path).unwrap();
+    let sums = [sum(col("late")).alias("late"), sum(col("a")).alias("a")];
+    let sums = read().filter(col("a").gt(lit(0))).unwrap().group_by([] as [Expr; 0]).agg(sums).unwrap();
+    assert_eq!(sums.lines().unwrap(), [format!("7.5|{:?}", count as f64 + 1.5)]);
+    let late = col("late").is_not_null();
+    assert_eq!(read().filter(late.clone()).unwrap().select([col("a")]).unwrap().lines().unwrap(), ["2.5"]);
+    let sorted = read().sort([col("late").sort(false, false)]).unwrap().limit(0, 1).unwrap();
+    assert_eq!(sorted.lines().unwrap(), ["2.5||7.5"]);
+    let twice = read().with_columns([(col("late") * lit(2)).alias("twice")]).unwrap();
+    assert_eq!(twice.filter(late).unwrap().select([col("twice")]).unwrap().lines().unwrap(), ["15.0"]);
+    let session = roomy();
+    let of_sql = session.sql(&format!("FROM '{path}'")).unwrap().select([max(col("late"))]);
+    assert!(of_sql.is_err() || of_sql.unwrap().lines().is_err(), "an aggregate is no column");
+    assert_eq!(session.sql(&format!("FROM '{path}'")).unwrap().select([col("late")]).unwrap().count().unwrap(), count);
+    let missing = read().select([col("latest")]).map(|_| ()).unwrap_err();
+    assert!(missing.to_string().contains("latest"), "{missing}");
+    // A value of another type starts a frame over, and what is written.
+    let session = roomy();
+    let frame = session.read_json(&path).unwrap().select([(col("a") + lit(1)).alias("more")]).unwrap();
+    let more = frame.clone().filter(col("more").gt(lit(3))).unwrap();
+    assert_eq!((more.lines().unwrap(), session.stats().restarts), (vec!["3.5".to_string()], 1));
+    let session = roomy();
+    let to = path.replace(".jsonl", ".csv");
+    let written = session.read_json(&path).unwrap().select([col("a")]).unwrap().to_csv(&to);
+    std::fs::remove_file(&to).unwrap();
+    assert_eq!((written.unwrap(), session.stats().restarts), (count as u64, 1));
+}

@@ -2,10 +2,10 @@
 
 use super::execute::{self, Running};
 use super::pipes::InScratch;
-use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, rejected, tables, write};
+use super::{Batches, Frame, Outcome, SessionBuilder, SessionStats, catalog, database, glob, rejected, tables, write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Events;
-use crate::formats::TableDef;
+use crate::formats::{Growth, TableDef};
 use crate::front::custom::TableFunction;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
 use crate::io::{HIDDEN, Pipes};
@@ -21,7 +21,10 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Plans a query anew after a misfit, with full inference.
+type Anew = dyn FnOnce(&Error) -> Result<Planned> + Send;
 
 /// One budget, one pool of threads, scratch and a catalog. Cheap to clone; everything ends with the last clone.
 ///
@@ -114,9 +117,17 @@ impl Inner {
     }
 
     /// Forgets what was guessed of the tables that hold the file of `error`: they are inferred from all their data.
-    fn infer_fully(&self, error: &Error) {
+    pub(super) fn infer_fully(&self, error: &Error) {
         self.restarts.fetch_add(1, Relaxed);
         self.front.infer_fully(error.place().file.as_deref());
+    }
+}
+
+/// What is held outside of scans and operators has a reservation each.
+fn accounts(budget: Budget) -> impl Fn() -> Box<dyn Fn(usize) + Send + Sync> + Send + Sync + 'static {
+    move || {
+        let growth = Mutex::new(Growth::new(Some(&budget), 0));
+        Box::new(move |bytes| growth.lock().unwrap_or_else(PoisonError::into_inner).note(bytes))
     }
 }
 
@@ -165,8 +176,10 @@ impl Session {
         let rejects = RejectLog::default();
         let shown = rejects.clone();
         front.remote().fit(limits.memory, limits.split_bytes());
+        front.remote().account(accounts(engine.memory().budget.clone()));
         front.keep_pipes(Arc::new(InScratch::new(scratch.clone(), engine.memory().budget.clone())));
         front.add_table_function("rejects", TableFunction::new(&[], move |_| rejected::supply(&shown)))?;
+        front.add_table_function("glob", glob::function(front.pipes().clone()))?;
         let changing = Mutex::default();
         let futures = Arc::new(Gate::new(limits.tuning.future_queue));
         Ok(Session(Arc::new(Inner {
@@ -206,7 +219,7 @@ impl Session {
 
     fn run_once(&self, statement: &Statement) -> Result<Outcome> {
         match self.0.bind(statement)? {
-            Bound::Query(planned) => Ok(Outcome::Rows(self.rows(planned, Some(statement.clone()))?)),
+            Bound::Query(planned) => Ok(Outcome::Rows(self.rows(planned, Some(self.bound_again(statement)))?)),
             other => self.run_bound(other),
         }
     }
@@ -269,31 +282,38 @@ impl Session {
         Ok(Outcome::Rows(self.rows(self.0.front.plan(plan)?, None)?))
     }
 
-    /// Starts `planned`; a misfit before the first row binds `statement` anew, with full inference.
-    pub(super) fn rows(&self, planned: Planned, statement: Option<Statement>) -> Result<Batches> {
-        let inner = self.0.clone();
-        let (schema, running) = match (execute::start(&self.0, &planned), &statement) {
-            // A recursive query has read files before there is a queue for rows.
-            (Err(error), Some(statement)) if error.is_misfit() => {
-                self.0.infer_fully(&error);
-                match self.0.front.bind(statement)? {
-                    Bound::Query(planned) => (execute::result_schema(&planned), execute::start(&self.0, &planned)?),
-                    _ => return Err(Error::internal("a query that became something else")),
-                }
+    /// How a statement is bound anew after a misfit.
+    fn bound_again(&self, statement: &Statement) -> Box<Anew> {
+        let (inner, statement) = (self.0.clone(), statement.clone());
+        Box::new(move |error| {
+            inner.infer_fully(error);
+            match inner.bind(&statement)? {
+                Bound::Query(planned) => Ok(planned),
+                _ => Err(Error::internal("a query that became something else")),
             }
-            (running, _) => (execute::result_schema(&planned), running?),
+        })
+    }
+
+    /// Starts `planned`; after a misfit before the first row, what `anew` makes of it, with full inference.
+    pub(super) fn rows(&self, planned: Planned, anew: Option<Box<Anew>>) -> Result<Batches> {
+        let (planned, running, anew) = match (execute::start(&self.0, &planned), anew) {
+            // A recursive query has read files before there is a queue for rows.
+            (Err(error), Some(anew)) if error.is_misfit() => {
+                let planned = anew(&error)?;
+                let running = execute::start(&self.0, &planned)?;
+                (planned, running, None)
+            }
+            (running, anew) => (planned, running?, anew),
         };
-        let again = statement.map(|statement| {
+        let inner = self.0.clone();
+        let again = anew.map(|anew| {
             let again = move |error: &Error| -> Result<(SchemaRef, Running)> {
-                inner.infer_fully(error);
-                match inner.bind(&statement)? {
-                    Bound::Query(planned) => Ok((execute::result_schema(&planned), execute::start(&inner, &planned)?)),
-                    _ => Err(Error::internal("a query that became something else")),
-                }
+                let planned = anew(error)?;
+                Ok((execute::result_schema(&planned), execute::start(&inner, &planned)?))
             };
             Box::new(again) as Box<super::batches::Again>
         });
-        Ok(Batches::new(schema, running, again))
+        Ok(Batches::new(execute::result_schema(&planned), running, again))
     }
 
     /// A query as a frame.
@@ -337,13 +357,8 @@ impl Session {
         }
     }
 
-    /// A frame of one statement, bound anew after `error`: a value contradicted a type that was guessed.
-    pub(super) fn frame_again(&self, statement: &Statement, error: &Error) -> Result<Frame> {
-        self.0.infer_fully(error);
-        self.frame(statement)
-    }
-
-    fn frame(&self, statement: &Statement) -> Result<Frame> {
+    /// A frame of one statement.
+    pub(super) fn frame(&self, statement: &Statement) -> Result<Frame> {
         match self.0.bind(statement)? {
             Bound::Query(planned) => {
                 let mut frame = Frame::new(self.clone(), planned.bound);
@@ -454,7 +469,9 @@ impl Session {
     }
 
     pub(super) fn run_frame(&self, frame: &Frame) -> Result<Batches> {
-        self.rows(self.planned(frame)?, frame.statement.clone())
+        let own = frame.clone();
+        let anew = move |error: &Error| own.session.planned(&own.again(error)?);
+        self.rows(self.planned(frame)?, Some(Box::new(anew)))
     }
 
     pub(super) fn explain_frame(&self, frame: &Frame) -> Result<String> {
@@ -468,7 +485,11 @@ impl Session {
         format: Option<&str>,
         options: BTreeMap<String, String>,
     ) -> Result<u64> {
-        write::to_file(&self.0, &self.planned(frame)?, path, format, &options)
+        let write = |frame: &Frame| write::to_file(&self.0, &self.planned(frame)?, path, format, &options);
+        match write(frame) {
+            Err(error) if error.is_misfit() => write(&frame.again(&error)?),
+            done => done,
+        }
     }
 
     /// What a plan is lowered with, for collections that are no frames.

@@ -10,7 +10,8 @@ use super::write::packer_room;
 use crate::error::{Error, Result};
 use crate::formats::{Directory, Format, Naming, format_by_ending, format_named};
 use crate::front::Planned;
-use crate::io::{Compressed, Compression, Existing};
+use crate::io::url::scheme;
+use crate::io::{Compressed, Compression, Existing, Stage, Staging};
 use crate::ops::expr::from_datafusion;
 use crate::ops::partitions::Partitions;
 use crate::ops::write::{Way, WriteOp};
@@ -169,14 +170,12 @@ pub(super) fn to_directory(
     let begin = move |to| format.assembler(&begin_schema, &begin_options, Compressed::wrap(to, packed, room)?);
     let never_empty = partitions.is_none();
     let naming = wanted.naming(format, packed);
-    let directory = Directory::create(
-        Path::new(path),
-        wanted.existing,
-        naming,
-        wanted.file_bytes.map(|n| n as u64),
-        never_empty,
-        Box::new(begin),
-    )?;
+    let staging: Box<dyn Stage> = match scheme(path) {
+        Some(_) => inner.front.remote().stage(path, wanted.existing)?,
+        None => Box::new(Staging::begin(Path::new(path), wanted.existing)?),
+    };
+    let file_bytes = wanted.file_bytes.map(|n| n as u64);
+    let directory = Directory::create(staging, naming, file_bytes, never_empty, Box::new(begin));
     let make = move || format.encoder(&schema, &options, held);
     let way = if wanted.per_thread { Way::Apart } else { Way::Together };
     let planned = match &partitions {

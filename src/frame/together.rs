@@ -121,12 +121,8 @@ impl Frame {
 /// The frames over their rows, which rest.
 fn rest(frames: &[Frame]) -> Result<Vec<Frame>> {
     match rest_once(frames) {
-        Err(error) if error.is_misfit() && frames.iter().all(|frame| frame.statement.is_some()) => {
-            let again = frames
-                .iter()
-                .filter_map(|f| Some(f.session.frame_again(f.statement.as_ref()?, &error)))
-                .collect::<Result<Vec<_>>>()?;
-            rest_once(&again)
+        Err(error) if error.is_misfit() => {
+            rest_once(&frames.iter().map(|frame| frame.again(&error)).collect::<Result<Vec<_>>>()?)
         }
         done => done,
     }

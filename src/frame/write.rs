@@ -6,6 +6,7 @@ use super::sink::{self, SinkOptions};
 use crate::error::{Error, Result};
 use crate::formats::{format_by_ending, format_named};
 use crate::front::Planned;
+use crate::io::url::{path_of, scheme};
 use crate::io::{AtomicFile, Compressed, Compression};
 use crate::ops::write::WriteOp;
 use crate::units::MIB;
@@ -28,16 +29,21 @@ pub(super) fn to_file(
     }
     let format = match format {
         Some(name) => format_named(name)?,
-        None => format_by_ending(path).ok_or_else(|| {
+        None => format_by_ending(path_of(path)).ok_or_else(|| {
             Error::query(format!("the name {path} does not tell the format of the output"))
                 .advise("end it in .parquet, .csv or .jsonl, or say (FORMAT parquet)")
         })?,
     };
     let schema = execute::result_schema(planned);
     // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
-    let (packed, plain) = (sink::packing(format, path, &mut options)?, Compression::of_name(path).1);
+    let named = path_of(path);
+    let (packed, plain) = (sink::packing(format, named, &mut options)?, Compression::of_name(named).1);
+    let output = match scheme(path) {
+        Some(_) => inner.front.remote().create(path)?,
+        None => AtomicFile::create(Path::new(path))?,
+    };
     let room = packer_room(inner.limits.memory);
-    let output = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed, room)?;
+    let output = Compressed::wrap(output, packed, room)?;
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
         options.insert("delimiter".into(), "\t".into());
     }

@@ -65,7 +65,6 @@ impl Dialect for PartitaDialect {
         supports_filter_during_aggregation,
         supports_group_by_expr,
         supports_bitwise_shift_operators,
-        supports_named_fn_args_with_eq_operator,
         supports_named_fn_args_with_assignment_operator,
         supports_dictionary_syntax,
         support_map_literal_syntax,

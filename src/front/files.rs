@@ -36,6 +36,9 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("parquet", "parquet"),
 ];
 
+/// What a path in FROM is called where it is read with options; nobody can type it.
+const ANY: &str = "read any files";
+
 /// The function that tells how a file would be read.
 const SNIFF: &str = "sniff_csv";
 
@@ -118,6 +121,10 @@ impl RelationPlanner for FilesPlanner {
                 let function = function(&name).unwrap_or_default();
                 match reads(&function) {
                     _ if function == SNIFF => self.sniff(&args.args, alias),
+                    _ if function == ANY => {
+                        let def = definition(ANY, String::new(), &args.args).map_err(external)?;
+                        self.scan(TableDef { format: None, ..def }, alias)
+                    }
                     Some(format) => self.scan(definition(&function, format, &args.args).map_err(external)?, alias),
                     None => series::plan(&function, args.args, alias, context),
                 }
@@ -197,7 +204,7 @@ fn refuse(relation: &TableFactor) -> Result<()> {
 
 /// Whether a called table function is one of this file's.
 fn is_known(name: &ast::ObjectName) -> bool {
-    function(name).is_some_and(|f| f == SNIFF || reads(&f).is_some() || series::is_series(&f))
+    function(name).is_some_and(|f| f == SNIFF || f == ANY || reads(&f).is_some() || series::is_series(&f))
 }
 
 /// The name of a called function, if it has one part.
@@ -206,6 +213,44 @@ fn function(name: &ast::ObjectName) -> Option<String> {
         [part] => part.as_ident().map(|i| i.value.to_lowercase()),
         _ => None,
     }
+}
+
+/// Asks a scan of files for the column `filename`, unless it says something about it; false where this is no such scan.
+/// `is_table` knows the tables of the session.
+pub(super) fn with_filename(factor: &mut TableFactor, is_table: impl Fn(&str) -> bool) -> bool {
+    let TableFactor::Table { name, args, .. } = factor else { return false };
+    match args {
+        Some(args) if function(name).is_some_and(|f| reads(&f).is_some()) => {
+            let said = |arg: &FunctionArg| match arg {
+                FunctionArg::Named { name, .. } => name.value.eq_ignore_ascii_case("filename"),
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::BinaryOp { left, .. })) => {
+                    left.to_string().eq_ignore_ascii_case("filename")
+                }
+                _ => false,
+            };
+            if args.args.iter().any(said) {
+                return false;
+            }
+            args.args.push(wanted());
+            true
+        }
+        None => match path(name).filter(|path| !is_table(path)) {
+            Some(path) => {
+                let path = FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::value(Value::SingleQuotedString(path))));
+                *name = ast::ObjectName::from(vec![ast::Ident::with_quote('"', ANY)]);
+                *args = Some(ast::TableFunctionArgs { args: vec![path, wanted()], settings: None });
+                true
+            }
+            None => false,
+        },
+        Some(_) => false,
+    }
+}
+
+/// `filename => true`.
+fn wanted() -> FunctionArg {
+    let arg = FunctionArgExpr::Expr(Expr::value(Value::Boolean(true)));
+    FunctionArg::Named { name: ast::Ident::new("filename"), arg, operator: ast::FunctionArgOperator::RightArrow }
 }
 
 /// The path, if the name is one: quoted, and looking like it.

@@ -1,7 +1,7 @@
 //! What a statement asks for: bound, planned, ready to be done by somebody else.
 
 use super::catalog::{Shape, Source, TableRef};
-use super::rewrite::{Rewriter, aliases, fields, macros, params};
+use super::rewrite::{self, Rewriter, aliases, fields, macros, params};
 use super::{Front, View, names, spelling};
 use crate::error::{Error, Place, Result};
 use arrow::array::RecordBatch;
@@ -438,6 +438,8 @@ impl Binder<'_> {
             Err(error) if error.message().contains("names given as column alias") => {
                 bound(rewriter().completing(), query)
             }
+            // What is wrong without the column is what the user is told.
+            Err(error) if rewrite::lacks_filename(&error) => bound(rewriter().naming_files(), query).map_err(|_| error),
             settled => settled,
         }
     }

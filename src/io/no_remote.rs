@@ -3,6 +3,7 @@
 use super::paths::FileRef;
 use super::pipe::Pipes;
 use super::url::scheme;
+use super::{Existing, Output, Stage};
 use crate::error::{Error, Result};
 use crate::wake::Cancel;
 use bytes::Bytes;
@@ -15,6 +16,25 @@ pub struct Remote;
 impl Remote {
     /// Nothing has a size.
     pub fn fit(&self, _memory: usize, _split: usize) {}
+
+    /// Nothing is held.
+    pub fn account(&self, _accounts: impl Fn() -> Box<dyn Fn(usize) + Send + Sync> + Send + Sync + 'static) {}
+
+    /// Refuses the name.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn create(&self, name: &str) -> Result<Box<dyn Output>> {
+        Err(no_target(name))
+    }
+
+    /// Refuses the name.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn stage(&self, name: &str, _existing: Existing) -> Result<Box<dyn Stage>> {
+        Err(no_target(name))
+    }
 
     /// There is no setting.
     pub fn has_setting(_name: &str) -> bool {
@@ -51,6 +71,12 @@ impl Remote {
         Err(Error::unsupported(format!("{scheme}:// as a source in this build"))
             .advise("build it with the feature `remote`, which is on by default, or download the file first"))
     }
+}
+
+fn no_target(name: &str) -> Error {
+    let scheme = scheme(name).unwrap_or_default();
+    Error::unsupported(format!("{scheme}:// as a target in this build"))
+        .advise("build it with the feature `remote`, which is on by default, or write a file and copy it")
 }
 
 /// Nothing.

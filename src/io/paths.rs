@@ -113,6 +113,23 @@ fn resolve_one(text: &str) -> Result<Vec<FileRef>> {
     }
 }
 
+/// The files that a glob matches (or the one that a path names), which may be none.
+///
+/// # Errors
+/// `Query`, for a malformed one; what a store says.
+pub fn matching(text: &str, pipes: &Pipes) -> Result<Vec<Arc<str>>> {
+    if scheme(text).is_some() {
+        return Ok(pipes.remote().find(text, pipes)?.into_iter().map(|file| file.path).collect());
+    }
+    let mut found = match fs::metadata(text) {
+        Ok(meta) if meta.is_file() => vec![PathBuf::from(text)],
+        Ok(_) => Vec::new(),
+        Err(_) => matched(text)?,
+    };
+    found.sort();
+    Ok(found.iter().map(|path| path.to_string_lossy().into()).collect())
+}
+
 fn refs(mut found: Vec<PathBuf>, none: impl FnOnce() -> Error) -> Result<Vec<FileRef>> {
     if found.is_empty() {
         return Err(none());
@@ -132,6 +149,12 @@ pub(super) fn matcher(text: &str) -> Result<GlobMatcher> {
 }
 
 fn glob(text: &str) -> Result<Vec<FileRef>> {
+    let none = || Error::query(format!("no file matches {text}")).advise("check the directory and the ending");
+    refs(matched(text)?, none)
+}
+
+/// The files that a glob matches, in any order.
+fn matched(text: &str) -> Result<Vec<PathBuf>> {
     let matcher = matcher(text)?;
     let base = base(text);
     let mut found = Vec::new();
@@ -141,8 +164,7 @@ fn glob(text: &str) -> Result<Vec<FileRef>> {
         let hidden: Vec<char> = HIDDEN.iter().copied().filter(|c| !below.iter().any(|p| p.starts_with(*c))).collect();
         walk(&base, &hidden, &mut |p| keep(&matcher, p, &mut found))?;
     }
-    let none = || Error::query(format!("no file matches {text}")).advise("check the directory and the ending");
-    refs(found, none)
+    Ok(found)
 }
 
 fn keep(matcher: &GlobMatcher, path: &Path, found: &mut Vec<PathBuf>) {

@@ -30,7 +30,25 @@ pub enum Existing {
     Added,
 }
 
-/// A directory in the making. Dropped before `complete`, it leaves nothing behind.
+/// A directory in the making, whose files appear together. Dropped before `complete`, it leaves nothing behind.
+pub trait Stage: Send {
+    /// A new file in it; its bytes are counted. `relative` may begin with directories.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn file(&self, relative: &Path) -> Result<(Box<dyn Output>, Arc<AtomicU64>)>;
+
+    /// Whether a file of that name was begun.
+    fn has(&self, relative: &Path) -> bool;
+
+    /// The directory appears.
+    ///
+    /// # Errors
+    /// What naming it meets.
+    fn complete(&mut self) -> Result<()>;
+}
+
+/// A directory of the file system. Dropped before `complete`, it leaves nothing behind.
 pub struct Staging {
     target: PathBuf,
     directory: PathBuf,
@@ -70,50 +88,6 @@ impl Staging {
         Ok(Staging { target: target.to_path_buf(), directory, existing, _lock: lock, done: false })
     }
 
-    /// A new file in it; its bytes are counted. `relative` may begin with directories, which are made.
-    ///
-    /// # Errors
-    /// There is such a file already, or it cannot be made.
-    pub fn file(&self, relative: &Path) -> Result<(Box<dyn Output>, Arc<AtomicU64>)> {
-        let path = self.directory.join(relative);
-        let shown = || self.target.join(relative).display().to_string();
-        let make = || {
-            path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            File::options().write(true).create_new(true).open(&path)
-        };
-        let file = make().map_err(|e| Error::io(shown(), e))?;
-        let bytes = Arc::new(AtomicU64::new(0));
-        let staged =
-            StagedFile { file: BufWriter::with_capacity(STAGED_BUFFER, file), bytes: bytes.clone(), name: shown() };
-        Ok((Box::new(staged), bytes))
-    }
-
-    /// Whether a file of that name was begun.
-    pub fn has(&self, relative: &Path) -> bool {
-        self.directory.join(relative).exists()
-    }
-
-    /// The directory appears.
-    ///
-    /// # Errors
-    /// Somebody else made one meanwhile; what the file system refuses.
-    pub fn complete(&mut self) -> Result<()> {
-        let appeared = match is_empty(&self.target)? {
-            true => fs::rename(&self.directory, &self.target),
-            false => match self.existing {
-                Existing::Refused => return Err(not_empty(&self.target)),
-                Existing::Replaced => self.replace(),
-                Existing::Kept => self.merge(Path::new(""), true),
-                Existing::Added => self.merge(Path::new(""), false),
-            },
-        };
-        appeared.map_err(|e| Error::io(self.target.display(), e))?;
-        // What is left under the hidden name is what was replaced, or directories without files.
-        let _ = fs::remove_dir_all(&self.directory);
-        self.done = true;
-        Ok(())
-    }
-
     /// The new directory takes the old one's name in one step, where the system can do that.
     fn replace(&self) -> io::Result<()> {
         if exchange(&self.directory, &self.target)? {
@@ -140,6 +114,43 @@ impl Staging {
                 fs::rename(entry.path(), to)?;
             }
         }
+        Ok(())
+    }
+}
+
+impl Stage for Staging {
+    fn file(&self, relative: &Path) -> Result<(Box<dyn Output>, Arc<AtomicU64>)> {
+        let path = self.directory.join(relative);
+        let shown = || self.target.join(relative).display().to_string();
+        let make = || {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            File::options().write(true).create_new(true).open(&path)
+        };
+        let file = make().map_err(|e| Error::io(shown(), e))?;
+        let bytes = Arc::new(AtomicU64::new(0));
+        let staged =
+            StagedFile { file: BufWriter::with_capacity(STAGED_BUFFER, file), bytes: bytes.clone(), name: shown() };
+        Ok((Box::new(staged), bytes))
+    }
+
+    fn has(&self, relative: &Path) -> bool {
+        self.directory.join(relative).exists()
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        let appeared = match is_empty(&self.target)? {
+            true => fs::rename(&self.directory, &self.target),
+            false => match self.existing {
+                Existing::Refused => return Err(not_empty(&self.target)),
+                Existing::Replaced => self.replace(),
+                Existing::Kept => self.merge(Path::new(""), true),
+                Existing::Added => self.merge(Path::new(""), false),
+            },
+        };
+        appeared.map_err(|e| Error::io(self.target.display(), e))?;
+        // What is left under the hidden name is what was replaced, or directories without files.
+        let _ = fs::remove_dir_all(&self.directory);
+        self.done = true;
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! A server of HTTP/1.1 on 127.0.0.1, made of the standard library, whose files behave and misbehave as they are told; and
 //! that remembers what it was asked.
 //!
-//! Files below `/bucket/` are those of a bucket as well: `GET /bucket?list-type=2` lists them, a few a page.
+//! Files below `/bucket/` are those of a bucket as well: `GET /bucket?list-type=2` lists them, a few a page; they can be put,
+//! as a whole or in parts, and appear when they are complete.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -53,6 +54,8 @@ struct Served {
 /// What was asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    pub method: String,
+    pub parameters: String,
     pub range: Option<(u64, u64)>,
     pub signed: bool,
     pub status: u16,
@@ -63,6 +66,12 @@ pub struct Asked {
 struct State {
     files: BTreeMap<String, Served>,
     asked: Vec<Asked>,
+    /// Parts of files to come, by upload.
+    uploads: BTreeMap<String, BTreeMap<usize, Vec<u8>>>,
+    /// How many uploads there were.
+    begun: usize,
+    /// What becomes of parts from this number on.
+    parts: Option<(usize, How)>,
 }
 
 struct Shared {
@@ -121,6 +130,26 @@ impl Server {
         self.url("")
     }
 
+    /// The bytes at `path`, if there are any.
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
+        self.shared.state.lock().unwrap().files.get(path).map(|file| file.bytes.to_vec())
+    }
+
+    /// The paths of all files.
+    pub fn paths(&self) -> Vec<String> {
+        self.shared.state.lock().unwrap().files.keys().cloned().collect()
+    }
+
+    /// How many uploads are neither complete nor aborted.
+    pub fn uploads(&self) -> usize {
+        self.shared.state.lock().unwrap().uploads.len()
+    }
+
+    /// From the part of this number on, parts are answered so.
+    pub fn take_parts(&self, from: usize, how: How) {
+        self.shared.state.lock().unwrap().parts = Some((from, how));
+    }
+
     /// What was asked since the last call.
     pub fn take(&self) -> Vec<Asked> {
         std::mem::take(&mut self.shared.state.lock().unwrap().asked)
@@ -147,6 +176,7 @@ struct Request {
     method: String,
     target: String,
     headers: BTreeMap<String, String>,
+    body: Vec<u8>,
 }
 
 fn read_request(from: &mut impl BufRead) -> Option<Request> {
@@ -162,8 +192,9 @@ fn read_request(from: &mut impl BufRead) -> Option<Request> {
         headers.insert(name.to_lowercase(), value.trim().to_string());
     }
     let length = headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
-    from.take(length).read_to_end(&mut Vec::new()).ok()?;
-    Some(Request { method, target, headers })
+    let mut body = Vec::new();
+    from.take(length).read_to_end(&mut body).ok()?;
+    Some(Request { method, target, headers, body })
 }
 
 /// An answer in the making.
@@ -188,7 +219,10 @@ fn serve(shared: &Shared, stream: TcpStream) {
     while let Some(request) = read_request(&mut from) {
         let answer = answer(shared, &request);
         let range = request.headers.get("range").and_then(|r| range(r));
+        let parameters = request.target.split_once('?').map_or("", |(_, rest)| rest).to_string();
         let asked = Asked {
+            method: request.method.clone(),
+            parameters,
             range,
             signed: request.headers.contains_key("authorization"),
             status: answer.status,
@@ -223,6 +257,9 @@ fn range(text: &str) -> Option<(u64, u64)> {
 fn answer(shared: &Shared, request: &Request) -> Answer {
     let (path, parameters) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut state = shared.state.lock().unwrap();
+    if matches!(request.method.as_str(), "PUT" | "POST" | "DELETE") {
+        return taken(&mut state, path, parameters, request);
+    }
     if parameters.contains("list-type=2") {
         return listing(&state, path, parameters);
     }
@@ -235,6 +272,58 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
     let file = file.clone();
     drop(state);
     one(&file, nth, request)
+}
+
+/// What is put, as a whole or in parts.
+fn taken(state: &mut State, path: &str, parameters: &str, request: &Request) -> Answer {
+    let given: BTreeMap<&str, String> =
+        parameters.split('&').map(|p| p.split_once('=').unwrap_or((p, ""))).map(|(n, v)| (n, decoded(v))).collect();
+    let file = |bytes: Vec<u8>| Served { bytes: Arc::new(bytes), how: How::Well, tag: true, asked: 0 };
+    let tagged = |body: &str| {
+        let mut made = Answer::new(200, body);
+        made.headers.push(("ETag", "\"put\"".to_string()));
+        made
+    };
+    let id = given.get("uploadId").cloned().unwrap_or_default();
+    match (request.method.as_str(), given.get("partNumber")) {
+        ("POST", _) if given.contains_key("uploads") => {
+            state.begun += 1;
+            let id = format!("upload{}", state.begun);
+            state.uploads.insert(id.clone(), BTreeMap::new());
+            Answer::new(
+                200,
+                format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"),
+            )
+        }
+        ("PUT", Some(number)) => {
+            let number: usize = number.parse().unwrap();
+            match state.parts {
+                Some((from, How::Status(status))) if number >= from => return refusal(status),
+                Some((from, How::Hangs(_))) if number >= from => return Answer { hangs: true, ..Answer::new(200, "") },
+                _ => {}
+            }
+            let Some(parts) = state.uploads.get_mut(&id) else { return refusal(404) };
+            parts.insert(number, request.body.clone());
+            tagged("")
+        }
+        ("POST", _) => {
+            let Some(parts) = state.uploads.remove(&id) else { return refusal(404) };
+            assert!(parts.keys().copied().eq(1..=parts.len()), "{:?}", parts.keys());
+            state.files.insert(decoded(path), file(parts.into_values().flatten().collect()));
+            tagged("<CompleteMultipartUploadResult><ETag>put</ETag></CompleteMultipartUploadResult>")
+        }
+        ("DELETE", _) => {
+            state.uploads.remove(&id);
+            Answer::new(204, "")
+        }
+        _ => {
+            if let Some(Served { how: How::Status(status), .. }) = state.files.get(&decoded(path)) {
+                return refusal(*status);
+            }
+            state.files.insert(decoded(path), file(request.body.clone()));
+            tagged("")
+        }
+    }
 }
 
 fn one(file: &Served, nth: usize, request: &Request) -> Answer {

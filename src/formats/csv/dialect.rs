@@ -22,6 +22,9 @@ pub(super) const LOOSE: (&str, &str) = ("strict_mode", "false");
 /// And this one: files are not cut, since quotes are wrong somewhere.
 pub(super) const WHOLE: (&str, &str) = ("parallel", "false");
 
+/// And this one: quotes have no meaning.
+pub(super) const BARE: (&str, &str) = ("quote", "");
+
 /// How the files of a table are written.
 #[derive(Clone, Debug)]
 pub(super) struct Dialect {
@@ -77,6 +80,38 @@ impl Dialect {
     /// Whether what is broken is none, if the file has quotes where they should not stand: a new start will tell.
     pub(super) fn may_be_loose(&self, broken: Broken) -> bool {
         matches!(broken, Broken::StrayQuote(_)) && self.is_strict_by_guess()
+    }
+
+    /// Whether what is broken is none, if quotes have no meaning in the file: a new start will tell.
+    fn may_be_bare(&self, broken: Broken) -> bool {
+        let told = self.said.quote.is_some() || self.said.strict.is_some() || self.is_full();
+        matches!(broken, Broken::Swallowed(..)) && !told
+    }
+
+    /// Whether what is broken is perhaps none.
+    pub(super) fn may_be_otherwise(&self, broken: Broken) -> bool {
+        self.may_be_loose(broken) || self.may_be_bare(broken)
+    }
+
+    /// The dialect in which quotes have no meaning, if nobody said that they have one.
+    pub(super) fn bare(&self) -> Option<Dialect> {
+        let told = self.said.quote.is_some() || self.said.escape.is_some() || self.said.strict.is_some();
+        let usual = self.marks.escape.is_none() && self.said.ragged.is_even();
+        (!told && usual).then(|| {
+            let mut bare = self.clone();
+            bare.settle(|found| found == BARE);
+            bare
+        })
+    }
+
+    /// Takes what all the data told; `found` knows which of it.
+    pub(super) fn settle(&mut self, found: impl Fn((&str, &str)) -> bool) {
+        if found(LOOSE) {
+            self.loosen();
+        }
+        if found(BARE) {
+            (self.marks.quote, self.marks.spaced) = (None, false);
+        }
     }
 
     /// Whether text behind a closing quote is part of the field.

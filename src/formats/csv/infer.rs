@@ -1,10 +1,10 @@
 //! The types of the columns and what is known of the rows, from samples or (`infer => 'full'`) from everything.
 
-use super::dialect::{Dialect, LOOSE, WHOLE, behind_skipped};
+use super::dialect::{BARE, Dialect, LOOSE, WHOLE, behind_skipped};
 use super::footer::{self, end_without};
 use super::options::{Ragged, Sampled};
 use super::rows::{Rows, unquote};
-use super::structure::{Piece, Structure};
+use super::structure::{Broken, Piece, Structure};
 use crate::error::Result;
 use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Bytes of decompressed text for each byte of a compressed file, about.
 const INFLATION: u64 = 5;
+
+/// The longest record that is looked at, where nothing else is said.
+const LONGEST: usize = 64 << 20;
 
 /// Tells schema and statistics.
 ///
@@ -34,6 +37,13 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
         dialect.loosen();
         settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
         told = seen(&dialect, files, lenient)?;
+    }
+    if told.swallowed
+        && let Some(bare) = dialect.bare()
+        && let Some(other) = seen_bare(&dialect, &bare, files)?
+    {
+        settled = BTreeMap::from([(BARE.0.to_string(), BARE.1.to_string())]);
+        (dialect, told) = (bare, other);
     }
     if told.broken {
         settled.insert(WHOLE.0.to_string(), WHOLE.1.to_string());
@@ -64,6 +74,23 @@ struct Told {
     strays: bool,
     /// Whether everything was read and has quotes that are wrong, so that rows are left out.
     broken: bool,
+    /// Whether everything was read, and a quote has swallowed lines.
+    swallowed: bool,
+}
+
+/// What is seen where quotes have no meaning; `None` where they have one after all: not all rows have as many fields as there
+/// are columns then, or some field is in quotes.
+fn seen_bare(quoting: &Dialect, bare: &Dialect, files: &[FileRef]) -> Result<Option<Told>> {
+    let mut seen = Seen::new(bare);
+    seen.watched = quoting.marks.quote;
+    for file in files {
+        if !seen.whole(file)? || seen.wrapped {
+            return Ok(None);
+        }
+    }
+    let mut told = self::seen(bare, files, false)?;
+    told.kinds = seen.kinds;
+    Ok(Some(told))
 }
 
 fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
@@ -79,12 +106,12 @@ fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
     }
     let stats = seen.stats(files);
     if dialect.is_full() {
-        seen.settled = lenient;
         for file in files {
             seen.whole(file)?;
         }
     }
-    Ok(Told { kinds: seen.kinds, stats, strays: seen.strays, broken: seen.broken })
+    let Seen { kinds, strays, broken, swallowed, .. } = seen;
+    Ok(Told { kinds, stats, strays, broken, swallowed })
 }
 
 /// What was seen of the columns.
@@ -97,14 +124,17 @@ struct Seen<'a> {
     found: Structure,
     /// Whether rows that cannot be read are left out.
     lenient: bool,
-    /// Whether a value that would make a column text is left out.
-    settled: bool,
     /// Most rows that are taken.
     most: usize,
     /// Whether all is read, and a quote stands where none should.
     strays: bool,
     /// Whether all is read, and a quote is wrong, whatever the dialect.
     broken: bool,
+    /// Whether all is read, and a quote has swallowed lines.
+    swallowed: bool,
+    /// A byte that has no meaning; whether it is around some field all the same.
+    watched: Option<u8>,
+    wrapped: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -120,10 +150,12 @@ impl<'a> Seen<'a> {
             bytes: 0,
             found: Structure::default(),
             lenient: false,
-            settled: false,
             most: usize::MAX,
             strays: false,
             broken: false,
+            swallowed: false,
+            watched: None,
+            wrapped: false,
         }
     }
 
@@ -132,7 +164,7 @@ impl<'a> Seen<'a> {
         let Some(file) = files.iter().find(|f| !f.is_empty()) else { return Ok(()) };
         self.most = rows;
         self.whole(file)?;
-        (self.most, self.strays, self.broken) = (usize::MAX, false, false);
+        (self.most, self.strays, self.broken, self.swallowed) = (usize::MAX, false, false, false);
         Ok(())
     }
 
@@ -183,6 +215,7 @@ impl<'a> Seen<'a> {
         if let (true, Ok(mut rows)) = (ok, rows) {
             rows.truncate(self.most.saturating_add(skip));
             self.most = self.most.saturating_sub(rows.len().saturating_sub(skip));
+            self.watch(&rows);
             self.rows(&rows, skip, count);
         }
         if fits && count && !found.row_ends.is_empty() {
@@ -190,6 +223,14 @@ impl<'a> Seen<'a> {
         }
         self.found = found;
         fits
+    }
+
+    /// Looks for fields in quotes that have no meaning, the header's too.
+    fn watch(&mut self, rows: &Rows<'_>) {
+        let Some(quote) = self.watched else { return };
+        let columns = self.dialect.names.len();
+        let wrapped = |text: &[u8]| text.len() > 1 && text.first() == Some(&quote) && text.last() == Some(&quote);
+        self.wrapped |= (0..rows.len()).any(|r| (0..columns).any(|c| wrapped(rows.text(r, c).trim_ascii())));
     }
 
     fn rows(&mut self, rows: &Rows<'_>, skip: usize, count: bool) {
@@ -206,10 +247,7 @@ impl<'a> Seen<'a> {
                 let value = unquote(text, marks, true).unwrap_or(text.into());
                 let quoted = text.first() == marks.quote.as_ref();
                 if !(value.is_empty() || quoted && lexicon.is_quoted_null(&value)) {
-                    let joined = kind.join(lexicon.kind(&value));
-                    if !self.settled || joined != Kind::Text || *kind == Kind::Null {
-                        *kind = joined;
-                    }
+                    *kind = kind.join(lexicon.kind(&value));
                 }
             }
         }
@@ -218,8 +256,8 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// Takes all rows of a file. What is broken is left to the reader, which tells the place.
-    fn whole(&mut self, file: &FileRef) -> Result<()> {
+    /// Takes all rows of a file; false where it cannot go on. What is broken is left to the reader, which tells the place.
+    fn whole(&mut self, file: &FileRef) -> Result<bool> {
         let footer = footer::begin_of(file, &self.dialect.said, self.dialect.marks.newline)?;
         let mut window = Window::whole(file, Spares::default())?;
         let mut skip = usize::from(self.dialect.header);
@@ -230,7 +268,7 @@ impl<'a> Seen<'a> {
             let (start, end) = (window.pos(), window.place(footer));
             let last = window.is_last() || window.offset(end) >= footer;
             if start >= end && last {
-                return Ok(());
+                return Ok(true);
             }
             let piece = Piece { start, end, stop: end, last, max_rows: usize::MAX, rows_only: false };
             if !self.take(window.bytes(), piece, skip, false) {
@@ -238,18 +276,22 @@ impl<'a> Seen<'a> {
                 let stray = scanned.is_err_and(|broken| self.dialect.may_be_loose(broken));
                 self.strays |= stray;
                 self.broken |= scanned.is_err() && !stray;
+                self.swallowed |= matches!(scanned, Err(Broken::Swallowed(..)));
                 let line = memchr::memchr(self.dialect.marks.newline, window.rest());
-                let Some(n) = line.filter(|_| self.lenient && !stray) else { return Ok(()) };
+                let Some(n) = line.filter(|_| self.lenient && !stray) else { return Ok(false) };
                 window.advance_to(start + n + 1);
                 continue;
             }
             if self.most == 0 {
-                return Ok(());
+                return Ok(true);
             }
             let rows = self.found.row_ends.len();
+            if rows == 0 && window.rest().len() > self.dialect.said.longest.unwrap_or(LONGEST) {
+                return Ok(false); // left to the reader, too
+            }
             if rows == 0 {
                 if !window.overshoot()? && (last || window.rest().is_empty()) {
-                    return Ok(());
+                    return Ok(true);
                 }
                 continue;
             }

@@ -17,7 +17,7 @@
 //! [`is_misfit`](crate::Error::is_misfit), and so is a quote where the sample had none: then all is read to tell types, and
 //! how quotes are used.
 //!
-//! Limits: records of at most 64 MiB; files with an escape character other than the quote, with comments, or with quotes
+//! Limits: a record of at most an eighth of the budget, if nothing else is said (`max_line_size`), is reserved as it grows; files with an escape character other than the quote, with comments, or with quotes
 //! where none should be, and compressed files, are one split each.
 
 mod decode;

@@ -79,7 +79,9 @@ pub(in crate::formats) static READING: &[Row] = &[
         &["strict_mode"],
         "`true`, `false`, `auto`",
         "Whether a quote in the middle of a field, or text behind a closing quote, is an error. If not, they are read as \
-         spreadsheets do: such a quote is text. `auto` is that, too: where it is noticed late, the query starts over.",
+         spreadsheets do: such a quote is text. `auto` is that, too, within a line: where it is noticed late, the query \
+         starts over. Text behind the closing quote of a field of several lines means that a quote has swallowed lines: \
+         then quotes have no meaning, if all rows are sound without and no field is in quotes; else it is an error.",
     ),
     row(&["names", "column_names", "new_columns"], "a list", "The names of the columns, from the first on."),
     row(
@@ -144,7 +146,7 @@ pub(in crate::formats) static READING: &[Row] = &[
     row(
         &["max_line_size", "maximum_line_size"],
         "bytes",
-        "The longest record; a longer one is an error. 64 MiB, if it is not said.",
+        "The longest record; a longer one is an error. An eighth of the memory limit, if it is not said.",
     ),
     row(&["parallel"], "`true`, `false`", "Whether a file is cut, if its dialect lets it be."),
     row(&["buffer_size"], "bytes", "Taken and without effect: buffers are sized by the budget."),
@@ -208,7 +210,8 @@ pub(super) struct Said {
     pub(super) timestamps: Option<Pattern>,
     pub(super) ragged: Ragged,
     pub(super) limit: Option<u64>,
-    pub(super) max_record: usize,
+    /// The longest record in bytes, where that is said.
+    pub(super) longest: Option<usize>,
     pub(super) normalize: bool,
     pub(super) all_text: bool,
     /// Whether a file is not to be cut.
@@ -216,8 +219,8 @@ pub(super) struct Said {
     pub(super) sampled: Sampled,
 }
 
-/// The longest record, if nothing is said.
-pub(super) const MAX_RECORD: usize = 64 << 20;
+/// The longest that a record can be: places in a window are 32 bits.
+const LONGEST: usize = 1 << 30;
 
 impl Said {
     /// Reads the options.
@@ -257,7 +260,7 @@ impl Said {
             timestamps: pattern(&given, "timestampformat")?,
             ragged: ragged(&given)?,
             limit: given.number("limit", 0)?.and_then(|n| u64::try_from(n).ok()),
-            max_record: given.number("max_line_size", 1)?.map_or(MAX_RECORD, size).min(MAX_RECORD),
+            longest: given.number("max_line_size", 1)?.map(|n| size(n).min(LONGEST)),
             normalize: given.flag("normalize_names")?.unwrap_or(false),
             all_text: given.flag("all_varchar")?.unwrap_or(false),
             one_piece: given.flag("parallel")? == Some(false),

@@ -3,15 +3,15 @@
 use super::decode::{Bad, Column, Decoder};
 use super::footer;
 use super::lenient;
-use super::options::MAX_RECORD;
 use super::rows::{Rows, Uneven};
 use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::Leaving;
-use crate::formats::text::{PATIENCE, check_utf8, kept, line_at, narrow, shorten};
+use crate::formats::text::{Growth, PATIENCE, check_utf8, kept, line_at, narrow, shorten};
 use crate::formats::{FileRef, SplitReader};
 use crate::io::Window;
+use crate::units::ByteSize;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
@@ -38,6 +38,8 @@ pub(super) struct CsvReader {
     cut: bool,
     /// Where lines begin that are no rows, at the end of the file.
     footer: u64,
+    /// What a long record takes above the scan's floor.
+    growth: Growth,
 }
 
 impl CsvReader {
@@ -53,8 +55,9 @@ impl CsvReader {
         let cut = scan.is_cut(split);
         let (left, later) = (scan.dialect.said.limit.unwrap_or(u64::MAX), split.range.start > 0);
         let (found, want) = (Structure::default(), scan.window);
+        let growth = Growth::new(scan.spec.budget.as_ref(), 3 * scan.window);
         let scan = scan.clone();
-        Ok(CsvReader { scan, file, leaving, input, found, want, counted: 0, left, later, cut, footer })
+        Ok(CsvReader { scan, file, leaving, input, found, want, counted: 0, left, later, cut, footer, growth })
     }
 
     /// Finds the next rows; false at the end.
@@ -75,6 +78,7 @@ impl CsvReader {
             let piece = Piece { start, end, stop: window.place(*stop), last, max_rows, rows_only };
             if start < end {
                 let scanned = self.found.scan(window.bytes(), &self.scan.dialect.marks, piece);
+                self.growth.note(window.bytes().len() + self.found.bytes());
                 let found = !self.found.row_ends.is_empty();
                 let lenient = self.scan.on_error.is_lenient();
                 match (scanned, &mut self.leaving) {
@@ -88,7 +92,7 @@ impl CsvReader {
                     (Err(b), Some(_)) if lenient && self.cut => {
                         return Err(broken(b, window, &self.scan, &self.file).misfit());
                     }
-                    (Err(b), Some(leaving)) if lenient && !self.scan.dialect.may_be_loose(b) => {
+                    (Err(b), Some(leaving)) if lenient && !self.scan.dialect.may_be_otherwise(b) => {
                         lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, b.reason())?;
                         continue;
                     }
@@ -97,10 +101,10 @@ impl CsvReader {
                     }
                 }
             }
-            let most = self.scan.dialect.said.max_record;
+            let most = self.scan.longest;
             if end - start > most {
                 if let Some(leaving) = self.leaving.as_mut().filter(|_| self.scan.on_error.is_lenient()) {
-                    let reason = format!("a record is longer than {most} bytes");
+                    let reason = format!("a record is longer than {}", ByteSize(most));
                     lenient::leave_line(leaving, window, self.scan.dialect.marks.newline, &reason)?;
                     continue;
                 }
@@ -312,13 +316,34 @@ pub(super) fn place(file: &FileRef, at: u64, scan: &Shared, text: &[u8]) -> Plac
 }
 
 fn broken(broken: Broken, window: &Window, scan: &Shared, file: &FileRef) -> Error {
-    let (Broken::StrayQuote(at) | Broken::OpenQuote(at)) = broken;
+    let (at, newline) = (broken.at(), scan.dialect.marks.newline);
     let error = match broken {
-        _ if scan.dialect.may_be_loose(broken) => Error::data(broken.reason()).misfit(),
-        _ => Error::data(broken.reason()),
+        Broken::Swallowed(_, closing) => {
+            let lines = memchr::memchr_iter(newline, window.bytes().get(at..closing).unwrap_or_default()).count() + 1;
+            Error::data(format!("a quoted field goes over {lines} lines, and text follows its closing quote")).advise(
+                "if quotes have no meaning in this file, set quote => ''; if this is one value, strict_mode => false",
+            )
+        }
+        _ => Error::data(broken.reason()).advise(NO_QUOTES),
     };
-    let text = window.bytes().get(at..window.filled()).unwrap_or_default();
-    error.advise(NO_QUOTES).at(place(file, window.offset(at), scan, text.get(..80).unwrap_or(text)))
+    let error = match scan.dialect.may_be_otherwise(broken) {
+        true => error.misfit(),
+        false => error,
+    };
+    let begin = match broken {
+        Broken::Swallowed(..) => line_begin(window, at, newline),
+        _ => at,
+    };
+    let text = window.bytes().get(begin..window.filled()).unwrap_or_default();
+    let text = text.get(..memchr::memchr(newline, text).unwrap_or(text.len())).unwrap_or_default();
+    error.at(place(file, window.offset(at), scan, text))
+}
+
+/// Where the line begins in which a place is.
+fn line_begin(window: &Window, at: usize, newline: u8) -> usize {
+    let start = window.pos().min(at);
+    let before = window.bytes().get(start..at).unwrap_or_default();
+    memchr::memrchr(newline, before).map_or(start, |n| start + n + 1)
 }
 
 /// Where quotes are not said to stand only where they should, an error behind one that does not is perhaps none: a new start
@@ -338,10 +363,7 @@ fn uneven(row: Uneven, window: &Window, scan: &Shared, file: &FileRef) -> Error 
 
 /// Where a longest record was given, all are measured.
 fn check_lengths(found: &Structure, window: &Window, scan: &Shared, file: &FileRef) -> Result<()> {
-    let most = scan.dialect.said.max_record;
-    if most == MAX_RECORD {
-        return Ok(());
-    }
+    let Some(most) = scan.dialect.said.longest else { return Ok(()) };
     let length = |r: &usize| found.row_end(*r) - found.row_start(*r);
     match (0..found.row_ends.len()).find(|r| length(r) > most) {
         Some(r) => Err(too_long(found.row_start(r), window, scan, file)),
@@ -352,7 +374,7 @@ fn check_lengths(found: &Structure, window: &Window, scan: &Shared, file: &FileR
 fn too_long(at: usize, window: &Window, scan: &Shared, file: &FileRef) -> Error {
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();
     let text = text.get(..80).unwrap_or(text);
-    Error::data(format!("a record is longer than {} bytes", scan.dialect.said.max_record))
-        .advise("max_line_size => .. allows up to 64 MiB; if quotes have no meaning in this file, set quote => ''")
+    Error::data(format!("a record is longer than {}", ByteSize(scan.longest)))
+        .advise("raise the memory limit, or say max_line_size => bytes; if quotes have no meaning in this file, set quote => ''")
         .at(place(file, window.offset(at), scan, text))
 }

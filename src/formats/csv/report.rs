@@ -1,6 +1,6 @@
 //! What was found of a file, for people: `sniff_csv('x')`, and the notes of DESCRIBE.
 
-use super::dialect::{Dialect, LOOSE};
+use super::dialect::Dialect;
 use super::lexicon::MARKERS;
 use crate::error::Result;
 use crate::formats::{Table, TableDef};
@@ -63,9 +63,7 @@ pub fn sniff_csv_with(def: &TableDef, pipes: &Pipes) -> Result<Sniffed> {
 
 fn sniffed(table: &Table) -> Result<Sniffed> {
     let mut dialect = Dialect::of(&table.def, &table.files)?;
-    if table.stats.settled.contains_key(LOOSE.0) {
-        dialect.loosen();
-    }
+    dialect.settle(|(name, value)| table.stats.settled.get(name).is_some_and(|text| text == value));
     let mark = |byte: Option<u8>| byte.map(|b| char::from(b).to_string()).unwrap_or_default();
     let marks = &dialect.marks;
     let pattern = |p: &Option<super::lexicon::Pattern>| p.as_ref().map(|p| p.text.clone());

@@ -5,13 +5,13 @@
 //! have in hand have mostly told theirs by then; what is still missing is read by who needs it.
 
 use super::decode::Column;
-use super::dialect::{Dialect, LOOSE, WHOLE, behind_skipped, first_record};
+use super::dialect::{Dialect, WHOLE, behind_skipped, first_record};
 use super::options::Ragged;
 use super::reader::CsvReader;
 use super::structure::{Piece, Structure, odd};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::OnError;
-use crate::formats::text::{Declared, WINDOW, tiles};
+use crate::formats::text::{Declared, WINDOW, longest_record, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{AHEAD, Compression, InputFile, Spares, Window};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) window: usize,
     /// Bytes of a split.
     split_bytes: usize,
+    /// The longest record, in bytes.
+    pub(super) longest: usize,
     pub(super) spares: Spares,
     /// What becomes of rows and values that cannot be read.
     pub(super) on_error: OnError,
@@ -70,9 +72,7 @@ impl CsvScan {
     pub(super) fn new(table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Self> {
         let mut dialect = Dialect::of(&table.def, &table.files)?;
         let settled = |(name, value): (&str, &str)| table.stats.settled.get(name).is_some_and(|text| text == value);
-        if settled(LOOSE) {
-            dialect.loosen();
-        }
+        dialect.settle(settled);
         let declared = Declared::of(&table.def)?;
         let on_error = OnError::of(&table.def.options)?;
         // Whether a split begins inside quotes is not to be told by counting them, where some of them are wrong.
@@ -107,6 +107,7 @@ impl CsvScan {
             wanted_schema: schema(&spec.projection)?,
             window: split_bytes.clamp(64, WINDOW),
             split_bytes,
+            longest: dialect.said.longest.unwrap_or_else(|| longest_record(spec.budget.as_ref())),
             spares: Spares::default(),
             files: states(&splits, kinds),
             splits,

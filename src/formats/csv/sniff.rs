@@ -73,6 +73,7 @@ pub(super) fn sniff(text: &[u8], last: bool, said: &Said, usual: u8) -> Found {
         _ => rows.first().map_or(0, Vec::len),
     };
     marks.loose = false;
+    marks.joins = said.strict == Some(false);
     marks.loose = said.strict != Some(true) && (best.loosely > 0 || !marks.is_plain() || said.strict == Some(false));
     let first = rows.into_iter().next();
     Found { marks, skip: best.skip, header, decimal: lexicon.decimal, dates: lexicon.dates, columns, first }
@@ -165,8 +166,7 @@ impl Sample {
             for escape in escapes.iter().map(|e| e.filter(|e| Some(*e) != quote)) {
                 for comment in &comments {
                     let inline = said.comment.is_some();
-                    let marks =
-                        Marks { escape, comment: *comment, inline, loose: true, ..Marks::new(0, quote, newline) };
+                    let marks = Marks { escape, comment: *comment, inline, ..anyhow(Marks::new(0, quote, newline)) };
                     let free = |(d, _): &&(u8, Tail)| ![quote, *comment, escape].contains(&Some(*d));
                     for (delimiter, tail) in delimiters.iter().filter(free) {
                         let marks = Marks { delimiter: *delimiter, tail: *tail, ..marks };
@@ -198,7 +198,7 @@ impl Sample {
                 }
             }
         }
-        let plain = || self.cut(Marks { loose: true, ..Marks::new(usual, None, newline(self.text())) }, 0);
+        let plain = || self.cut(anyhow(Marks::new(usual, None, newline(self.text()))), 0);
         let best = best.map_or_else(plain, |(_, cut)| cut);
         self.without_quotes(&best, said).unwrap_or(best)
     }
@@ -386,6 +386,11 @@ impl Sample {
     }
 }
 
+/// The marks for a first look: quotes as they come, whatever stands around them.
+fn anyhow(marks: Marks) -> Marks {
+    Marks { loose: true, joins: true, ..marks }
+}
+
 /// What ends lines.
 pub(super) fn newline(text: &[u8]) -> u8 {
     if !text.contains(&b'\n') && text.contains(&b'\r') { b'\r' } else { b'\n' }
@@ -410,7 +415,7 @@ pub(super) fn fields(bytes: &[u8], found: &Structure, r: usize, marks: &Marks) -
     {
         spans = spans.split_last().map_or(spans, |(_, rest)| rest);
     }
-    let loose = Marks { loose: true, ..*marks };
+    let loose = anyhow(*marks);
     let last = spans.len().saturating_sub(2);
     let field = |(n, w): (usize, &[u32])| match w {
         [a, b] => {

@@ -12,7 +12,9 @@
 //! `row_ends[r]` is the index in `spans` of what follows row r.
 //!
 //! This is exact as long as quotes open only at the beginning of a field. Where one opens elsewhere, it must close before
-//! the field ends (then it is text as any other); else the scan reports it.
+//! the field ends (then it is text as any other); else the scan reports it. Text behind a closing quote belongs to its field;
+//! but where that field goes over several lines, a quote that nobody meant has swallowed them: the scan reports that, too,
+//! unless it was told that such fields [`join`](Marks::joins).
 //!
 //! Dialects with more than that (escapes, comments, quotes anywhere, delimiters of several bytes) go byte by byte: see
 //! [`walk`](super::walk).
@@ -41,6 +43,8 @@ pub(super) struct Marks {
     pub(super) loose: bool,
     /// Whether blanks before a field are not of it, so that a quote behind them quotes it.
     pub(super) spaced: bool,
+    /// Whether text may follow the closing quote of a field of several lines.
+    pub(super) joins: bool,
 }
 
 /// The longest delimiter, in bytes.
@@ -71,7 +75,8 @@ impl Marks {
     /// Fields that `delimiter` separates and `quote` quotes, in lines.
     pub(super) fn new(delimiter: u8, quote: Option<u8>, newline: u8) -> Marks {
         let (tail, escape, comment) = (Tail::default(), None, None);
-        Marks { quote, escape, delimiter, tail, newline, comment, inline: false, loose: false, spaced: false }
+        let (inline, loose, spaced, joins) = (false, false, false, false);
+        Marks { quote, escape, delimiter, tail, newline, comment, inline, loose, spaced, joins }
     }
 
     /// The delimiter.
@@ -106,6 +111,8 @@ pub(super) enum Broken {
     StrayQuote(usize),
     /// The text ends inside the quoted field of the row that begins here.
     OpenQuote(usize),
+    /// A quoted field of several lines, and text behind its closing quote: where both quotes are.
+    Swallowed(usize, usize),
 }
 
 impl Broken {
@@ -114,6 +121,21 @@ impl Broken {
         match self {
             Broken::StrayQuote(_) => "a quote stands in the middle of a field that is not quoted",
             Broken::OpenQuote(_) => "a quoted field is not closed before the file ends",
+            Broken::Swallowed(..) => "a quoted field goes over several lines, and text follows its closing quote",
+        }
+    }
+
+    /// The place that tells most.
+    pub(super) fn at(self) -> usize {
+        let (Broken::StrayQuote(at) | Broken::OpenQuote(at) | Broken::Swallowed(at, _)) = self;
+        at
+    }
+
+    /// Where the scan noticed it: rows that end before are rows.
+    fn noticed(self) -> usize {
+        match self {
+            Broken::Swallowed(_, at) => at,
+            other => other.at(),
         }
     }
 }
@@ -145,6 +167,11 @@ pub(super) struct Structure {
 }
 
 impl Structure {
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        4 * (self.spans.len() + self.row_ends.len())
+    }
+
     /// Where row `r` ends: the place of its newline (or the end of the file).
     pub(super) fn row_end(&self, r: usize) -> usize {
         let next = self.row_ends.get(r).and_then(|k| self.spans.get(*k as usize)).copied().unwrap_or(0);
@@ -167,7 +194,7 @@ impl Structure {
         if self.spans.len() < 1024 {
             self.spans.resize(1024, 0);
         }
-        let mut scan = Scan { out: self, bytes, marks, piece, n: 1 };
+        let mut scan = Scan { out: self, bytes, marks, piece, n: 1, opened: 0 };
         if let Some(first) = scan.out.spans.first_mut() {
             *first = piece.start as u32;
         }
@@ -215,6 +242,8 @@ pub(super) struct Scan<'a> {
     pub(super) piece: Piece,
     /// How many spans there are.
     n: usize,
+    /// Where the quoted field began that the walk is in.
+    pub(super) opened: usize,
 }
 
 /// The masks of one block.
@@ -232,6 +261,7 @@ impl Scan<'_> {
         let mut at = start;
         let mut inside = 0u64; // all ones inside quotes
         let mut after_mark = 1u64; // bit 0: the byte before the block is a mark (or the beginning)
+        let mut after_closing = 0u64; // bit 0: the byte before the block closes a quoted field
         while at < end && self.out.row_ends.len() < max_rows {
             if at > stop && !self.out.row_ends.is_empty() && self.last_end() >= stop {
                 break;
@@ -241,14 +271,19 @@ impl Scan<'_> {
             let m = masks(block, self.marks);
             let (quotes, delimiters, newlines) = (m.quotes & valid, m.delimiters & valid, m.newlines & valid);
             let (mut d, mut n) = (delimiters, newlines);
-            if (quotes | inside) != 0 {
+            if (quotes | inside | after_closing) != 0 {
                 let region = prefix_xor(quotes) ^ inside;
-                let before = ((quotes | delimiters | newlines) << 1) | after_mark;
-                if let Err(Broken::StrayQuote(place)) = self.check_openings(at, quotes & region & !before) {
-                    let sound = (1 << (place - at)) - 1; // the rows before it are rows
+                let marks = quotes | delimiters | newlines;
+                let before = (marks << 1) | after_mark;
+                let closings = quotes & !region;
+                let behind = ((closings << 1) | after_closing) & valid & !marks;
+                if let Err(broken) = self.check_quotes(at, quotes & region & !before, behind) {
+                    let before = broken.noticed().saturating_sub(at);
+                    let sound = 1u64.checked_shl(before as u32).unwrap_or(0).wrapping_sub(1); // the rows before it are rows
                     self.flatten(at, (d | n) & !region & sound, n & !region & sound);
-                    return Err(Broken::StrayQuote(place));
+                    return Err(broken);
                 }
+                after_closing = closings >> 63;
                 inside = 0u64.wrapping_sub(region >> 63);
                 (d, n) = (d & !region, n & !region);
             }
@@ -291,13 +326,73 @@ impl Scan<'_> {
         self.n += count;
     }
 
-    /// Quotes that open in the middle of an unquoted field must close before the field ends.
+    /// Quotes that open in the middle of an unquoted field must close before the field ends; text behind a closing quote is
+    /// not to follow several lines.
     #[inline(always)]
-    fn check_openings(&self, at: usize, openings: u64) -> Result<(), Broken> {
-        if openings == 0 { Ok(()) } else { self.check_strays(at, openings) }
+    fn check_quotes(&self, at: usize, openings: u64, behind: u64) -> Result<(), Broken> {
+        if (openings | behind) == 0 { Ok(()) } else { self.check_both(at, openings, behind) }
     }
 
+    /// The one that comes first counts.
     #[cold]
+    fn check_both(&self, at: usize, openings: u64, behind: u64) -> Result<(), Broken> {
+        let (strays, closed) = (self.check_strays(at, openings), self.check_closed(at, behind));
+        match (strays, closed) {
+            (Err(a), Err(b)) => Err(if a.noticed() < b.noticed() { a } else { b }),
+            (Err(broken), Ok(())) | (Ok(()), Err(broken)) => Err(broken),
+            (Ok(()), Ok(())) => Ok(()),
+        }
+    }
+
+    /// Looks at the quoted fields that close before the bytes `behind`.
+    fn check_closed(&self, at: usize, mut behind: u64) -> Result<(), Broken> {
+        if self.marks.joins {
+            return Ok(());
+        }
+        while behind != 0 {
+            let place = at + behind.trailing_zeros() as usize;
+            if let (true, Some(closing)) = (self.is_text(place), place.checked_sub(1))
+                && let Some(opening) = self.opening_above(closing)
+            {
+                return Err(Broken::Swallowed(opening, closing));
+            }
+            behind &= behind - 1;
+        }
+        Ok(())
+    }
+
+    /// Whether what stands behind a closing quote is text, and not only blanks up to the end of the field.
+    pub(super) fn is_text(&self, place: usize) -> bool {
+        let rest = self.bytes.get(place..self.piece.end).unwrap_or_default();
+        let blanks = rest.iter().take_while(|b| **b == b' ' || **b == b'\t').count();
+        let is_end = |b: &u8| *b == self.marks.delimiter || *b == self.marks.newline;
+        match rest.get(blanks..).unwrap_or_default() {
+            [] => false, // or more bytes will tell: then the row is not complete
+            [b'\r'] => false,
+            [b'\r', next, ..] => !is_end(next),
+            [first, ..] => !is_end(first),
+        }
+    }
+
+    /// Where the quoted field began that closes here, if that was in another line.
+    fn opening_above(&self, closing: usize) -> Option<usize> {
+        let (quote, newline) = (self.marks.quote?, self.marks.newline);
+        let (mut at, mut above) = (closing, false);
+        loop {
+            let before = self.bytes.get(self.piece.start..at)?;
+            let place = self.piece.start + memchr::memrchr2(quote, newline, before)?;
+            let doubled = || place > self.piece.start && self.bytes.get(place - 1) == Some(&quote);
+            at = match self.bytes.get(place) {
+                Some(b) if *b == newline => {
+                    above = true;
+                    place
+                }
+                _ if doubled() => place - 1,
+                _ => return above.then_some(place),
+            };
+        }
+    }
+
     fn check_strays(&self, at: usize, mut openings: u64) -> Result<(), Broken> {
         let Some(quote) = self.marks.quote else { return Ok(()) };
         while openings != 0 {
@@ -473,7 +568,7 @@ mod tests {
         let mut s = Structure::default();
         if portable {
             s.spans = vec![0; 1024];
-            Scan { out: &mut s, bytes: &bytes, marks: &marks(), piece, n: 1 }.blocks(portable::masks)?;
+            Scan { out: &mut s, bytes: &bytes, marks: &marks(), piece, n: 1, opened: 0 }.blocks(portable::masks)?;
         } else {
             s.scan(&bytes, &marks(), piece)?;
         }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! This is how spreadsheets (and the `csv` crate) read quotes where no quote should be: in `Plain` they are text, and text
-//! behind a closing quote belongs to the field. [`Structure::loosely`](super::structure::Structure) counts such places. A
+//! behind a closing quote belongs to the field, if that is in one line. [`Structure::loosely`](super::structure::Structure) counts such places. A
 //! comment behind fields ends the last one, and is one more field, which begins behind the comment's mark. Where blanks
 //! before fields are not of them (`spaced`), a quote behind them quotes, and blanks behind the closing one are none of it.
 
@@ -62,7 +62,10 @@ impl Scan<'_> {
         Ok(match state {
             State::Row if comment => State::Comment,
             State::Row | State::Field | State::Blank if blank => State::Blank,
-            State::Row | State::Field | State::Blank if quote => State::Quoted,
+            State::Row | State::Field | State::Blank if quote => {
+                self.opened = at;
+                State::Quoted
+            }
             State::Quoted => {
                 if quote {
                     State::Closed
@@ -86,6 +89,7 @@ impl Scan<'_> {
             }
             State::Closed if blank => State::Closed,
             State::Closed if byte == b'\r' && self.bytes.get(at + 1) == Some(&self.marks.newline) => State::Closed,
+            State::Closed if self.has_swallowed(at) => return Err(Broken::Swallowed(self.opened, at - 1)),
             State::Closed => self.loosely(at)?,
             State::Plain if quote => self.loosely(at)?,
             _ => State::Plain,
@@ -102,6 +106,12 @@ impl Scan<'_> {
         if !self.piece.rows_only {
             self.flatten(at, 1, 0);
         }
+    }
+
+    /// Whether the quoted field that closed before `at` has several lines, and text behind it.
+    fn has_swallowed(&self, at: usize) -> bool {
+        let inside = || self.bytes.get(self.opened..at).unwrap_or_default();
+        !self.marks.joins && self.is_text(at) && memchr::memchr(self.marks.newline, inside()).is_some()
     }
 
     fn loosely(&mut self, at: usize) -> Result<State, Broken> {

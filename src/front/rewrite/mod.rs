@@ -16,6 +16,7 @@
 
 pub(super) mod aliases;
 pub(super) mod fields;
+mod filename;
 mod joins;
 mod limits;
 pub(super) mod macros;
@@ -27,6 +28,8 @@ mod sample;
 mod stars;
 mod summarize;
 mod unpivot;
+
+pub(super) use filename::lacks_filename;
 
 use super::Front;
 use super::statement::{Ask, bind_query};
@@ -55,6 +58,8 @@ pub(super) struct Rewriter<'a> {
     recursive: bool,
     /// Whether lists of column aliases may be too short: `t(a)` names the first of two columns.
     completes: bool,
+    /// Whether tables over files have the column `filename`.
+    names_files: bool,
 }
 
 /// A column of FROM.
@@ -84,12 +89,17 @@ impl Known {
 impl<'a> Rewriter<'a> {
     /// A rewriter for a statement with the text `sql`. Without `ask`, what needs values is refused.
     pub(super) fn new(front: &'a Front, ask: Option<&'a Ask<'a>>, sql: &'a str) -> Self {
-        Rewriter { front, ask, sql, ctes: Vec::new(), recursive: false, completes: false }
+        Rewriter { front, ask, sql, ctes: Vec::new(), recursive: false, completes: false, names_files: false }
     }
 
     /// Completes lists of column aliases, which costs a look at each table that has one: done when binding failed.
     pub(super) fn completing(self) -> Self {
         Rewriter { completes: true, ..self }
+    }
+
+    /// Gives tables over files the column `filename`, which no star includes: done when somebody names it.
+    pub(super) fn naming_files(self) -> Self {
+        Rewriter { names_files: true, ..self }
     }
 
     /// Rewrites a query and everything inside of it.
@@ -105,6 +115,9 @@ impl<'a> Rewriter<'a> {
                     name_values(&mut cte.query);
                 }
                 self.query(&mut cte.query)?;
+                if self.completes {
+                    self.complete_cte(cte)?;
+                }
                 self.ctes.push(cte.clone());
             }
         }
@@ -140,6 +153,9 @@ impl<'a> Rewriter<'a> {
     fn select(&mut self, select: &mut Select) -> Result<()> {
         for from in &mut select.from {
             self.joined(from)?;
+        }
+        if self.names_files {
+            filename::add(self.front, select);
         }
         sample::of_query(self, select)?;
         each_key(&mut select.group_by);
@@ -220,6 +236,22 @@ impl<'a> Rewriter<'a> {
             let rest = alias_of("", known.iter().skip(alias.columns.len()).map(|k| k.name.clone()));
             alias.columns.extend(rest.columns);
         }
+        Ok(())
+    }
+
+    /// Adds the names of the columns that the alias of a CTE leaves out: those of its query, or of the first term of one
+    /// that is recursive.
+    fn complete_cte(&self, cte: &mut Cte) -> Result<()> {
+        if cte.alias.columns.is_empty() {
+            return Ok(());
+        }
+        let first = match (&*cte.query.body, &cte.query.with) {
+            (SetExpr::SetOperation { left, .. }, None) if self.recursive => (**left).clone(),
+            _ => SetExpr::Query(cte.query.clone()),
+        };
+        let plan = self.bound(first)?;
+        let rest = plan.schema().fields().iter().skip(cte.alias.columns.len());
+        cte.alias.columns.extend(alias_of("", rest.map(|field| field.name().clone())).columns);
         Ok(())
     }
 

@@ -2,10 +2,12 @@
 //! at twice (a sample, the quotes of a split) comes once.
 //!
 //! Capacity: a few blocks for who only looks at files; and for each open reader of a scan what the scan reserved for
-//! it. The block that was used longest ago goes first. When the last scan ends, all but the few go.
+//! it. The block that was used longest ago goes first. When the last scan ends, all but the few go. What is held above
+//! what scans reserved is [told](Blocks::tell), so that somebody accounts for it.
 
 use super::object::Object;
 use super::runtime::Ticket;
+use super::upload::Told;
 use crate::error::Result;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -41,6 +43,7 @@ struct State {
     clock: u64,
     readers: u64,
     scans: u64,
+    told: Option<Told>,
 }
 
 struct Slot {
@@ -71,6 +74,7 @@ impl Blocks {
         state.make_room(bytes, sizes);
         let ticket = object.begin(range)?;
         state.insert(key, ticket.clone(), bytes);
+        state.tell(sizes);
         Ok(ticket)
     }
 
@@ -87,6 +91,7 @@ impl Blocks {
             let ticket = object.begin(range)?;
             state.insert(key, ticket, bytes);
         }
+        state.tell(sizes);
         Ok(())
     }
 
@@ -98,17 +103,26 @@ impl Blocks {
         if state.held + len <= state.capacity(sizes) {
             state.insert((object.id, index), Ticket::ready(bytes), len);
         }
+        state.tell(sizes);
     }
 
     /// Forgets a block that did not come.
-    pub(super) fn forget(&self, object: &Object, index: u64) {
-        self.lock().remove((object.id, index));
+    pub(super) fn forget(&self, object: &Object, index: u64, sizes: Sizes) {
+        let mut state = self.lock();
+        state.remove((object.id, index));
+        state.tell(sizes);
     }
 
     /// A reader of a scan is opened (1) or closed (-1).
-    pub(super) fn count_reader(&self, by: i64) {
+    pub(super) fn count_reader(&self, by: i64, sizes: Sizes) {
         let mut state = self.lock();
         state.readers = state.readers.saturating_add_signed(by);
+        state.tell(sizes);
+    }
+
+    /// `told` hears of what is held that no scan reserved, each time that this changes.
+    pub(super) fn tell(&self, told: Told) {
+        self.lock().told = Some(told);
     }
 
     /// A scan begins (1) or ends (-1).
@@ -121,6 +135,7 @@ impl Blocks {
             state.held = state.slots.values().map(|slot| slot.bytes).sum();
             state.make_room(0, sizes);
         }
+        state.tell(sizes);
     }
 }
 
@@ -128,6 +143,14 @@ impl State {
     fn capacity(&self, sizes: Sizes) -> u64 {
         let readers = if self.scans > 0 { self.readers.max(1) } else { 0 };
         FEW * sizes.block + readers * sizes.lease
+    }
+
+    /// Tells what is held beyond what the open readers of scans have reserved.
+    fn tell(&self, sizes: Sizes) {
+        let leased = if self.scans > 0 { self.readers * sizes.lease } else { 0 };
+        if let Some(told) = &self.told {
+            told(usize::try_from(self.held.saturating_sub(leased)).unwrap_or(usize::MAX));
+        }
     }
 
     fn known(&mut self, key: (u64, u64)) -> Option<Ticket<Bytes>> {

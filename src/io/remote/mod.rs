@@ -12,9 +12,12 @@
 //!
 //! A server that knows no ranges is read from front to back, once a session, as a pipe is ([`whole`]).
 //!
-//! Memory: a scan reserves `lease` bytes for each open reader; a few blocks more are for who only looks.
+//! Memory: a scan reserves `lease` bytes for each open reader; a few blocks more are for who only looks, and are
+//! [accounted](Remote::account) for as they come.
 //!
-//! Limits: a reader waits on its worker's thread. Names of other stores (`gs://`, `az://`) are refused. Nothing is written.
+//! What is written goes to a store in parts, and appears when it is complete ([`upload`]).
+//!
+//! Limits: a reader waits on its worker's thread, and so does a writer. Names of other stores (`gs://`, `az://`) are refused.
 
 mod blocks;
 mod errors;
@@ -24,6 +27,7 @@ mod options;
 mod pieces;
 mod runtime;
 mod stores;
+mod upload;
 mod whole;
 
 pub use pieces::Pieces;
@@ -34,10 +38,12 @@ use self::object::{Looked, Object, Stamp};
 use self::options::{Options, Patience};
 use self::runtime::{Runtime, Stops, Ticket};
 use self::stores::{At, Stores};
+use self::upload::{Told, Upload, Uploads};
 use super::encoding::Coding;
 use super::paths::FileRef;
 use super::pipe::Pipes;
 use super::url::{path_of, scheme, shown};
+use super::{Existing, Output, Stage};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::wake::Cancel;
 use bytes::Bytes;
@@ -67,6 +73,8 @@ struct Reach {
     stores: Mutex<Stores>,
     blocks: Blocks,
     stops: Stops,
+    /// Makes those who hear of what is held outside of scans.
+    accounts: OnceLock<Box<dyn Fn() -> Told + Send + Sync>>,
     /// The number of the next object.
     next: AtomicU64,
 }
@@ -78,6 +86,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whether a name is of a bucket.
 fn is_bucket(name: &str) -> bool {
     scheme(name).is_some_and(|s| BUCKETS.contains(&s.to_ascii_lowercase().as_str()))
+}
+
+/// The bucket and the key of `s3://bucket/key`.
+fn bucket_and_key(name: &str) -> Result<(&str, &str)> {
+    let rest = name.split_once("://").map_or(name, |(_, rest)| rest);
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    match bucket.is_empty() {
+        true => {
+            let place = Place { file: Some(name.into()), ..Place::default() };
+            Err(Error::query("no bucket is named").advise("s3://bucket/dir/file.csv").at(place))
+        }
+        false => Ok((bucket, key)),
+    }
+}
+
+fn no_target(name: &str) -> Error {
+    let kind = scheme(name).unwrap_or_default();
+    let error = Error::unsupported(format!("{kind}:// as the target of such an output"));
+    error
+        .advise("files go to s3:// (with s3_endpoint for other stores of that kind) and https://, directories to s3://")
 }
 
 impl fmt::Debug for Remote {
@@ -99,6 +127,52 @@ impl Remote {
         let lease = (split as u64).div_ceil(block) * block + (AHEAD + 1) * block;
         // Who came first has said it.
         let _ = self.0.sizes.set(Sizes { block, lease });
+    }
+
+    /// Each of the `accounts` hears how many bytes somebody holds that no scan has reserved, each time that this changes.
+    pub fn account(&self, accounts: impl Fn() -> Told + Send + Sync + 'static) {
+        self.0.blocks.tell(accounts());
+        let _ = self.0.accounts.set(Box::new(accounts));
+    }
+
+    /// Somebody who hears of what is held.
+    fn told(&self) -> Told {
+        self.0.accounts.get().map_or_else(|| Box::new(|_| {}) as Told, |make| make())
+    }
+
+    /// Begins a file that shall appear under `name`.
+    ///
+    /// # Errors
+    /// A name that is none of a file, or of a kind that is not known.
+    pub fn create(&self, name: &str) -> Result<Box<dyn Output>> {
+        let (at, in_parts) = match is_bucket(name) {
+            true => {
+                let (bucket, key) = bucket_and_key(name)?;
+                if key.is_empty() || key.ends_with('/') {
+                    let place = Place { file: Some(name.into()), ..Place::default() };
+                    return Err(Error::query("the name of a directory, where a file would be written").at(place));
+                }
+                (lock(&self.0.stores).key(bucket, key, &lock(&self.0.options)), true)
+            }
+            false if super::url::is_web(name) => (lock(&self.0.stores).address(name, &lock(&self.0.options)), false),
+            false => return Err(no_target(name)),
+        };
+        let shown: Arc<str> = shown(name).into();
+        let at = at.map_err(|e| e.at(Place { file: Some(shown.clone()), ..Place::default() }))?;
+        Ok(Box::new(Upload::new(self, at, shown, in_parts)))
+    }
+
+    /// Begins a directory of a bucket, whose files appear together.
+    ///
+    /// # Errors
+    /// It has files already; a name of another kind.
+    pub fn stage(&self, name: &str, existing: Existing) -> Result<Box<dyn Stage>> {
+        if !is_bucket(name) {
+            return Err(no_target(name));
+        }
+        let (bucket, key) = bucket_and_key(name)?;
+        let store = lock(&self.0.stores).bucket(bucket, &lock(&self.0.options))?;
+        Ok(Box::new(Uploads::new(self, store, name, key, existing)?))
     }
 
     /// Whether there is such a setting.
@@ -185,11 +259,8 @@ impl Remote {
 
     fn keys(&self, name: &str) -> Result<Vec<FileRef>> {
         let place = || Place { file: Some(name.into()), ..Place::default() };
-        let (scheme, rest) = name.split_once("://").unwrap_or(("s3", name));
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
-            return Err(Error::query("no bucket is named").advise("s3://bucket/dir/file.csv").at(place()));
-        }
+        let scheme = name.split_once("://").map_or("s3", |(scheme, _)| scheme);
+        let (bucket, key) = bucket_and_key(name)?;
         let is_pattern = list::is_pattern(key);
         if !is_pattern && !key.is_empty() && !key.ends_with('/') {
             let at = lock(&self.0.stores).key(bucket, key, &lock(&self.0.options)).map_err(|e| e.at(place()))?;
@@ -244,6 +315,15 @@ impl Remote {
     }
 
     fn begin<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<Ticket<T>> {
+        self.begin_within(work, &self.0.stops)
+    }
+
+    /// Begins a request, which only `stops` stop.
+    fn begin_within<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        stops: &Stops,
+    ) -> Result<Ticket<T>> {
         let runtime = {
             let mut runtime = lock(&self.0.runtime);
             match &*runtime {
@@ -251,7 +331,7 @@ impl Remote {
                 None => runtime.insert(Arc::new(Runtime::start()?)).clone(),
             }
         };
-        Ok(runtime.begin(work, &self.0.stops))
+        Ok(runtime.begin(work, stops))
     }
 
     fn patience(&self) -> Patience {
@@ -341,7 +421,7 @@ impl RemoteFile {
 
     /// Reads it from place to place.
     pub(super) fn reader(&self) -> RemoteReader {
-        self.object.remote.blocks().count_reader(1);
+        self.object.remote.blocks().count_reader(1, self.object.remote.sizes());
         RemoteReader { file: self.clone(), last: AtomicU64::new(u64::MAX) }
     }
 
@@ -365,7 +445,7 @@ pub(super) struct RemoteReader {
 
 impl Drop for RemoteReader {
     fn drop(&mut self) {
-        self.file.object.remote.blocks().count_reader(-1);
+        self.file.object.remote.blocks().count_reader(-1, self.file.object.remote.sizes());
     }
 }
 
@@ -399,7 +479,7 @@ impl RemoteReader {
         }
         for index in first..=last {
             let (place, ticket) = (range(index), blocks.get(object, index, range(index), sizes)?);
-            let bytes = object.wait(&ticket, &self.file.stop).inspect_err(|_| blocks.forget(object, index))?;
+            let bytes = object.wait(&ticket, &self.file.stop).inspect_err(|_| blocks.forget(object, index, sizes))?;
             copy(&bytes, &place, into, offset)?;
         }
         Ok(())

@@ -170,7 +170,11 @@ impl Pieces {
             Err(e) => {
                 self.lock().pieces.retain(|piece| piece.range != place);
                 if tail {
-                    self.file.object.remote.blocks().forget(&self.file.object, TAIL_BLOCK);
+                    self.file.object.remote.blocks().forget(
+                        &self.file.object,
+                        TAIL_BLOCK,
+                        self.file.object.remote.sizes(),
+                    );
                 }
                 Err(e)
             }

@@ -4,7 +4,7 @@ use super::*;
 use crate::batch::Position;
 use crate::config::Tuning;
 use crate::formats::{Naming, format_named};
-use crate::io::Existing;
+use crate::io::{Existing, Staging};
 use crate::memory::{Budget, Memory, PagePool};
 use crate::ops::Cancel;
 use crate::store::Scratch;
@@ -38,7 +38,8 @@ fn sink(format: &str, out: &Path) -> WriteOp {
     let begin_schema = schema.clone();
     let begin = move |to| format.assembler(&begin_schema, &BTreeMap::new(), to);
     let naming = Naming { pattern: "data_{i}".into(), ending: format.name().into() };
-    let directory = Directory::create(out, Existing::Refused, naming, None, false, Box::new(begin)).unwrap();
+    let staging = Staging::begin(out, Existing::Refused).unwrap();
+    let directory = Directory::create(Box::new(staging), naming, None, false, Box::new(begin));
     let partitions = Partitions { keys: vec![(1, "k".into())], written: vec![0], schema: schema.clone() };
     let make = move || format.encoder(&schema, &BTreeMap::new(), 1 << 20);
     WriteOp::into_directory(Box::new(make), directory, Some(partitions), Way::Together, (1 << 20, 2 << 20, None))
