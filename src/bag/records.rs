@@ -22,7 +22,7 @@ const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 ///
 /// # fn main() -> partita::Result<()> {
 /// let mut records = Records::new(None);
-/// assert!(records.feed(b"[{\"a\":", false)?.is_empty());
+/// assert!(records.feed(b"[\n{\"a\":", false)?.is_empty());
 /// assert_eq!(records.feed(b"1}, 2,", false)?, [b"{\"a\":1}".to_vec(), b"2".to_vec()]);
 /// assert_eq!(records.feed(b" 3]", true)?, [b"3"]);
 /// # Ok(())
