@@ -5,8 +5,8 @@
 //! - `reject`: the row is left out, the good ones next to it stay. Every column is checked, whatever a query reads of
 //!   them, and before its filters, so that a row is out for every query or for none.
 //!
-//! What is guessed is mended first, as without these options: a value that contradicts a type from a sample starts the query
-//! over with a wider one. So nothing is left out that `fail` would read; a value is a fault where it is not of a declared type.
+//! With `null` and `reject` the types that a sample gave are settled: they widen to more digits, fractions and times of
+//! day, but a value that would make them text is a fault like one that is not of a declared type.
 //!
 //! Lines are counted as the reader goes, from the first line of its split, which is only counted when somebody asks.
 

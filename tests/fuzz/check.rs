@@ -90,6 +90,11 @@ impl Bench {
         judged(session, &sql, session.sql(&sql).and_then(|frame| frame.lines()))
     }
 
+    /// How often a guess was wrong and a query started over.
+    pub fn restarts(&self) -> u64 {
+        self.whole.stats().restarts
+    }
+
     /// The query gives the same in one piece and in small ones.
     pub fn same_in_pieces(&self, sql: &str) -> Answer {
         let (whole, pieces) = (self.rows(&self.whole, sql), self.rows(&self.pieces, sql));

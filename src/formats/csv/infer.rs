@@ -106,6 +106,7 @@ fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
     }
     let stats = seen.stats(files);
     if dialect.is_full() {
+        seen.settled = lenient;
         for file in files {
             seen.whole(file)?;
         }
@@ -124,6 +125,8 @@ struct Seen<'a> {
     found: Structure,
     /// Whether rows that cannot be read are left out.
     lenient: bool,
+    /// Whether a value that would make a column text is left out.
+    settled: bool,
     /// Most rows that are taken.
     most: usize,
     /// Whether all is read, and a quote stands where none should.
@@ -150,6 +153,7 @@ impl<'a> Seen<'a> {
             bytes: 0,
             found: Structure::default(),
             lenient: false,
+            settled: false,
             most: usize::MAX,
             strays: false,
             broken: false,
@@ -247,7 +251,10 @@ impl<'a> Seen<'a> {
                 let value = unquote(text, marks, true).unwrap_or(text.into());
                 let quoted = text.first() == marks.quote.as_ref();
                 if !(value.is_empty() || quoted && lexicon.is_quoted_null(&value)) {
-                    *kind = kind.join(lexicon.kind(&value));
+                    let joined = kind.join(lexicon.kind(&value));
+                    if !self.settled || joined != Kind::Text || *kind == Kind::Null {
+                        *kind = joined;
+                    }
                 }
             }
         }

@@ -23,6 +23,8 @@ pub(super) enum Bad {
     Malformed(usize),
     /// The value at this place is not of its column's type.
     Misfit(usize),
+    /// Nor is this one, but a wider type of its kind would hold it and what is in the column.
+    Narrow(usize),
     /// The key at this place is not in the schema.
     Key(usize),
     /// The key at this place is there already.
@@ -84,8 +86,6 @@ pub(super) struct Object {
     single: bool,
     /// Columns of values that are not of their types, and their places: such values are null. `None`: they do not fit.
     nulled: Option<Vec<(usize, usize)>>,
-    /// Whether guessed types come from all the data: then they are as good as declared ones.
-    settled: bool,
 }
 
 struct Key {
@@ -118,7 +118,7 @@ impl Object {
         };
         let columns = wanted.iter().map(column).collect::<Result<_>>()?;
         let keys = fields.iter().enumerate().map(key).collect();
-        Ok(Object { keys, columns, strict, rows: 0, current: None, single: false, nulled: None, settled: false })
+        Ok(Object { keys, columns, strict, rows: 0, current: None, single: false, nulled: None })
     }
 
     /// Rows are values of any kind: each is taken as a whole, into the only column.
@@ -126,9 +126,9 @@ impl Object {
         Object { single: true, ..self }
     }
 
-    /// Values that are not of their column's type are null, where that is declared, or guessed from all the data (`settled`).
-    pub(super) fn with_nulls(self, settled: bool) -> Self {
-        Object { nulled: Some(Vec::new()), settled, ..self }
+    /// Values that are not of their column's declared type are null.
+    pub(super) fn with_nulls(self) -> Self {
+        Object { nulled: Some(Vec::new()), ..self }
     }
 
     /// The values that were made null since this was asked last: the names of their columns, and their places.
@@ -171,17 +171,14 @@ impl Object {
         let column = self.keys.get(key).and_then(|k| k.column).and_then(|c| self.columns.get_mut(c));
         match column {
             Some(column) if column.len == rows => match column.take(text, at, depth) {
-                Err(Bad::Misfit(place)) if self.makes_null(key) => self.make_null(key, text, at, place),
+                Err(Bad::Misfit(place) | Bad::Narrow(place)) if self.nulled.is_some() => {
+                    self.make_null(key, text, at, place)
+                }
                 taken => taken,
             },
             Some(_) => Err(Bad::Twice(key_at)),
             None => Ok(text.skip(at)?),
         }
-    }
-
-    /// Whether values of the key's column that are not of its type are null.
-    fn makes_null(&self, key: usize) -> bool {
-        self.nulled.is_some() && (self.settled || self.keys.get(key).is_some_and(|k| !k.guessed))
     }
 
     #[cold]
@@ -322,7 +319,7 @@ impl Column {
             Values::Int(list, range) => {
                 let end = number(text, at)?;
                 let value = parse_int(text.bytes, at, end).filter(|value| range.contains(value));
-                list.push(value.ok_or(Bad::Misfit(at))?);
+                list.push(value.ok_or(Bad::Narrow(at))?);
                 end
             }
             Values::Float(list, guessed) => {
@@ -354,12 +351,16 @@ impl Column {
                 let end = number(text, at)?;
                 let digits = text.bytes.get(at..end).unwrap_or_default();
                 let value = parse_decimal(digits, (*scale).max(0) as usize).filter(|v| range.contains(v));
-                list.push(value.ok_or(Bad::Misfit(at))?);
+                list.push(value.ok_or(Bad::Narrow(at))?);
                 Ok(end)
             }
             Values::Date(list) if first == b'"' => {
                 let (end, _) = text.string_end(at + 1)?;
-                list.push(parse_date(text.bytes, at + 1, end).ok_or(Bad::Misfit(at))?);
+                let wider = |()| match parse_timestamp(text.bytes, at + 1, end) {
+                    Some((_, false)) => Bad::Narrow(at),
+                    _ => Bad::Misfit(at),
+                };
+                list.push(parse_date(text.bytes, at + 1, end).ok_or(()).map_err(wider)?);
                 Ok(end + 1)
             }
             Values::Timestamp(list, zone) if first == b'"' => {

@@ -7,7 +7,7 @@ use super::cursor::{Malformed, Text};
 use super::document::Next;
 use super::layout::{Layout, behind_mark};
 use super::options::{JsonOptions, Records};
-use super::shape::{Keys, Shape};
+use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, samples};
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
@@ -62,6 +62,7 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     let rows = (seen.bytes > 0).then(|| (bytes as f64 * seen.rows as f64 / seen.bytes as f64) as u64);
     if options.full || seen.rows == 0 {
         seen.limit = if options.full { u64::MAX } else { 1 };
+        seen.rule = if options.on_error.is_lenient() && options.full { Rule::Settled } else { Rule::Widen };
         for (index, file) in files.iter().enumerate() {
             match layout(index) {
                 Layout::Lines => seen.lines(file)?,
@@ -119,6 +120,7 @@ struct Seen<'a> {
     others: Shape,
     rows: u64,
     bytes: u64,
+    rule: Rule,
     /// Records that are looked at, at most.
     limit: u64,
     /// Whether a document was sound, even if it had no records.
@@ -133,6 +135,7 @@ impl<'a> Seen<'a> {
             others: Shape::Null,
             rows: 0,
             bytes: 0,
+            rule: Rule::Widen,
             limit: options.sample,
             sound: false,
         }
@@ -171,7 +174,7 @@ impl<'a> Seen<'a> {
     /// Takes the record at `at`, which is sound.
     fn record(&mut self, text: Text<'_>, at: usize, bytes: u64) {
         let shape = if text.at(at) == b'{' { &mut self.objects } else { &mut self.others };
-        if shape.observe(text, at, 0).is_ok() {
+        if shape.observe(text, at, 0, self.rule).is_ok() {
             self.rows += 1;
             self.bytes += bytes;
         }

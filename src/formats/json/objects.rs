@@ -2,7 +2,7 @@
 
 use super::build::Object;
 use super::cursor::{MAX_DEPTH, Text};
-use super::shape::{Keys, Shape};
+use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::text::shorten;
 use arrow::buffer::Buffer;
@@ -25,7 +25,7 @@ impl Seen {
     pub fn add(&mut self, json: &[u8]) -> Result<()> {
         let text = Text { bytes: json };
         let at = text.space(0);
-        if text.at(at) != b'{' || self.0.observe(text, at, 0).is_err() {
+        if text.at(at) != b'{' || self.0.observe(text, at, 0, Rule::Widen).is_err() {
             let place = Place { text: Some(shorten(json)), ..Place::default() };
             return Err(Error::data(format!("an item is no JSON object of at most {MAX_DEPTH} levels"))
                 .at(place)

@@ -133,7 +133,7 @@ impl JsonReader {
             object = object.of_values();
         }
         if scan.options.on_error == OnError::Null {
-            object = object.with_nulls(scan.options.full);
+            object = object.with_nulls();
         }
         let (window, stop) = match kind {
             Compression::None if layout.is_lines() => {
@@ -273,7 +273,7 @@ impl JsonReader {
         let widens = match bad {
             Bad::Key(_) => true,
             // What widens has widened, where all was looked at.
-            Bad::Misfit(_) => self.object.was_guessed() && !self.scan.options.full,
+            Bad::Narrow(_) => self.object.was_guessed() && !self.scan.options.full,
             _ => false,
         };
         if self.leaving.is_none() || widens {
@@ -394,7 +394,7 @@ impl JsonReader {
             Bad::Malformed(at) => (at, "malformed JSON"),
             Bad::Key(at) => (at, "a key that the schema does not have"),
             Bad::Twice(at) => (at, "an object has a key twice"),
-            Bad::Misfit(at) => (at, "the value is not of its column's type"),
+            Bad::Misfit(at) | Bad::Narrow(at) => (at, "the value is not of its column's type"),
         }
     }
 
@@ -411,7 +411,7 @@ impl JsonReader {
                 error.advise("read other JSON as a bag")
             }
             Bad::Key(_) => error.misfit().advise("set infer => 'full' to look at all of the file before"),
-            Bad::Misfit(_) => self.misfit(error),
+            Bad::Misfit(_) | Bad::Narrow(_) => self.misfit(error),
             _ => error,
         };
         let error = match self.object.unfinished() {
@@ -426,7 +426,7 @@ impl JsonReader {
         let rest = window.bytes().get(line..window.filled()).unwrap_or_default();
         let end = line + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         match bad {
-            Bad::Malformed(at) | Bad::Misfit(at) | Bad::Key(at) | Bad::Twice(at)
+            Bad::Malformed(at) | Bad::Misfit(at) | Bad::Narrow(at) | Bad::Key(at) | Bad::Twice(at)
                 if at > end && self.layout.is_lines() =>
             {
                 Bad::Malformed(end)

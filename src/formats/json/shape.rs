@@ -12,6 +12,15 @@ const MAX_KEYS: usize = 1000;
 /// The mark of a text column that holds the JSON of its values (Arrow's canonical extension type).
 const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
+/// What becomes of a shape when a value does not fit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// It widens until the value fits.
+    Widen,
+    /// It widens, but not to text: values that would make it text are left out.
+    Settled,
+}
+
 /// What was seen of the values at one place.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Shape {
@@ -54,18 +63,18 @@ impl Keys {
 
 impl Shape {
     /// Takes the value at `at` into account; answers with the place behind it.
-    pub(super) fn observe(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+    pub(super) fn observe(&mut self, text: Text<'_>, at: usize, depth: usize, rule: Rule) -> Walk<usize> {
         if depth > MAX_DEPTH {
             return Err(Malformed(at));
         }
         match text.at(at) {
-            b'{' => self.observe_object(text, at, depth),
-            b'[' => self.observe_array(text, at, depth),
-            _ => self.observe_scalar(text, at),
+            b'{' => self.observe_object(text, at, depth, rule),
+            b'[' => self.observe_array(text, at, depth, rule),
+            _ => self.observe_scalar(text, at, rule),
         }
     }
 
-    fn observe_scalar(&mut self, text: Text<'_>, at: usize) -> Walk<usize> {
+    fn observe_scalar(&mut self, text: Text<'_>, at: usize, rule: Rule) -> Walk<usize> {
         let end = text.skip(at)?;
         let value = text.bytes.get(at..end).unwrap_or_default();
         let seen = match value {
@@ -82,8 +91,23 @@ impl Shape {
                 kind => Shape::Plain(kind),
             },
         };
-        self.join_scalar(seen);
+        self.join_by(rule, |shape| shape.join_scalar(seen));
         Ok(end)
+    }
+
+    /// Joins something to it, unless the rule says that this would be too much.
+    fn join_by(&mut self, rule: Rule, join: impl FnOnce(&mut Shape)) {
+        let mut joined = match rule {
+            Rule::Widen => std::mem::take(self),
+            // Only structs are large, and those stay what they are.
+            Rule::Settled if matches!(self, Shape::Struct(_) | Shape::List(_)) => return,
+            Rule::Settled => self.clone(),
+        };
+        join(&mut joined);
+        let is_text = matches!(joined, Shape::Mixed | Shape::Quoted(Kind::Text));
+        if rule == Rule::Widen || !is_text || matches!(self, Shape::Null) {
+            *self = joined;
+        }
     }
 
     fn join_scalar(&mut self, seen: Shape) {
@@ -98,12 +122,12 @@ impl Shape {
         };
     }
 
-    fn observe_object(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+    fn observe_object(&mut self, text: Text<'_>, at: usize, depth: usize, rule: Rule) -> Walk<usize> {
         if matches!(self, Shape::Null) {
             *self = Shape::Struct(Keys::default());
         }
         let Shape::Struct(keys) = self else {
-            *self = Shape::Mixed;
+            self.join_by(rule, |shape| *shape = Shape::Mixed);
             return text.skip(at);
         };
         let mut at = text.space(at + 1);
@@ -126,7 +150,7 @@ impl Shape {
             };
             let shape = shape.ok_or(Malformed(behind))?;
             at = behind;
-            at = text.space(shape.observe(text, at, depth + 1)?);
+            at = text.space(shape.observe(text, at, depth + 1, rule)?);
             match text.at(at) {
                 b',' => at = text.space(at + 1),
                 b'}' => break,
@@ -139,12 +163,12 @@ impl Shape {
         Ok(at + 1)
     }
 
-    fn observe_array(&mut self, text: Text<'_>, at: usize, depth: usize) -> Walk<usize> {
+    fn observe_array(&mut self, text: Text<'_>, at: usize, depth: usize, rule: Rule) -> Walk<usize> {
         if matches!(self, Shape::Null) {
             *self = Shape::List(Box::default());
         }
         let Shape::List(item) = self else {
-            *self = Shape::Mixed;
+            self.join_by(rule, |shape| *shape = Shape::Mixed);
             return text.skip(at);
         };
         let mut at = text.space(at + 1);
@@ -152,7 +176,7 @@ impl Shape {
             return Ok(at + 1);
         }
         loop {
-            at = text.space(item.observe(text, at, depth + 1)?);
+            at = text.space(item.observe(text, at, depth + 1, rule)?);
             match text.at(at) {
                 b',' => at = text.space(at + 1),
                 b']' => return Ok(at + 1),

@@ -97,6 +97,12 @@ impl Kind {
         }
     }
 
+    /// The kind whose columns have this type.
+    pub(in crate::formats) fn of_type(data_type: &DataType) -> Option<Kind> {
+        let all = [Kind::Bool, Kind::Int, Kind::Decimal, Kind::Float, Kind::Date, Kind::Timestamp, Kind::TimestampTz];
+        all.into_iter().find(|kind| kind.data_type() == *data_type)
+    }
+
     /// The column's type; nothing seen means text.
     pub(in crate::formats) fn data_type(self) -> DataType {
         match self {
