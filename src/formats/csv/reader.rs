@@ -55,7 +55,7 @@ impl CsvReader {
         let cut = scan.is_cut(split);
         let (left, later) = (scan.dialect.said.limit.unwrap_or(u64::MAX), split.range.start > 0);
         let (found, want) = (Structure::default(), scan.window);
-        let growth = Growth::new(scan.spec.budget.as_ref(), 3 * scan.window);
+        let growth = Growth::new(scan.spec.budget.as_ref(), scan.reader_bytes());
         let scan = scan.clone();
         Ok(CsvReader { scan, file, leaving, input, found, want, counted: 0, left, later, cut, footer, growth })
     }

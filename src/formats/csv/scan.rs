@@ -139,13 +139,18 @@ impl Scan for CsvScan {
     }
 
     fn floor(&self) -> usize {
-        // The window and the one that views may hold back, places of fields (4 bytes for each 4 bytes, at most).
         let packed = self.0.files.iter().any(|f| f.compression != Compression::None);
-        2 * self.0.window.max(self.0.split_bytes) + self.0.window + if packed { AHEAD } else { 0 }
+        self.0.reader_bytes() + if packed { AHEAD } else { 0 }
     }
 }
 
 impl Shared {
+    /// Bytes that a reader takes, but for long records: the window and the one that views may hold back, and places of
+    /// fields (4 bytes for each 4 bytes, at most).
+    pub(super) fn reader_bytes(&self) -> usize {
+        2 * self.window.max(self.split_bytes) + self.window
+    }
+
     pub(super) fn file(&self, split: &Split) -> Result<&FileRef> {
         self.table.files.get(split.file).ok_or_else(|| Error::internal("no such file"))
     }
