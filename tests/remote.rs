@@ -583,7 +583,8 @@ fn dropped_rows_give_the_thread_back() {
 #[test]
 fn a_reader_that_waits_ends_when_another_task_fails() {
     let server = Server::start();
-    let session = patient(2);
+    // A worker for each piece of the file (about a MiB), and one for what fails.
+    let session = patient(8);
     let hangs = bound(&server, &session);
     let fails = session.sql("SELECT 9223372036854775807 + range AS id FROM range(9)").unwrap();
     let dir = tempfile::tempdir().unwrap();
