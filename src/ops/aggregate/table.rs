@@ -8,7 +8,7 @@ use super::cells::{LOCATION, Location};
 use crate::memory::{Memory, Page, Reservation};
 use std::sync::Arc;
 
-/// Slots of a table that, with the rows it refers to, is too large for the caches next to the processor.
+/// Groups of a table that, with their rows, are too large for the caches next to the processor.
 const FAR: usize = 1 << 14;
 
 /// The table's slots. Knows nothing of keys: a caller walks the [`Probe`] of a hash and compares.
@@ -108,7 +108,7 @@ impl View<'_> {
     /// Whether it is too large for the caches next to the processor.
     #[inline(always)]
     pub(super) fn is_far(&self) -> bool {
-        self.slots.len() >= FAR
+        *self.occupied >= FAR
     }
 
     #[inline(always)]
