@@ -346,17 +346,7 @@ fn parquet() {
     let small = written(dir.path(), "small.parquet", "SELECT 1 AS a, 'x' AS b", "(COMPRESSION 'none')");
     let inputs = Inputs::new(&["PAR1", "\0\0\0\0", "\u{7f}\u{7f}\u{7f}\u{7f}"]).seeds(made).seed(small);
     let inputs = inputs.shared("fuzz/arrow-parquet", &[], 100).shared("parquet/parquet-testing", &[".parquet"], 60);
-    fuzz!(inputs, move |bytes: &[u8], knobs: u64| {
-        bench.write(bytes);
-        let all = bench.same_in_pieces("FROM {}");
-        let counted = bench.rows(&bench.whole, "SELECT count(*) FROM {}");
-        if let (Ok(all), Ok(counted)) = (&all, &counted) {
-            assert_eq!(counted, &[all.len().to_string()]);
-        }
-        let mut knobs = knobs;
-        let filter = pick(&mut knobs, &["i = 7", "t = 'text 10'", "i > 250 AND b", "a < 5", "day IS NULL", "f < 3"]);
-        let _ = bench.same_in_pieces(&format!("SELECT * FROM {{}} WHERE {filter}"));
-    });
+    fuzz!(inputs, move |bytes: &[u8], knobs: u64| read_typed(&bench, bytes, knobs));
 }
 
 #[test]
@@ -560,6 +550,18 @@ fn sql() {
     });
 }
 
+/// A file with columns of [`TYPES`] (or none of it): all rows, their number, and some of them.
+fn read_typed(bench: &Bench, bytes: &[u8], mut knobs: u64) {
+    bench.write(bytes);
+    let all = bench.same_in_pieces("FROM {}");
+    let counted = bench.rows(&bench.whole, "SELECT count(*) FROM {}");
+    if let (Ok(all), Ok(counted)) = (&all, &counted) {
+        assert_eq!(counted, &[all.len().to_string()]);
+    }
+    let filter = pick(&mut knobs, &["i = 7", "t = 'text 10'", "i > 250 AND b", "a < 5", "day IS NULL", "f < 3"]);
+    let _ = bench.same_in_pieces(&format!("SELECT * FROM {{}} WHERE {filter}"));
+}
+
 #[test]
 fn avro() {
     let bench = Bench::new("input.avro");
@@ -578,15 +580,5 @@ fn avro() {
         "\u{7f}\u{7f}",
     ]);
     let inputs = inputs.seeds(made).seed(small).files("testdata", &[".avro"]);
-    fuzz!(inputs, move |bytes: &[u8], knobs: u64| {
-        bench.write(bytes);
-        let all = bench.same_in_pieces("FROM {}");
-        let counted = bench.rows(&bench.whole, "SELECT count(*) FROM {}");
-        if let (Ok(all), Ok(counted)) = (&all, &counted) {
-            assert_eq!(counted, &[all.len().to_string()]);
-        }
-        let mut knobs = knobs;
-        let filter = pick(&mut knobs, &["i = 7", "t = 'text 10'", "i > 250 AND b", "a < 5", "day IS NULL", "f < 3"]);
-        let _ = bench.same_in_pieces(&format!("SELECT * FROM {{}} WHERE {filter}"));
-    });
+    fuzz!(inputs, move |bytes: &[u8], knobs: u64| read_typed(&bench, bytes, knobs));
 }

@@ -421,6 +421,8 @@ fn what_is_written_is_read_again() {
     // The web's servers take a file as a whole.
     session.execute(&format!("COPY (SELECT 7 AS a) TO '{}'", server.url("/put/y.csv?v=1"))).unwrap();
     assert_eq!(server.get("/put/y.csv").unwrap(), b"a\n7\n");
+    let error = session.execute(&format!("COPY ({MANY}) TO '{}'", server.url("/put/z.csv"))).unwrap_err();
+    assert!(error.message().contains("MiB over http") && server.get("/put/z.csv").is_none(), "{error}");
     let frame = session.sql("SELECT 8 AS b").unwrap();
     frame.to_parquet("s3://bucket/frame.parquet").unwrap();
     assert_eq!(rows(&session, "FROM 's3://bucket/frame.parquet'"), ["8"]);

@@ -104,7 +104,7 @@ struct TextFile<T> {
 fn text_file<T: Send + 'static>(append: Append<T>, marks: Marks) -> Arc<Begin<T>> {
     Arc::new(move |path: &str, cx: &Cx| {
         let (packed, _) = Compression::of_name(path);
-        let room = cx.memory.budget.limit() / 16;
+        let room = Compression::room(cx.memory.budget.limit());
         let file = Compressed::wrap(AtomicFile::create(Path::new(path))?, packed, room)?;
         let (path, bytes) = (path.to_string(), marks.before.to_vec());
         Ok(Box::new(TextFile { file, path, bytes, append, marks, begun: false }) as Box<dyn Filling<T>>)

@@ -6,7 +6,6 @@
 
 use super::execute;
 use super::session::Inner;
-use super::write::packer_room;
 use crate::error::{Error, Result};
 use crate::formats::{Directory, Format, Naming, format_by_ending, format_named};
 use crate::front::Planned;
@@ -164,7 +163,7 @@ pub(super) fn to_directory(
     let partitions = partitions(&whole, wanted)?;
     let schema = partitions.as_ref().map_or(whole, |p| p.schema.clone());
     // A worker has a file of its own, and may have handed over another one.
-    let room = packer_room(inner.limits.memory);
+    let room = Compression::room(inner.limits.memory);
     let floor = format.encoder_bytes(&schema, &options, held)? + 2 * packed.packer_bytes(room);
     let (begin_schema, begin_options) = (schema.clone(), options.clone());
     let begin = move |to| format.assembler(&begin_schema, &begin_options, Compressed::wrap(to, packed, room)?);

@@ -42,7 +42,7 @@ pub(super) fn to_file(
         Some(_) => inner.front.remote().create(path)?,
         None => AtomicFile::create(Path::new(path))?,
     };
-    let room = packer_room(inner.limits.memory);
+    let room = Compression::room(inner.limits.memory);
     let output = Compressed::wrap(output, packed, room)?;
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
         options.insert("delimiter".into(), "\t".into());
@@ -55,11 +55,6 @@ pub(super) fn to_file(
     let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held, floor));
     execute::drain(inner, planned, sink.clone(), floor)?;
     Ok(sink.written().0)
-}
-
-/// Bytes that the packing of an output's text may take.
-pub(super) fn packer_room(memory: usize) -> usize {
-    memory / 16
 }
 
 /// Bytes that an encoder may hold: all of them together at most a quarter of the budget.

@@ -2,15 +2,20 @@
 //!
 //! 1. The bytes go to a file without a name in the target's directory (`O_TMPFILE`), so that even a killed process
 //!    leaves nothing behind. Where the file system lacks that, to a hidden temporary name.
-//! 2. `complete` links the file to its name; a file that has the name already is replaced by a rename.
+//! 2. `complete` links the file to its name; a file that has the name already is replaced by a rename, and hands on its
+//!    mode and owner. A name that [leads](super::target) to a device or a FIFO is written in place.
 //!
 //! The data is not forced to the disk: after a loss of power, what the file system promises holds.
 
+use super::target::Target;
 use super::url::must_be_path;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// Bytes that gather before they are written.
+const BUFFER: usize = 1 << 18;
 
 /// Where bytes go: a file that appears when complete, or a stream. Dropped without `complete`, it leaves nothing behind.
 pub trait Output: Write + Send {
@@ -30,15 +35,20 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins the file that shall appear as `target`.
+    /// Begins the file that shall appear as `target`; opens it, where it is no file but a device or a FIFO.
     ///
     /// # Errors
-    /// The directory does not exist or cannot be written, or `target` is a directory.
+    /// The directory does not exist or cannot be written, or `target` is a directory or protected.
     pub fn create(target: &Path) -> Result<Box<dyn Output>> {
         must_be_path(target)?;
         if target.is_dir() {
             return Err(Error::query(format!("{} is a directory", target.display())));
         }
+        let found = match Target::of(target)? {
+            Target::Stream(stream) => return Ok(Box::new(StreamOutput(BufWriter::with_capacity(BUFFER, stream)))),
+            Target::File(path) => path,
+        };
+        let target = found.as_path();
         let within = directory(target);
         if !within.exists() {
             let message = format!("{}: there is no directory {}", target.display(), within.display());
@@ -57,11 +67,12 @@ impl AtomicFile {
                 (made.map_err(|e| Error::io(target.display(), e))?, Some(name))
             }
         };
-        Ok(AtomicFile { file: BufWriter::with_capacity(1 << 18, file), target: target.to_path_buf(), temporary })
+        Ok(AtomicFile { file: BufWriter::with_capacity(BUFFER, file), target: target.to_path_buf(), temporary })
     }
 
     fn appear(&mut self) -> io::Result<()> {
         self.file.flush()?;
+        inherit(self.file.get_ref(), &self.target);
         let name = match self.temporary.clone() {
             Some(name) => name,
             None if link(self.file.get_ref(), &self.target)? => return Ok(()),
@@ -112,6 +123,20 @@ fn temporary_name(target: &Path) -> PathBuf {
     let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     directory(target).join(format!(".{name}.{}-{unique:x}", std::process::id()))
 }
+
+/// Takes on the mode and the owner of the file that has the name, as far as the system lets.
+#[cfg(unix)]
+fn inherit(file: &File, name: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    if let Ok(old) = fs::metadata(name) {
+        // A file with the user's own defaults is better than none: so errors are let go.
+        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
+        let _ = file.set_permissions(old.permissions());
+    }
+}
+
+#[cfg(not(unix))]
+fn inherit(_file: &File, _name: &Path) {}
 
 #[cfg(target_os = "linux")]
 fn unnamed_file(directory: &Path) -> Option<File> {

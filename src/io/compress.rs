@@ -100,6 +100,11 @@ impl Compression {
         })
     }
 
+    /// Bytes that the packing of an output should take of a budget of `memory` bytes.
+    pub fn room(memory: usize) -> usize {
+        memory / 16
+    }
+
     /// Bytes of memory that packing takes where it should take at most `room`: those that take much can do with less.
     pub fn packer_bytes(self, room: usize) -> usize {
         match self {

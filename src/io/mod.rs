@@ -21,6 +21,7 @@ mod remote;
 #[path = "no_remote.rs"]
 mod remote;
 mod staging;
+mod target;
 pub mod threads;
 #[cfg_attr(not(feature = "remote"), allow(dead_code))]
 pub(crate) mod url;

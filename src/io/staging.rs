@@ -8,6 +8,7 @@
 //! Limit: moving files into a directory that is there is not one step; but it begins when all of them are complete.
 
 use super::Output;
+use super::target::linked;
 use super::url::must_be_path;
 use crate::error::{Error, Result};
 use std::fs::{self, File};
@@ -71,6 +72,9 @@ impl Staging {
     /// `target` is a file, or holds files where they are refused; its parent does not exist or cannot be written.
     pub fn begin(target: &Path, existing: Existing) -> Result<Staging> {
         must_be_path(target)?;
+        // What a link names becomes the directory, and the link stays.
+        let target = linked(target);
+        let target = target.as_path();
         let name = target.file_name().ok_or_else(|| {
             Error::query(format!("{} is no name for a directory of output", target.display()))
                 .advise("name a directory that can be made: out/sales")

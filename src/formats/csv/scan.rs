@@ -206,7 +206,7 @@ impl Shared {
         let mut window = Window::range(file, range.start - 1..range.end, self.spares.clone())?;
         let all = usize::try_from(range.end - range.start + 1).unwrap_or(usize::MAX).min(self.split_bytes + 1);
         while window.filled() < all && window.refill(all)? {}
-        let inside = match marks.quote {
+        let mut inside = match marks.quote {
             Some(quote) => {
                 let parity = window.rest().get(1..all).map(|text| odd(text, quote));
                 if let (Some(parity), Some(slot)) = (parity, state.parity.get(index - state.first)) {
@@ -218,7 +218,6 @@ impl Shared {
             None => false,
         };
         let quote = marks.quote.unwrap_or(marks.newline);
-        let mut inside = inside;
         loop {
             let rest = window.rest();
             for at in memchr::memchr2_iter(quote, marks.newline, rest) {

@@ -20,6 +20,7 @@ use super::stores::At;
 use super::{Remote, lock};
 use crate::error::{Error, Place, Result};
 use crate::io::{Existing, Output, Stage};
+use crate::units::ByteSize;
 use crate::wake::Cancel;
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions, PutPayload};
@@ -39,8 +40,8 @@ const STEP: u64 = 500;
 const MOST_PARTS: u64 = 10_000;
 /// How long the store has to forget an upload.
 const FORGETTING: Duration = Duration::from_secs(3);
-/// The most bytes that are put as a whole.
-const MOST_WHOLE: usize = 64 << 20;
+/// The most blocks of what is put as a whole: an eighth of the budget, at most 64 MiB.
+const MOST_WHOLE: u64 = 64;
 
 /// Hears how many bytes are held.
 pub(super) type Told = Box<dyn Fn(usize) + Send + Sync>;
@@ -50,6 +51,21 @@ type Parts = Arc<tokio::sync::Mutex<Box<dyn MultipartUpload>>>;
 
 /// Uploads that are complete but for their last request, with the names of their files.
 type Pending = Arc<Mutex<Vec<(Arc<str>, Parts)>>>;
+
+/// Begins a request for the file `name`, which is waited for no longer than the settings say.
+fn ask<T: Clone + Send + 'static>(
+    remote: &Remote,
+    name: &Arc<str>,
+    work: impl Future<Output = object_store::Result<T>> + Send + 'static,
+) -> Result<Ticket<T>> {
+    let (name, patience) = (name.clone(), remote.patience());
+    remote.begin(async move {
+        match tokio::time::timeout(patience.timeout, work).await {
+            Ok(answer) => answer.map_err(|e| explained(&name, e)),
+            Err(_) => Err(slow().at(Place { file: Some(name), ..Place::default() })),
+        }
+    })
+}
 
 /// Bytes of the part of this number, from 0.
 fn part_bytes(number: u64) -> usize {
@@ -96,10 +112,12 @@ impl Upload {
         let mut rest = bytes;
         self.bytes.fetch_add(rest.len() as u64, Relaxed);
         if !self.in_parts {
-            if self.gathered.len() + rest.len() > MOST_WHOLE {
-                let error =
-                    Error::unsupported("an output of more than 64 MiB over http, which a server takes as a whole");
-                return Err(error.advise("write it to a bucket, or to a file first").at(self.place()));
+            let most = usize::try_from(MOST_WHOLE * self.remote.sizes().block).unwrap_or(usize::MAX);
+            if self.gathered.len() + rest.len() > most {
+                let what =
+                    format!("an output of more than {} over http, which a server takes as a whole", ByteSize(most));
+                let advice = "write it to a bucket, or to a file first; a larger memory limit allows up to 64 MiB";
+                return Err(Error::unsupported(what).advise(advice).at(self.place()));
             }
             self.gathered.extend_from_slice(rest);
             self.tell();
@@ -121,27 +139,13 @@ impl Upload {
         Ok(())
     }
 
-    /// Waits for an answer, no longer than the settings say.
-    fn ask<T: Clone + Send + 'static>(
-        &self,
-        work: impl Future<Output = object_store::Result<T>> + Send + 'static,
-    ) -> Result<Ticket<T>> {
-        let (name, patience) = (self.name.clone(), self.remote.patience());
-        self.remote.begin(async move {
-            match tokio::time::timeout(patience.timeout, work).await {
-                Ok(answer) => answer.map_err(|e| explained(&name, e)),
-                Err(_) => Err(slow().at(Place { file: Some(name), ..Place::default() })),
-            }
-        })
-    }
-
     /// The upload, which is begun where it has not been.
     fn parts(&mut self) -> Result<Parts> {
         if let Some(parts) = &self.parts {
             return Ok(parts.clone());
         }
         let at = self.at.clone();
-        let begun = self.ask(async move {
+        let begun = ask(&self.remote, &self.name, async move {
             let upload = at.store.put_multipart_opts(&at.location, PutMultipartOptions::default()).await?;
             Ok(Arc::new(tokio::sync::Mutex::new(upload)))
         })?;
@@ -158,7 +162,7 @@ impl Upload {
         }
         let (parts, bytes) = (self.parts()?, std::mem::take(&mut self.gathered));
         let (held, payload) = (bytes.capacity(), PutPayload::from(Bytes::from(bytes)));
-        let sent = self.ask(async move {
+        let sent = ask(&self.remote, &self.name, async move {
             let part = parts.lock().await.put_part(payload);
             part.await
         })?;
@@ -182,7 +186,7 @@ impl Upload {
     fn finish(&mut self) -> Result<()> {
         if self.parts.is_none() && self.pending.is_none() {
             let (at, payload) = (self.at.clone(), PutPayload::from(Bytes::from(std::mem::take(&mut self.gathered))));
-            let put = self.ask(async move {
+            let put = ask(&self.remote, &self.name, async move {
                 at.store.put_opts(&at.location, payload, PutOptions::default()).await?;
                 Ok(())
             })?;
@@ -196,7 +200,7 @@ impl Upload {
         if let Some(pending) = &self.pending {
             lock(pending).push((self.name.clone(), parts));
         } else {
-            let done = self.ask(completed(parts))?;
+            let done = ask(&self.remote, &self.name, completed(parts))?;
             done.wait(&Cancel::default())?;
         }
         self.parts = None;
@@ -321,8 +325,7 @@ impl Stage for Uploads {
         let all = lock(&self.pending).len();
         for done in 0..all {
             let Some((name, parts)) = lock(&self.pending).pop() else { break };
-            let (shown, own) = (name.clone(), parts.clone());
-            let finished = self.remote.begin(async move { completed(own).await.map_err(|e| explained(&shown, e)) })?;
+            let finished = ask(&self.remote, &name, completed(parts.clone()))?;
             if let Err(error) = finished.wait(&Cancel::default()) {
                 forget(&self.remote, parts);
                 return Err(error.advise(format!("{done} of {all} files have appeared")));
