@@ -111,6 +111,27 @@ impl Keys {
         }
         row[4..head] == key[4..head] && row.get(cells..cells + key.len() - head) == Some(&key[head..])
     }
+
+    /// Whether a row of the batch has the key of the row before it, of `WORDS` words as in [`is_row_of`](Self::is_row_of).
+    /// Where rows come in the order of their keys, most do.
+    #[inline(always)]
+    pub(super) fn repeats<const WORDS: usize>(&self, index: usize) -> bool {
+        if self.hashes[index] != self.hashes[index - 1] {
+            return false;
+        }
+        let (key, before) = (self.row(index), self.row(index - 1));
+        if WORDS > 0 {
+            return key[4..8 + 8 * WORDS] == before[4..8 + 8 * WORDS];
+        }
+        key[4..] == before[4..]
+    }
+
+    /// As [`repeats`](Self::repeats), for keys that are texts; false also for some that are the same.
+    #[inline(always)]
+    pub(super) fn repeats_text(&self, index: usize) -> bool {
+        self.hashes[index] == self.hashes[index - 1]
+            && self.texts.as_ref().is_some_and(|t| t.nulls.is_none() && t.views[index] == t.views[index - 1])
+    }
 }
 
 /// A column of text or bytes, as views.

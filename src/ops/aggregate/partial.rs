@@ -167,10 +167,10 @@ impl Partial {
         }
         let from = self.at;
         let stop = match self.shared.plan.key_words() {
-            _ if self.keys.are_texts() => self.look_up(Keys::is_text_of),
-            1 => self.look_up(Keys::is_row_of::<1>),
-            2 => self.look_up(Keys::is_row_of::<2>),
-            _ => self.look_up(Keys::is_row_of::<0>),
+            _ if self.keys.are_texts() => self.look_up(Keys::is_text_of, Keys::repeats_text),
+            1 => self.look_up(Keys::is_row_of::<1>, Keys::repeats::<1>),
+            2 => self.look_up(Keys::is_row_of::<2>, Keys::repeats::<2>),
+            _ => self.look_up(Keys::is_row_of::<0>, Keys::repeats::<0>),
         };
         self.reduction.seen += (self.at - from) as u64;
         stop
@@ -197,9 +197,14 @@ impl Partial {
         Stop::End
     }
 
-    /// `same` says whether the group at a row has the key of a row of the batch.
+    /// `same` says whether the group at a row has the key of a row of the batch, `repeats` whether a row of the batch has the
+    /// key of the one before.
     #[inline(always)]
-    fn look_up(&mut self, same: impl Fn(&Keys, &Plan, &[u8], usize) -> bool) -> Stop {
+    fn look_up(
+        &mut self,
+        same: impl Fn(&Keys, &Plan, &[u8], usize) -> bool,
+        repeats: impl Fn(&Keys, usize) -> bool,
+    ) -> Stop {
         let plan = &self.shared.plan;
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut table = self.table.view();
@@ -208,6 +213,14 @@ impl Partial {
         for i in self.at..self.rows {
             if far && (i - self.at).is_multiple_of(AHEAD) {
                 fetch(&table, &cells, key, &self.keys.hashes()[i..self.rows.min(i + AHEAD)]);
+            }
+            // A group that has just been made is not read for this: its bytes are still on their way to the memory.
+            if let Some(before) = self.locations.last().copied()
+                && !texts
+                && repeats(&self.keys, i)
+            {
+                self.locations.push(before);
+                continue;
             }
             let hash = self.keys.hash(i);
             let mut probe = table.probe(hash);

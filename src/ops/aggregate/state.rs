@@ -99,12 +99,14 @@ impl Kind {
     }
 }
 
-/// Calls `f` with every row of `range` that counts, and its location.
+/// Calls `f` with every row of `range` that counts, and its location. It is called in one place, so that it becomes a part of
+/// the loop.
 #[inline(always)]
 fn each(range: Range<usize>, at: &[Location], valid: Option<&BooleanBuffer>, mut f: impl FnMut(usize, Location)) {
-    match valid {
-        None => range.zip(at).for_each(|(i, at)| f(i, *at)),
-        Some(valid) => range.zip(at).filter(|(i, _)| valid.value(*i)).for_each(|(i, at)| f(i, *at)),
+    for (i, at) in range.zip(at) {
+        if valid.is_none_or(|valid| valid.value(i)) {
+            f(i, *at);
+        }
     }
 }
 

@@ -390,6 +390,24 @@ fn rows_that_come_together_need_no_large_table() {
     }
 }
 
+/// A row is often the same group as the one before it, by equal hashes also where it is not.
+#[test]
+fn rows_that_come_in_the_order_of_their_keys() {
+    let data = data(3000, 700, false, 12);
+    for groups in [&[0][..], &[1], &[2], &[6], &[0, 9], &[0, 2], &[1, 2, 0]] {
+        let keys: Vec<_> = groups
+            .iter()
+            .map(|g| arrow::compute::SortColumn { values: data.column(*g).clone(), options: None })
+            .collect();
+        let order = arrow::compute::lexsort_to_indices(&keys, None).unwrap();
+        let sorted = arrow::compute::take_record_batch(&data, &order).unwrap();
+        for mask in [u64::MAX, 3, 0] {
+            check(Run { mask, ..ROOMY }, &sorted, groups);
+            check(Run { mask, batch: 7, ..STARVED }, &sorted, groups);
+        }
+    }
+}
+
 #[test]
 fn agrees_with_the_oracle_in_little_memory() {
     let data = data(20_000, 6000, false, 5);
