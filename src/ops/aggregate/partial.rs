@@ -43,6 +43,9 @@ struct Fill {
     partition: usize,
 }
 
+/// Rows that are located before their states are updated, part by part: few enough for these to stay in the cache next to
+/// the processor from the first part to the last.
+const TOGETHER: usize = 256;
 /// Rows that met their group again before their number tells how many groups there are, to about a fifth.
 const TELLING: u64 = 30;
 const NO_PAGE: usize = usize::MAX;
@@ -85,9 +88,10 @@ struct Reduction {
     vain: bool,
 }
 
-/// Why locating rows stopped before the end of the batch.
+/// Why locating rows stopped.
 enum Stop {
-    End,
+    /// Enough of them are [together](TOGETHER), or the batch ends.
+    Paused,
     TableFull,
     /// The keys of the batch are needed as encoded.
     Encode,
@@ -129,7 +133,7 @@ impl Partial {
             let stop = self.locate();
             self.update(from)?;
             match stop {
-                Stop::End => {}
+                Stop::Paused => {}
                 Stop::TableFull => self.table_is_full(cx),
                 Stop::Encode => self.keys.encode()?,
                 Stop::Page(_, bytes) if bytes > cx.memory.pool.page_bytes() => self.write_through(cx)?,
@@ -163,7 +167,7 @@ impl Partial {
         {
             self.locations.resize(self.rows - self.at, location(0, 0));
             self.at = self.rows;
-            return Stop::End;
+            return Stop::Paused;
         }
         let from = self.at;
         let stop = match self.shared.plan.key_words() {
@@ -182,7 +186,8 @@ impl Partial {
         }
         let plan = &self.shared.plan;
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
-        for i in self.at..self.rows {
+        let end = self.rows.min(self.at + TOGETHER);
+        for i in self.at..end {
             let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
             match place.group(self.keys.hash(i), self.keys.row(i), &self.inputs, i) {
                 Ok(location) => self.locations.push(location),
@@ -192,9 +197,9 @@ impl Partial {
                 }
             }
         }
-        self.reduction.bypass = self.reduction.bypass.saturating_sub((self.rows - self.at) as u64);
-        self.at = self.rows;
-        Stop::End
+        self.reduction.bypass = self.reduction.bypass.saturating_sub((end - self.at) as u64);
+        self.at = end;
+        Stop::Paused
     }
 
     /// `same` says whether the group at a row has the key of a row of the batch, `repeats` whether a row of the batch has the
@@ -210,9 +215,10 @@ impl Partial {
         let mut table = self.table.view();
         let texts = !plan.texts.is_empty();
         let (far, key) = (table.is_far(), plan.row.cells_at());
-        for i in self.at..self.rows {
+        let end = self.rows.min(self.at + TOGETHER);
+        for i in self.at..end {
             if far && (i - self.at).is_multiple_of(AHEAD) {
-                fetch(&table, &cells, key, &self.keys.hashes()[i..self.rows.min(i + AHEAD)]);
+                fetch(&table, &cells, key, &self.keys.hashes()[i..end.min(i + AHEAD)]);
             }
             // A group that has just been made is not read for this: its bytes are still on their way to the memory.
             if let Some(before) = self.locations.last().copied()
@@ -266,8 +272,8 @@ impl Partial {
                 }
             }
         }
-        self.at = self.rows;
-        Stop::End
+        self.at = end;
+        Stop::Paused
     }
 
     /// Updates the states of the rows located last, which begin with `from`.
