@@ -32,7 +32,7 @@ pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     if len <= 8
         && let Some(value) = short(bytes, at, len)
     {
-        return Some(if negative { -value } else { value });
+        return Some(signed(negative, value));
     }
     let point = point(bytes, at, len);
     let behind = len.saturating_sub(point + 1);
@@ -48,7 +48,13 @@ pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
         false if len <= 15 => whole as f64,
         false => return None,
     };
-    Some(if negative { -value } else { value })
+    Some(signed(negative, value))
+}
+
+/// The value, negated where `negative` says so: a bit is set, since signs cannot be guessed.
+#[inline(always)]
+fn signed(negative: bool, value: f64) -> f64 {
+    f64::from_bits(value.to_bits() | u64::from(negative) << 63)
 }
 
 /// A number of `len` (1 to 8) bytes with a point between its digits: those behind it move up to those before, and all are

@@ -11,14 +11,11 @@ const HELD: usize = 15;
 /// Whether neither a plus nor zeros lead.
 #[inline(always)]
 pub(in crate::formats) fn is_plain(bytes: &[u8], at: usize, end: usize) -> bool {
-    let leads =
-        |at: usize| bytes.get(at) == Some(&b'0') && at + 1 < end && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
-    match bytes.get(at) {
-        Some(b'1'..=b'9') => true,
-        Some(b'+') => false,
-        Some(b'-') => !leads(at + 1),
-        _ => !leads(at),
-    }
+    // Without a branch: signs cannot be guessed by the processor.
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
+    let digits = at + usize::from(byte(at) == b'-');
+    let leads = (byte(digits) == b'0') & (digits + 1 < end) & byte(digits + 1).is_ascii_digit();
+    (byte(at) != b'+') & !leads
 }
 
 /// An integer as it would be printed.

@@ -303,10 +303,12 @@ impl Part {
         let (at, flag) = (self.at, self.flag);
         move |i, row| {
             let row = cells.row_mut(row);
-            let seen = std::mem::replace(&mut row[flag], 1) == 1;
-            let (state, value) = (bytes_mut::<N>(row, at), value(i));
+            let (seen, value) = (row[flag] == 1, value(i));
+            let state = bytes_mut::<N>(row, at);
+            // Few rows change it: what is only read stays shared in the cache, and no store is in the way of the next row.
             if !seen || (word(value) > word(*state)) == most {
                 *state = value;
+                row[flag] = 1;
             }
         }
     }
