@@ -193,6 +193,44 @@ fn standard_input_may_be_a_document() {
     assert!(broken.status.code() == Some(3) && said.contains("standard input") && said.contains("byte 15"), "{said}");
 }
 
+/// What a broken document on standard input gives is what the same document gives as a file.
+#[test]
+fn a_document_that_breaks_on_standard_input_is_skipped_as_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broken.json");
+    let path = path.to_str().unwrap();
+    let long: String = (0..30_000).map(|n| format!("{{\"n\": {n}}},\n")).collect();
+    for text in ["[{\"n\":1},\n{\"n\" 2}]".to_string(), "[\n{\"n\": 1}, {\"n\":".into(), format!("[\n{long}x")] {
+        std::fs::write(path, &text).unwrap();
+        for verb in [&["jq", ".n"][..], &["count"]] {
+            let file = bag(&[&["--on-error", "skip", path], verb].concat());
+            let pipe = fed(text.clone().into(), &[&["--on-error", "skip", "-"], verb].concat());
+            for output in [&file, &pipe] {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success() && said.contains("1 bad item was left out"), "{verb:?}: {said}");
+                assert!(!output.stdout.is_empty(), "{verb:?}");
+            }
+            assert_eq!(file.stdout, pipe.stdout, "{verb:?}");
+        }
+        let failed = fed(text.clone().into(), &["-", "count"]);
+        assert_eq!(failed.status.code(), Some(3));
+    }
+}
+
+#[test]
+fn what_is_packed_on_standard_input_and_breaks_is_skipped_from_there_on() {
+    let text: String = (0..30_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    let mut packed = packed.finish().unwrap();
+    packed.truncate(packed.len() / 2);
+    let skipped = fed(packed.clone(), &["--on-error", "skip", "-", "jq", ".n"]);
+    let said = String::from_utf8_lossy(&skipped.stderr).into_owned();
+    assert!(skipped.status.success() && said.contains("1 bad item was left out"), "{said}");
+    assert!(skipped.stdout.starts_with(b"0\n1\n2\n"));
+    assert_eq!(fed(packed, &["-", "jq", ".n"]).status.code(), Some(3));
+}
+
 #[test]
 fn a_group_that_is_too_large_is_an_error_of_memory() {
     let one: String = (0..40_000).map(|n| format!("{{\"k\":1,\"s\":\"{n:0>100}\"}}\n")).collect();

@@ -45,6 +45,8 @@ enum Form {
     Document(Box<Document>),
     /// Behind the end of a document.
     Ended,
+    /// Behind what is no JSON.
+    Broken(Error),
 }
 
 impl Records {
@@ -63,6 +65,9 @@ impl Records {
     /// Takes what came, and answers with the records that are complete with it. Lines may be blank. `last` says that there is
     /// no more.
     ///
+    /// Records before a place where a document is no JSON come first, and the next call fails: so whoever wants to know feeds
+    /// nothing until nothing comes.
+    ///
     /// # Errors
     /// `Data`, for a document that is no JSON.
     pub fn feed(&mut self, bytes: &[u8], last: bool) -> Result<Vec<Vec<u8>>> {
@@ -76,7 +81,11 @@ impl Records {
             }
             self.form = document_of(&self.text, last, &self.path).map_or(Form::Lines, |d| Form::Document(Box::new(d)));
         }
-        match self.form {
+        match &self.form {
+            Form::Broken(error) => {
+                self.text.clear();
+                Err(error.clone())
+            }
             Form::Unknown | Form::Ended => Ok(Vec::new()),
             Form::Lines => Ok(self.lines(last)),
             Form::Document(_) if self.text.len() < self.wanted && !last => Ok(Vec::new()),
@@ -139,9 +148,10 @@ impl Records {
                 Err(Malformed(place)) => {
                     let what = if place < self.text.len() { "the text is no JSON" } else { "the text ends too early" };
                     let place = Place { byte: Some(self.before + place as u64), ..Place::default() };
-                    return Err(
-                        Error::data(format!("{what}; behind that no record of the document is found")).at(place)
-                    );
+                    let error =
+                        Error::data(format!("{what}; behind that no record of the document is found")).at(place);
+                    self.form = Form::Broken(error.clone());
+                    return if made.is_empty() { Err(error) } else { Ok(made) };
                 }
             }
         };
@@ -164,7 +174,12 @@ mod tests {
         for piece in &pieces {
             made.extend(records.feed(piece, false)?);
         }
-        made.extend(records.feed(b"", true)?);
+        loop {
+            match records.feed(b"", true)? {
+                last if last.is_empty() => break,
+                last => made.extend(last),
+            }
+        }
         Ok(made.into_iter().map(|record| String::from_utf8(record).unwrap()).collect())
     }
 
@@ -199,6 +214,24 @@ mod tests {
             for step in [1, 3, 100] {
                 let error = records(text, None, step).unwrap_err();
                 assert_eq!(error.place().byte, Some(byte), "{text} in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_before_a_broken_place_come_first() {
+        for text in ["[1, 2 3]", "[1, 2", "[1, 2, {\"a\"}, 4]", "[1,\n2]\n3"] {
+            for step in 1..=text.len() {
+                let (mut records, mut made, mut broken) = (Records::new(None), Vec::new(), false);
+                for (piece, last) in
+                    text.as_bytes().chunks(step).map(|piece| (piece, false)).chain([(&b""[..], true); 3])
+                {
+                    match records.feed(piece, last) {
+                        Ok(found) => made.extend(found),
+                        Err(_) => broken = true,
+                    }
+                }
+                assert_eq!((made, broken), (vec![b"1".to_vec(), b"2".to_vec()], true), "{text:?} in steps of {step}");
             }
         }
     }
