@@ -191,3 +191,41 @@ fn a_budget_below_the_floor_is_refused_with_the_floor() {
     assert!(said(&output).contains("MiB") && said(&output).contains("at least"), "{}", said(&output));
     room.nothing_is_left("after a refusal");
 }
+
+/// Code 0 and the whole output, or code 130 and none: also where the signal comes when the output takes its name.
+#[test]
+fn the_code_of_an_interrupted_copy_says_whether_the_output_is_there() {
+    let room = Room::new();
+    let out = room.path("out/o.csv");
+    let sql = format!("COPY (SELECT id, num FROM t) TO '{}'", out.display());
+    let begun = Instant::now();
+    let output = ended(room.command(&sql, "64MiB").spawn().unwrap());
+    assert!(output.status.success(), "{}", said(&output));
+    let (time, mut codes) = (begun.elapsed(), Vec::new());
+    let size = std::fs::metadata(&out).unwrap().len();
+    for i in 0..8_u32 {
+        std::fs::remove_file(&out).unwrap_or_default();
+        let child = room.command(&sql, "64MiB").spawn().unwrap();
+        match i % 2 {
+            0 => std::thread::sleep(time * (4 + i) / 10),
+            // The moment at which the name is there.
+            _ => {
+                let waits = Instant::now();
+                while !out.exists() && waits.elapsed() < Duration::from_secs(30) {
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+            }
+        }
+        signal(&child, "-INT");
+        let output = ended(child);
+        match output.status.code() {
+            Some(0) => assert_eq!(std::fs::metadata(&out).unwrap().len(), size, "{i}: not the whole output"),
+            Some(130) => assert!(!out.exists(), "{i}: interrupted, and yet there is an output"),
+            code => panic!("{i}: {code:?} {}", said(&output)),
+        }
+        codes.push(output.status.code());
+    }
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    std::fs::remove_file(&out).unwrap_or_default();
+    room.nothing_is_left("after interrupted copies");
+}

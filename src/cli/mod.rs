@@ -129,15 +129,21 @@ fn run_in(
         None => Target::stream(std::io::stdout().lock()),
     };
     let mut run = Run { format, shape: shape(args, session), target, results: 0, rows: 0 };
+    let mut outcome = Ok(());
     for script in scripts {
         *sql = text(script)?;
-        let outcome = run.script(session, sql);
-        // What is left of an interrupted query may look like any error.
-        if interrupt.came() && !matches!(outcome, Err(Stop::Closed)) {
-            return Err(Error::cancelled().into());
+        outcome = run.script(session, sql, &interrupt);
+        if outcome.is_err() {
+            break;
         }
-        outcome?;
     }
+    // What is left of an interrupted query may look like any error. But where every statement wrote its own output, and all
+    // of them have their names, the interruption came too late.
+    let is_late = outcome.is_ok() && run.results == 0;
+    if interrupt.came() && !is_late && !matches!(outcome, Err(Stop::Closed)) {
+        return Err(Error::cancelled().into());
+    }
+    outcome?;
     let rows = run.rows;
     run.target.complete()?;
     Ok(rows)
@@ -153,8 +159,11 @@ struct Run {
 }
 
 impl Run {
-    fn script(&mut self, session: &Session, sql: &str) -> Result<(), Stop> {
+    fn script(&mut self, session: &Session, sql: &str, interrupt: &signals::Interrupt) -> Result<(), Stop> {
         for statement in session.statements(sql)? {
+            if interrupt.came() {
+                return Err(Error::cancelled().into());
+            }
             let before = session.stats();
             match session.run(&statement)? {
                 Outcome::Rows(batches) => self.result(batches)?,

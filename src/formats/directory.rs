@@ -81,9 +81,15 @@ impl Directory {
         Ok(())
     }
 
-    /// Gives the open file away.
-    pub fn leave(&mut self) -> Option<OpenFile> {
-        self.open.take()
+    /// Gives the open file away. It may wait long, and with many others: its packer is given up, and who goes on with it
+    /// begins another member of the same file.
+    ///
+    /// # Errors
+    /// What writing the end of a member meets.
+    pub fn leave(&mut self) -> Result<Option<OpenFile>> {
+        let mut left = self.open.take();
+        left.as_mut().map_or(Ok(()), |open| open.file.rest())?;
+        Ok(left)
     }
 
     /// Ends the open file, and goes on with one that another writer left.

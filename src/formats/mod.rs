@@ -324,6 +324,10 @@ pub trait Assemble: Send {
     fn held(&self) -> usize {
         0
     }
+    /// Nothing may be appended for a while: what is kept in memory only to append more is given up.
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Completes the output: it appears under its name. Returns its size in bytes.
     fn finish(self: Box<Self>) -> Result<u64>;
 }

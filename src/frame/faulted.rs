@@ -57,7 +57,7 @@ impl Refusals {
 }
 
 /// Constants with which some hundred rows spill and recurse.
-fn tiny() -> Tuning {
+pub(super) fn tiny() -> Tuning {
     Tuning {
         page_bytes: Some(4096),
         batch_bytes: 4096,

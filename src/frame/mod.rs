@@ -47,6 +47,8 @@ mod aggregate_tests;
 #[cfg(test)]
 mod asof_tests;
 #[cfg(test)]
+mod at_once_tests;
+#[cfg(test)]
 mod correlated_tests;
 #[cfg(test)]
 mod fault_tests;
@@ -74,6 +76,8 @@ mod set_ops_tests;
 mod shared_tests;
 #[cfg(test)]
 mod sink_tests;
+#[cfg(test)]
+mod small_budget_tests;
 #[cfg(test)]
 mod sql_tests;
 #[cfg(test)]

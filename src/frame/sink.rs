@@ -183,8 +183,7 @@ pub(super) fn to_directory(
     };
     let sink = WriteOp::into_directory(Box::new(make), directory, partitions, way, (held, floor, wanted.file_bytes));
     let sink = Arc::new(sink);
-    execute::drain(inner, &planned, sink.clone(), floor)?;
-    Ok(sink.written().0)
+    sink.outcome(execute::drain(inner, &planned, sink.clone(), floor))
 }
 
 fn partitions(schema: &SchemaRef, wanted: &SinkOptions) -> Result<Option<Partitions>> {

@@ -50,6 +50,24 @@ fn hundreds_of_keys_in_little_memory() {
     }
 }
 
+/// A file that its worker hands over waits without its packer: who goes on with it begins another member.
+#[test]
+fn packed_files_that_change_hands_are_whole() {
+    let rows = "SELECT range AS a, range * 7 // 30000 AS k, md5(range::VARCHAR) AS s FROM range(30000)";
+    let sums = "count(*), sum(a), min(s), max(s), count(DISTINCT s)";
+    for session in sessions() {
+        for packed in ["gzip", "zstd"] {
+            let dir = tempfile::tempdir().unwrap();
+            let out = dir.path().join("out").display().to_string();
+            run(&session, &format!("COPY ({rows}) TO '{out}' (FORMAT csv, COMPRESSION {packed}, PARTITION_BY (k))"))
+                .unwrap();
+            assert_eq!(files(dir.path()).len(), 7, "one file a key");
+            let back = ask(&session, &format!("SELECT {sums} FROM read_csv('{out}/*/*.csv.*')"));
+            assert_eq!(back, ask(&session, &format!("SELECT {sums} FROM ({rows})")), "{packed}");
+        }
+    }
+}
+
 #[test]
 fn one_key_over_many_tasks_is_one_file() {
     let rows = "SELECT range AS a, if(range < 29000, 'big', 'small') AS k FROM range(30000)";

@@ -53,8 +53,7 @@ pub(super) fn to_file(
     let (make_schema, make_options) = (schema.clone(), options);
     let make = move || format.encoder(&make_schema, &make_options, held);
     let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held, floor));
-    execute::drain(inner, planned, sink.clone(), floor)?;
-    Ok(sink.written().0)
+    sink.outcome(execute::drain(inner, planned, sink.clone(), floor))
 }
 
 /// Bytes that an encoder may hold: all of them together at most a quarter of the budget.

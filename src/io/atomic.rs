@@ -24,6 +24,14 @@ pub trait Output: Write + Send {
     /// # Errors
     /// The last bytes could not be written, or the file not named.
     fn complete(self: Box<Self>) -> Result<()>;
+
+    /// Nothing may be written for a while: what is kept in memory only to write more is given up.
+    ///
+    /// # Errors
+    /// What had to be written before that could not be.
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A file that appears under its name when complete, in place of one that had the name.

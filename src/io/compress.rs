@@ -296,7 +296,12 @@ fn xz_preset(room: usize) -> u32 {
 }
 
 /// An output that packs its bytes on the way to another.
-pub struct Compressed(Packer);
+pub struct Compressed {
+    /// `None` once the packer failed.
+    packer: Option<Packer>,
+    kind: Compression,
+    room: usize,
+}
 
 enum Packer {
     Gzip(flate2::write::GzEncoder<Box<dyn Output>>),
@@ -305,17 +310,15 @@ enum Packer {
     Xz(liblzma::write::XzEncoder<Box<dyn Output>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<Box<dyn Output>>>),
     Snappy(Box<snap::write::FrameEncoder<Box<dyn Output>>>),
+    /// Between two members.
+    Resting(Box<dyn Output>),
 }
 
-impl Compressed {
-    /// Packs what is written to `to`; without compression that is `to` itself. Should take at most about `room` bytes of
-    /// memory, see [`Compression::packer_bytes`].
-    ///
-    /// # Errors
-    /// The compressor cannot be made.
-    pub fn wrap(to: Box<dyn Output>, kind: Compression, room: usize) -> Result<Box<dyn Output>> {
-        let packer = match kind {
-            Compression::None | Compression::Encoded => return Ok(to),
+impl Packer {
+    /// Begins a member.
+    fn begin(to: Box<dyn Output>, kind: Compression, room: usize) -> Result<Packer> {
+        Ok(match kind {
+            Compression::None | Compression::Encoded => Packer::Resting(to),
             Compression::Gzip => Packer::Gzip(flate2::write::GzEncoder::new(to, flate2::Compression::new(6))),
             Compression::Zstd => {
                 let mut packer = zstd::Encoder::new(to, 3).map_err(|e| Error::io("zstd", e))?;
@@ -332,43 +335,78 @@ impl Compressed {
             }
             Compression::Lz4 => Packer::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(to))),
             Compression::Snappy => Packer::Snappy(Box::new(snap::write::FrameEncoder::new(to))),
-        };
-        Ok(Box::new(Compressed(packer)))
+        })
     }
 
-    fn inner(&mut self) -> &mut dyn Write {
-        match &mut self.0 {
-            Packer::Gzip(w) => w,
-            Packer::Zstd(w) => w,
-            Packer::Bzip2(w) => w,
-            Packer::Xz(w) => w,
-            Packer::Lz4(w) => w,
-            Packer::Snappy(w) => w,
-        }
-    }
-}
-
-impl Write for Compressed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner().flush()
-    }
-}
-
-impl Output for Compressed {
-    fn complete(self: Box<Self>) -> Result<()> {
-        let inner = match self.0 {
+    /// Ends the member.
+    fn end(self) -> io::Result<Box<dyn Output>> {
+        match self {
             Packer::Gzip(w) => w.finish(),
             Packer::Zstd(w) => w.finish(),
             Packer::Bzip2(w) => w.finish(),
             Packer::Xz(w) => w.finish(),
             Packer::Lz4(w) => w.finish().map_err(io::Error::from),
             Packer::Snappy(w) => w.into_inner().map_err(|e| e.into_error()),
+            Packer::Resting(to) => Ok(to),
+        }
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Packer::Gzip(w) => w,
+            Packer::Zstd(w) => w,
+            Packer::Bzip2(w) => w,
+            Packer::Xz(w) => w,
+            Packer::Lz4(w) => w,
+            Packer::Snappy(w) => w,
+            Packer::Resting(w) => w,
+        }
+    }
+}
+
+impl Compressed {
+    /// Packs what is written to `to`; without compression that is `to` itself. Should take at most about `room` bytes of
+    /// memory, see [`Compression::packer_bytes`].
+    ///
+    /// # Errors
+    /// The compressor cannot be made.
+    pub fn wrap(to: Box<dyn Output>, kind: Compression, room: usize) -> Result<Box<dyn Output>> {
+        if matches!(kind, Compression::None | Compression::Encoded) {
+            return Ok(to);
+        }
+        let packer = Some(Packer::begin(to, kind, room)?);
+        Ok(Box::new(Compressed { packer, kind, room }))
+    }
+
+    fn take(&mut self) -> io::Result<Packer> {
+        self.packer.take().ok_or_else(|| io::Error::other("the compressor failed before"))
+    }
+}
+
+impl Write for Compressed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let packer = match self.take()? {
+            Packer::Resting(to) => Packer::begin(to, self.kind, self.room).map_err(io::Error::other)?,
+            packer => packer,
         };
+        self.packer.insert(packer).writer().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.packer.as_mut().map_or(Ok(()), |packer| packer.writer().flush())
+    }
+}
+
+impl Output for Compressed {
+    fn complete(mut self: Box<Self>) -> Result<()> {
+        let inner = self.take().and_then(Packer::end);
         inner.map_err(|e| Error::io("the compressed output", e))?.complete()
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        let inner = self.take().and_then(Packer::end);
+        self.packer = Some(Packer::Resting(inner.map_err(|e| Error::io("the compressed output", e))?));
+        Ok(())
     }
 }
 
@@ -413,6 +451,28 @@ mod tests {
                 let (found, back) = unpacked_text(&dir.path().join("x"), &twice).unwrap();
                 assert!(found == kind && back == text.repeat(2), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_packer_that_rests_keeps_nothing_and_goes_on_in_another_member() {
+        let dir = tempfile::tempdir().unwrap();
+        let text: Vec<u8> = (0..9000u64).flat_map(|i| (i * i % 977).to_string().into_bytes()).collect();
+        for (name, kind) in ALL.into_iter().filter(|(_, kind)| *kind != Compression::None) {
+            let path = dir.path().join(name);
+            let to: Box<dyn Output> = AtomicFile::create(&path).unwrap();
+            let packer = Some(Packer::begin(to, kind, MIB).unwrap());
+            let mut out = Box::new(Compressed { packer, kind, room: MIB });
+            for part in text.chunks(7000) {
+                out.write_all(part).unwrap();
+                for _ in 0..2 {
+                    out.rest().unwrap();
+                    assert!(matches!(out.packer, Some(Packer::Resting(_))), "{name}");
+                }
+            }
+            out.complete().unwrap();
+            let (found, back) = unpacked_text(&dir.path().join("x"), &std::fs::read(&path).unwrap()).unwrap();
+            assert!(found == kind && back == text, "{name}");
         }
     }
 

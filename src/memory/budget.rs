@@ -177,6 +177,16 @@ impl Budget {
         ledger.peak = ledger.peak.max(bytes + ledger.held);
     }
 
+    /// Refuses what needs a floor of so many bytes, if that would not fit were nothing else there.
+    ///
+    /// # Errors
+    /// It would not, and `name` could never begin.
+    pub fn admit(&self, name: &str, floor: usize) -> Result<()> {
+        let ledger = self.ledger();
+        let most = ledger.usable().saturating_sub(ledger.base);
+        if floor > most { Err(too_little(name, floor, most, ledger.limit)) } else { Ok(()) }
+    }
+
     /// The limit in bytes.
     pub fn limit(&self) -> usize {
         self.ledger().limit

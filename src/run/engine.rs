@@ -108,6 +108,9 @@ impl Engine {
             let (stages, works) = (graph.stages.len(), work.len());
             (stages != works).then(|| Error::internal(format!("{works} works for {stages} stages")))
         });
+        // What a later stage could never begin with is told before anything is read.
+        let budget = &self.0.memory.budget;
+        let wrong = wrong.or_else(|| graph.stages.iter().find_map(|s| budget.admit(&s.name, s.layout.floor()).err()));
         let stages = match wrong {
             None => graph.stages.iter().map(|s| s.after.clone()).collect(),
             Some(_) => Vec::new(),

@@ -85,6 +85,10 @@ impl Assemble for TextAssembler {
         self.write(text)
     }
 
+    fn rest(&mut self) -> Result<()> {
+        self.to.rest()
+    }
+
     fn finish(mut self: Box<Self>) -> Result<u64> {
         let end = self.end;
         self.write(end)?;

@@ -29,7 +29,7 @@ mod tests;
 use super::partitions::Partitions;
 use super::{Cx, Flow, Sink, SinkOp};
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::formats::{Assemble, Directory, Encode, Piece, Shelf, Shelved};
 use crate::graph::{PartSize, Sizes};
 use crate::memory::InFlight;
@@ -83,6 +83,17 @@ impl WriteOp {
         let partitions = partitions.map(Arc::new);
         let piece_bytes = file_bytes.unwrap_or(usize::MAX);
         WriteOp { make_encoder, held, floor, piece_bytes, partitions, way, sequencer }
+    }
+
+    /// What came of running it. Whoever cancels when the output has its name already comes too late.
+    ///
+    /// # Errors
+    /// Those of `ran`, where there is no output.
+    pub fn outcome<T>(&self, ran: Result<T>) -> Result<u64> {
+        match ran {
+            Err(error) if error.kind() != ErrorKind::Cancelled || !lock(&self.sequencer).is_complete => Err(error),
+            _ => Ok(self.written().0),
+        }
     }
 
     /// Rows and bytes written.
@@ -261,7 +272,7 @@ impl Sink for Write {
             return Ok(Flow::Ready);
         }
         self.end_piece()?;
-        if let Some(file) = self.own.as_mut().and_then(Directory::leave) {
+        if let Some(file) = self.own.as_mut().map_or(Ok(None), Directory::leave)? {
             self.footer.set(0);
             self.wait(Waiting::File(file));
         }

@@ -101,11 +101,22 @@ pub(super) struct Sequencer {
     /// Bytes of the output, once it is complete.
     pub(super) bytes: u64,
     footer: Option<Footer>,
+    /// Whether the output has its name.
+    pub(super) is_complete: bool,
 }
 
 impl Sequencer {
     pub(super) fn new(target: Target) -> Self {
-        Sequencer { target: Some(target), turn: 0, waiting: BTreeMap::new(), waits: 0, rows: 0, bytes: 0, footer: None }
+        Sequencer {
+            target: Some(target),
+            turn: 0,
+            waiting: BTreeMap::new(),
+            waits: 0,
+            rows: 0,
+            bytes: 0,
+            footer: None,
+            is_complete: false,
+        }
     }
 
     /// From now on what is kept in memory is in the account.
@@ -184,6 +195,7 @@ impl Sequencer {
         }
         if let Some(target) = self.target.take() {
             self.bytes = target.finish()?;
+            self.is_complete = true;
         }
         self.footer = None;
         Ok(())
