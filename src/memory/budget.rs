@@ -448,6 +448,18 @@ mod tests {
     }
 
     #[test]
+    fn what_could_never_begin_is_not_admitted() {
+        let budget = Budget::new(800);
+        let a = budget.reserve("a", 700, true).unwrap();
+        assert!(budget.admit("b", 800).is_ok(), "others go away");
+        budget.set_base(300);
+        let refused = budget.admit("b", 401).unwrap_err();
+        assert!(refused.message().contains("b needs at least 401 B"), "{refused}");
+        assert!(budget.admit("b", 400).is_ok(), "an eighth stays free beside 300");
+        drop(a);
+    }
+
+    #[test]
     fn what_holds_nothing_is_never_refused() {
         let budget = Budget::new(100);
         let a = budget.reserve("a", 100, true).unwrap();
