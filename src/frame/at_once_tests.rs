@@ -67,8 +67,8 @@ fn times() -> u64 {
     4 * std::env::var("AT_ONCE").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
-/// Asks from four threads; with `spills`, scratch must be used; some of the answers are dropped after their first rows. With `breaks` the disk breaks now and
-/// then, and an answer may be an error that says so.
+/// Asks from four threads; with `spills`, scratch must be used; some of the answers are dropped after their first rows. With
+/// `breaks` the disk breaks now and then, and an answer may be an error that says so.
 fn ask_at_once(builder: SessionBuilder, rows: u64, spills: bool, breaks: bool) {
     let disk = Arc::new(FaultyDisk::new(Fault::None, 0, 5));
     let session = builder.threads(2).disk(disk.clone()).build().unwrap();
@@ -157,13 +157,12 @@ fn four_at_once_while_the_disk_breaks() {
     ask_at_once(Session::builder().memory("4MiB").unwrap().tuning(tiny()), 3000, true, true);
 }
 
-/// With the constants of every day, and rows that need them.
+/// With the constants of every day, and rows that need them. (Under 20 MiB the two windows are refused when their turn comes
+/// while others hold their floors: docs/memory.md.)
 #[test]
 #[ignore = "long: -- --ignored at_once"]
 fn four_at_once_with_more_rows() {
-    for memory in ["16MiB", "64MiB"] {
-        for breaks in [false, true] {
-            ask_at_once(Session::builder().memory(memory).unwrap(), 300_000, true, breaks);
-        }
+    for breaks in [false, true] {
+        ask_at_once(Session::builder().memory("64MiB").unwrap(), 300_000, true, breaks);
     }
 }
