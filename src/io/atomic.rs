@@ -53,7 +53,10 @@ impl AtomicFile {
             return Err(Error::query(format!("{} is a directory", target.display())));
         }
         let found = match Target::of(target)? {
-            Target::Stream(stream) => return Ok(Box::new(StreamOutput(BufWriter::with_capacity(BUFFER, stream)))),
+            Target::Stream(stream) => {
+                let to = BufWriter::with_capacity(BUFFER, stream);
+                return Ok(Box::new(InPlace { to, name: target.to_path_buf() }));
+            }
             Target::File(path) => path,
         };
         let target = found.as_path();
@@ -176,22 +179,25 @@ fn link(_file: &File, _name: &Path) -> io::Result<bool> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
-/// Bytes that go out as they come: standard output, a socket.
-pub struct StreamOutput<W>(pub W);
+/// A device or a FIFO, which gets the bytes as they come.
+struct InPlace {
+    to: BufWriter<File>,
+    name: PathBuf,
+}
 
-impl<W: Write + Send> Write for StreamOutput<W> {
+impl Write for InPlace {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.to.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
-impl<W: Write + Send> Output for StreamOutput<W> {
+impl Output for InPlace {
     fn complete(mut self: Box<Self>) -> Result<()> {
-        self.0.flush().map_err(|e| Error::new(ErrorKind::Io, format!("the output: {e}")).because(e))
+        self.to.flush().map_err(|e| Error::io(self.name.display(), e))
     }
 }
 

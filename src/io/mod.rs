@@ -28,7 +28,7 @@ pub(crate) mod url;
 mod window;
 
 pub(crate) use ahead::AHEAD;
-pub use atomic::{AtomicFile, Output, StreamOutput};
+pub use atomic::{AtomicFile, Output};
 pub use compress::{Compressed, Compression, open_arriving, open_stream};
 pub use encoding::Coding;
 pub use paths::{FileRef, matching, resolve, resolve_with};

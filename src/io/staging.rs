@@ -69,11 +69,11 @@ impl Staging {
     /// Begins the directory that shall appear as `target`.
     ///
     /// # Errors
-    /// `target` is a file, or holds files where they are refused; its parent does not exist or cannot be written.
+    /// `target` is a file, links in a circle, or holds files where they are refused; its parent does not exist or cannot be written.
     pub fn begin(target: &Path, existing: Existing) -> Result<Staging> {
         must_be_path(target)?;
         // What a link names becomes the directory, and the link stays.
-        let target = linked(target);
+        let target = linked(target)?;
         let target = target.as_path();
         let name = target.file_name().ok_or_else(|| {
             Error::query(format!("{} is no name for a directory of output", target.display()))

@@ -146,10 +146,10 @@ const SHORT: usize = 12;
 /// Texts of at most so many bytes are compared by four words.
 const MIDDLE: usize = 32;
 
-/// Whether two texts of the same length, 8 to 32 bytes, are equal. Four words cover them, whatever the length is: where
-/// lengths vary from row to row, a comparison that asks for it first is guessed wrong by the processor.
+/// Whether two texts are equal. Four words cover 8 to 32 bytes, whatever their number is: where lengths vary from row to row,
+/// a comparison that asks for it first is guessed wrong by the processor.
 #[inline(always)]
-fn equal_words(a: &[u8], b: &[u8]) -> bool {
+fn equal(a: &[u8], b: &[u8]) -> bool {
     let Some(last) = a.len().checked_sub(8).filter(|_| a.len() <= MIDDLE && a.len() == b.len()) else { return a == b };
     let inner = last.min(8);
     let places = [0, inner, last - inner, last];
@@ -193,7 +193,7 @@ impl Texts {
         let (length, text) = (view as u32 as usize, &row[cells + 8..]);
         if length > SHORT {
             let pair = text.get(..length).zip(self.bytes(view, length));
-            return pair.is_some_and(|(a, b)| if length <= MIDDLE { equal_words(a, b) } else { a == b });
+            return pair.is_some_and(|(a, b)| equal(a, b));
         }
         let short = view >> 32;
         match text.first_chunk::<16>() {
@@ -218,11 +218,11 @@ mod tests {
     fn texts_that_differ_anywhere_are_not_equal() {
         for length in 0..=40 {
             let text: Vec<u8> = (0..length).map(|i| b'a' + i % 26).collect();
-            assert!(equal_words(&text, &text.clone()), "{length}");
+            assert!(equal(&text, &text.clone()), "{length}");
             for at in 0..text.len() {
                 let mut other = text.clone();
                 other[at] ^= 0x20;
-                assert!(!equal_words(&text, &other), "{length}, byte {at}");
+                assert!(!equal(&text, &other), "{length}, byte {at}");
             }
         }
     }

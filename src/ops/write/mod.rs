@@ -91,7 +91,7 @@ impl WriteOp {
     /// Those of `ran`, where there is no output.
     pub fn outcome<T>(&self, ran: Result<T>) -> Result<u64> {
         match ran {
-            Err(error) if error.kind() != ErrorKind::Cancelled || !lock(&self.sequencer).is_complete => Err(error),
+            Err(error) if error.kind() != ErrorKind::Cancelled || lock(&self.sequencer).bytes.is_none() => Err(error),
             _ => Ok(self.written().0),
         }
     }
@@ -99,7 +99,7 @@ impl WriteOp {
     /// Rows and bytes written.
     pub fn written(&self) -> (u64, u64) {
         let sequencer = lock(&self.sequencer);
-        (sequencer.rows, sequencer.bytes)
+        (sequencer.rows, sequencer.bytes.unwrap_or(0))
     }
 }
 
@@ -143,7 +143,7 @@ impl SinkOp for WriteOp {
     fn finish(&self, _cx: &Cx) -> Result<Sizes> {
         let mut sequencer = lock(&self.sequencer);
         sequencer.finish()?;
-        let part = PartSize { rows: sequencer.rows, bytes: sequencer.bytes, spilled: 0 };
+        let part = PartSize { rows: sequencer.rows, bytes: sequencer.bytes.unwrap_or(0), spilled: 0 };
         Ok(Sizes { parts: vec![part] })
     }
 }

@@ -98,25 +98,15 @@ pub(super) struct Sequencer {
     waits: usize,
     /// Rows that were written.
     pub(super) rows: u64,
-    /// Bytes of the output, once it is complete.
-    pub(super) bytes: u64,
+    /// Bytes of the output, once it has its name.
+    pub(super) bytes: Option<u64>,
     footer: Option<Footer>,
-    /// Whether the output has its name.
-    pub(super) is_complete: bool,
 }
 
 impl Sequencer {
     pub(super) fn new(target: Target) -> Self {
-        Sequencer {
-            target: Some(target),
-            turn: 0,
-            waiting: BTreeMap::new(),
-            waits: 0,
-            rows: 0,
-            bytes: 0,
-            footer: None,
-            is_complete: false,
-        }
+        let waiting = BTreeMap::new();
+        Sequencer { target: Some(target), turn: 0, waiting, waits: 0, rows: 0, bytes: None, footer: None }
     }
 
     /// From now on what is kept in memory is in the account.
@@ -194,8 +184,7 @@ impl Sequencer {
             return Err(Error::internal("pieces of the output without a turn"));
         }
         if let Some(target) = self.target.take() {
-            self.bytes = target.finish()?;
-            self.is_complete = true;
+            self.bytes = Some(target.finish()?);
         }
         self.footer = None;
         Ok(())
