@@ -127,9 +127,9 @@ fn main() -> ExitCode {
     if std::fs::read_dir(&scratch).expect("scratch").next().is_some() {
         wrong.push("something is left in scratch".into());
     }
+    wrong.iter().for_each(|what| eprintln!("wrong: {what}"));
     if options.write {
         write(&table);
     }
-    wrong.iter().for_each(|what| eprintln!("wrong: {what}"));
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -250,6 +250,11 @@ impl Inner {
         }
     }
 
+    /// Whether a job may sleep a while.
+    pub fn may_sleep(&self) -> bool {
+        self.pool.may_sleep()
+    }
+
     /// Keeps the query's first error and stops it.
     pub fn fail(&self, query: &Query, error: Error) {
         query.fail(error);

@@ -76,6 +76,10 @@ impl Pool for InlinePool {
         }
     }
 
+    fn may_sleep(&self) -> bool {
+        false
+    }
+
     fn run_down(&self) {
         while self.run_one() {}
     }

@@ -11,6 +11,11 @@ use crate::ops::{Starved, Step};
 use crate::sched::{NOBODY, Signal};
 use crate::units::ByteSize;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long whoever reads results gets to take some before a task fails for want of memory: so many times so long.
+const READERS_NAPS: u32 = 250;
+const READERS_NAP: Duration = Duration::from_millis(2);
 
 /// Steps a task until it waits, starves or ends.
 pub(super) fn run_task(engine: &Inner, query: &Query, mut doing: Doing) {
@@ -166,8 +171,26 @@ pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) 
     }
     if reservation == NOBODY {
         given = given.max(engine.probe.look_again(&engine.memory.budget, bytes));
+        if given == 0 && engine.may_sleep() {
+            given = await_readers(engine);
+        }
     }
     engine.signal(Signal::Gave { reservation, bytes: given });
+}
+
+/// All tasks starve, but who reads results may be about to take rows that wait for it, or to drop them: gives it a while.
+/// Returns the bytes that came free.
+fn await_readers(engine: &Inner) -> usize {
+    let budget = &engine.memory.budget;
+    let before = budget.free();
+    for _ in 0..READERS_NAPS {
+        let given = budget.free().saturating_sub(before);
+        if given > 0 || engine.queries().iter().all(|query| query.cx.cancel.is_cancelled()) {
+            return given;
+        }
+        std::thread::sleep(READERS_NAP);
+    }
+    0
 }
 
 fn spill(engine: &Inner, query: &Arc<Query>, stage: StageId, bytes: usize) -> usize {

@@ -21,6 +21,11 @@ pub trait Pool: Send + Sync {
     /// Runs one job, or sleeps a moment if there is none.
     fn help(&self);
 
+    /// Whether a job may sleep a while: others run on other threads, and whoever reads results is none of them.
+    fn may_sleep(&self) -> bool {
+        true
+    }
+
     /// Runs all jobs that are there, if this pool has no threads of its own.
     fn run_down(&self) {}
 

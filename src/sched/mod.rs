@@ -35,6 +35,9 @@
 //!                                                                    then `Starve` fails the youngest
 //! ```
 //!
+//! A task that was refused as it was opened holds nothing, and its floor does not count: queries that have begun start their
+//! tasks beside it, and so end; queries that have not begun wait behind it.
+//!
 //! Why this ends: between two events that free memory (call it an epoch) a starved task asks each reservation at most
 //! once, has one last chance and one look at real memory (of a bounded number), so an epoch has a bounded number of resumes. An epoch ends only when a task has ended,
 //! which happens once a task, or when bytes were freed, that is: written to scratch or handed on, which an operator does

@@ -20,6 +20,8 @@ pub(super) struct Query {
     laying: Vec<usize>,
     /// Tasks in progress.
     pub busy: usize,
+    /// A task of it has started: it may hold something.
+    pub begun: bool,
     /// It failed or was cancelled: nothing starts any more.
     pub ending: bool,
     next_task: u32,
@@ -76,6 +78,7 @@ impl Query {
             open,
             laying: Vec::new(),
             busy: 0,
+            begun: false,
             ending: false,
             next_task: 0,
             early: Vec::new(),
@@ -185,6 +188,7 @@ impl Query {
             self.ready.pop();
         }
         self.busy += 1;
+        self.begun = true;
         let task = TaskId(stage.first_task.wrapping_add(index as u32));
         let retries = stage.weave.as_ref().map_or(0, |weave| weave.retries(index));
         Some(Next { task, stage: number, round: stage.round, index, retries })

@@ -378,13 +378,19 @@ impl Scheduler {
         }
     }
 
-    /// The first query with a task that may start now.
+    /// The first query with a task that may start now. While a task waits until it can be opened, queries that hold
+    /// something go on, so that they end; none begins that would take what they give back.
     fn next_query(&self) -> Option<usize> {
+        let only_begun = self.slots.has_unopened();
+        let opened = self.slots.opened().count();
         for (at, query) in self.queries.iter().enumerate() {
             let Some(floor) = query.next_floor().filter(|_| query.busy < self.threads) else { continue };
+            if only_begun && !query.begun {
+                continue;
+            }
             // When nothing else will free memory the task starts anyway: its reservation says no, with the sizes.
             let fits = self.slots.floors().saturating_add(floor) <= self.floors_limit;
-            if fits || self.slots.len() <= self.lent {
+            if fits || opened <= self.lent {
                 return Some(at);
             }
             // A later query may use what is left only while this one goes on: else this one might wait forever.

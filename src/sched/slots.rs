@@ -1,5 +1,6 @@
 //! Tasks in progress: a short list (at most `threads` a query), searched by walking it, with counts of each state.
 
+use super::NOBODY;
 use crate::ids::{QueryId, ReservationId, TaskId, Token};
 use crate::memory::Claim;
 
@@ -26,6 +27,13 @@ pub(super) struct Slot {
     pub state: State,
     /// What it knows of its lack of memory, once it starved.
     pub hunger: Option<Box<Hunger>>,
+}
+
+impl Slot {
+    /// It could not even be opened: it holds nothing, and waits until others hold less.
+    pub fn is_unopened(&self) -> bool {
+        self.state == State::Starved && self.hunger.as_ref().is_some_and(|h| h.reservation == NOBODY)
+    }
 }
 
 /// A starved task's search for memory.
@@ -60,12 +68,21 @@ pub(super) struct Slots {
     roused: usize,
     starved: usize,
     waiting: usize,
-    floors: usize,
 }
 
 impl Slots {
     pub fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// Tasks that hold something.
+    pub fn opened(&self) -> impl Iterator<Item = &Slot> {
+        self.list.iter().filter(|s| !s.is_unopened())
+    }
+
+    /// Whether a task waits until it can be opened.
+    pub fn has_unopened(&self) -> bool {
+        self.starved > 0 && self.list.iter().any(Slot::is_unopened)
     }
 
     pub fn running(&self) -> usize {
@@ -80,9 +97,9 @@ impl Slots {
         self.starved
     }
 
-    /// Bytes of floors in progress.
+    /// Bytes of floors in progress, of tasks that hold them.
     pub fn floors(&self) -> usize {
-        self.floors
+        self.opened().map(|s| s.floor).sum()
     }
 
     pub fn get(&self, at: usize) -> &Slot {
@@ -120,14 +137,12 @@ impl Slots {
 
     pub fn push(&mut self, slot: Slot) {
         *self.count(slot.state) += 1;
-        self.floors += slot.floor;
         self.list.push(slot);
     }
 
     pub fn remove(&mut self, at: usize) -> Slot {
         let slot = self.list.remove(at);
         *self.count(slot.state) -= 1;
-        self.floors -= slot.floor;
         slot
     }
 

@@ -1,5 +1,5 @@
 //! Memory that a sort keeps from its first row to its last: each worker of the first phase commits a floor, and leaves it
-//! to the tasks that merge.
+//! to the tasks that merge. Once the last range was begun, each floor is free as soon as its task ends.
 //!
 //! So a merge never begs for memory that others took between the phases, and it knows how many runs it can have open.
 //! Only where rows are so large that two of them do not fit, a task asks for more, and may have to wait for it.
@@ -68,7 +68,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(lent) = self.lent.take() {
             lent.reservation.set_floor(self.shared.share.floor);
-            self.shared.lock().lent.push(lent);
+            let mut rest = self.shared.lock();
+            if !rest.is_read() {
+                rest.lent.push(lent);
+            }
         }
     }
 }

@@ -99,6 +99,8 @@ struct Rest {
     /// Where blocks of runs are gathered that are written from here.
     spare: Option<Page>,
     ranges: Option<Arc<[Range]>>,
+    /// How many ranges were begun to be read.
+    begun: usize,
 }
 
 /// What a sort is asked for.
@@ -316,7 +318,8 @@ impl Shared {
         (rest.runs.len(), rest.runs.iter().map(|r| r.largest()).max().unwrap_or(0))
     }
 
-    /// Writes out runs that rest here and that nobody reads; returns the bytes given back.
+    /// Writes out runs that rest here and that nobody reads, then gives up floors that nobody uses, but for one: with that
+    /// one the sort can end. Returns the bytes given back.
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
         if bytes == 0 {
             return Ok(0);
@@ -340,6 +343,12 @@ impl Shared {
             given += held;
         }
         rest.thin(self.marks);
+        while given < bytes
+            && rest.lent.len() > 1
+            && let Some(lent) = rest.lent.pop()
+        {
+            given += lent.reservation.floor();
+        }
         Ok(given)
     }
 
@@ -347,6 +356,7 @@ impl Shared {
     fn open(&self, batch_rows: usize) -> (Vec<Arc<Run>>, Arc<[Range]>) {
         let measured = Measured::of(&[self.sizes()]);
         let mut rest = self.lock();
+        rest.begun += 1;
         let ranges = match &rest.ranges {
             Some(ranges) => ranges.clone(),
             None => {
@@ -359,6 +369,11 @@ impl Shared {
 }
 
 impl Rest {
+    /// Whether nobody waits who will read a range for the first time.
+    fn is_read(&self) -> bool {
+        self.ranges.as_ref().is_some_and(|ranges| self.begun >= ranges.len())
+    }
+
     /// If there are too many marks, all runs forget half of theirs.
     fn thin(&mut self, most: usize) {
         while self.runs.iter().map(|run| run.marks()).sum::<usize>() > most {
