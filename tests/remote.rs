@@ -625,6 +625,25 @@ fn the_command_reads_addresses_and_the_environment() {
     assert!(server.take().iter().all(|a| a.signed));
 }
 
+#[test]
+fn the_command_writes_to_a_bucket() {
+    let server = Server::start();
+    let run = |args: &[&str]| {
+        let mut run = command(args);
+        run.env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_REGION", "us-east-1");
+        run.env("AWS_ACCESS_KEY_ID", "AKIA").env("AWS_SECRET_ACCESS_KEY", "quiet");
+        run.output().unwrap()
+    };
+    let done = run(&["-o", "s3://bucket/out.csv.gz", "-c", "SELECT range AS a FROM range(3)"]);
+    assert!(done.status.success() && done.stdout.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+    let done = run(&["-csv", "-c", "SELECT sum(a) AS s FROM 's3://bucket/out.csv.gz'"]);
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), "s\n3\n");
+    let failed = run(&["-o", "s3://bucket/none.csv", "-c", "SELECT error('no') FROM range(3)"]);
+    assert!(!failed.status.success());
+    let read = run(&["-csv", "-c", "FROM 's3://bucket/none.csv'"]);
+    assert!(!read.status.success(), "what failed does not appear");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_command_though_a_server_hangs() {

@@ -32,12 +32,14 @@ mod types;
 use args::{Args, Script};
 use output::{Stop, Target};
 use partita::frame::{Outcome, Session, SessionStats};
+use partita::io::Compression;
 use partita::units::ByteSize;
 use partita::{Error, ErrorKind, Result};
 use passing::{Passing, Rows};
 use printers::{Format, Shape};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -125,7 +127,7 @@ fn run_in(
     let interrupt = signals::watch(session)?;
     name_tables(args, session)?;
     let target = match &args.output {
-        Some(path) => Target::file(path)?,
+        Some(path) => Target::file(session, path)?,
         None => Target::stream(std::io::stdout().lock()),
     };
     let mut run = Run { format, shape: shape(args, session), target, results: 0, rows: 0 };
@@ -239,7 +241,17 @@ fn left_out(before: &SessionStats, after: &SessionStats) -> String {
 }
 
 fn format(args: &Args) -> Result<&'static Format> {
-    chosen_format(args)?.map_or_else(|| Format::named("table"), Ok)
+    if let Some(format) = chosen_format(args)? {
+        return Ok(format);
+    }
+    // A table in a file that is called otherwise would be read as what its name says.
+    match args.output.as_deref().and_then(|path| Path::new(Compression::of_name(path.to_str()?).1).extension()) {
+        None => Format::named("table"),
+        Some(ending) => {
+            Err(Error::new(ErrorKind::Usage, format!("no format of results ends in .{}", ending.to_string_lossy()))
+                .advise("say which one with --format"))
+        }
+    }
 }
 
 /// The format that was asked for, by its name or by the ending of a file.

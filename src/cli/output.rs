@@ -1,7 +1,7 @@
 //! Where results go: standard output, or a file that appears under its name when it is complete.
 
-use partita::io::{AtomicFile, Output};
-use partita::{Error, Result};
+use partita::io::Output;
+use partita::{Error, Result, Session};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -40,12 +40,12 @@ impl Target {
         Target { to: To::Stream(Box::new(to)), buffer: Vec::new() }
     }
 
-    /// Bytes go to a file without a name, which appears as `path` when complete.
+    /// Bytes go to a file that appears as `path` when complete, packed as its name says.
     ///
     /// # Errors
-    /// The directory does not exist or cannot be written.
-    pub fn file(path: &Path) -> Result<Self> {
-        let file = AtomicFile::create(path)?;
+    /// As [`Session::create`].
+    pub fn file(session: &Session, path: &Path) -> Result<Self> {
+        let file = session.create(&path.to_string_lossy())?;
         Ok(Target { to: To::File { file, path: path.to_path_buf() }, buffer: Vec::new() })
     }
 
@@ -107,15 +107,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.csv");
         std::fs::write(&path, "old").unwrap();
-        let mut target = Target::file(&path).unwrap();
+        let session = Session::builder().build().unwrap();
+        let mut target = Target::file(&session, &path).unwrap();
         target.buffer().extend_from_slice(b"new");
         target.flush().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         target.complete().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        drop(Target::file(&path).unwrap());
+        drop(Target::file(&session, &path).unwrap());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
-        assert!(Target::file(&dir.path().join("no/such/out.csv")).is_err());
+        assert!(Target::file(&session, &dir.path().join("no/such/out.csv")).is_err());
     }
 
     struct Full(io::ErrorKind);

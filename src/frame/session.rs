@@ -8,7 +8,7 @@ use crate::events::Events;
 use crate::formats::{Growth, TableDef};
 use crate::front::custom::TableFunction;
 use crate::front::{Bound, Front, Planned, Statement, TableRef};
-use crate::io::{HIDDEN, Pipes};
+use crate::io::{HIDDEN, Output, Pipes};
 use crate::memory::{Budget, Memory, PagePool, anonymous_bytes, default_limit};
 use crate::ops::collect::Collected;
 use crate::ops::deliver::DeliverOp;
@@ -567,6 +567,29 @@ impl Session {
     /// ```
     pub fn rejects(&self) -> Vec<Reject> {
         self.0.rejects.list()
+    }
+
+    /// A file for bytes of your own that appears under its name when it is complete, packed as the name says (`.gz`, `.zst`
+    /// and so on); in a bucket where it is the address of one (`s3://..`). What packing takes counts against the budget.
+    ///
+    /// # Errors
+    /// The file cannot be made; `Resources`, where packing does not fit into the budget.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("words.csv.gz");
+    /// let session = partita::Session::builder().build()?;
+    /// let mut file = session.create(&path.to_string_lossy())?;
+    /// file.write_all(b"word\nhello\n")?;
+    /// assert!(!path.exists());
+    /// file.complete()?;
+    /// let rows = session.sql(&format!("FROM '{}'", path.display()))?;
+    /// assert_eq!(rows.collect()?.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create(&self, path: &str) -> Result<Box<dyn Output>> {
+        write::create(&self.0, path)
     }
 
     /// What the session used so far.

@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::formats::{format_by_ending, format_named};
 use crate::front::Planned;
 use crate::io::url::{path_of, scheme};
-use crate::io::{AtomicFile, Compressed, Compression};
+use crate::io::{AtomicFile, Compressed, Compression, Output};
+use crate::memory::Reservation;
 use crate::ops::write::WriteOp;
 use crate::units::MIB;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,10 +40,7 @@ pub(super) fn to_file(
     // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
     let named = path_of(path);
     let (packed, plain) = (sink::packing(format, named, &mut options)?, Compression::of_name(named).1);
-    let output = match scheme(path) {
-        Some(_) => inner.front.remote().create(path)?,
-        None => AtomicFile::create(Path::new(path))?,
-    };
+    let output = begin(inner, path)?;
     let room = Compression::room(inner.limits.memory);
     let output = Compressed::wrap(output, packed, room)?;
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
@@ -54,6 +53,48 @@ pub(super) fn to_file(
     let make = move || format.encoder(&make_schema, &make_options, held);
     let sink = Arc::new(WriteOp::new(Box::new(make), assembler, held, floor));
     sink.outcome(execute::drain(inner, planned, sink.clone(), floor))
+}
+
+fn begin(inner: &Inner, path: &str) -> Result<Box<dyn Output>> {
+    match scheme(path) {
+        Some(_) => inner.front.remote().create(path),
+        None => AtomicFile::create(Path::new(path)),
+    }
+}
+
+/// An output for bytes that somebody else makes, packed as its name says.
+pub(super) fn create(inner: &Inner, path: &str) -> Result<Box<dyn Output>> {
+    let packed = Compression::of_name(path_of(path)).0;
+    let room = Compression::room(inner.limits.memory);
+    let reservation = inner.engine.memory().budget.require("packing", packed.packer_bytes(room), false)?;
+    let output = Compressed::wrap(begin(inner, path)?, packed, room)?;
+    Ok(Box::new(Counted { output, _reservation: reservation }))
+}
+
+/// An output whose packing the budget knows.
+struct Counted {
+    output: Box<dyn Output>,
+    _reservation: Arc<Reservation>,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+impl Output for Counted {
+    fn complete(self: Box<Self>) -> Result<()> {
+        self.output.complete()
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.output.rest()
+    }
 }
 
 /// Bytes that an encoder may hold: all of them together at most a quarter of the budget.

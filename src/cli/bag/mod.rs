@@ -94,7 +94,7 @@ fn check(words: &Words) -> Result<()> {
 fn run_in(args: &Args, format: Option<&'static Format>, session: &Arc<Session>, words: &Words) -> Result<u64, Stop> {
     let interrupt = signals::watch(session)?;
     let target = match &args.output {
-        Some(path) => Target::file(path)?,
+        Some(path) => Target::file(session, path)?,
         None => Target::stream(std::io::stdout()),
     };
     let lines = Format::named("jsonl")?;

@@ -17,6 +17,7 @@ mod table;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use partita::io::Compression;
 use partita::{Error, ErrorKind, Result};
 
 /// Turns one result into bytes.
@@ -104,9 +105,10 @@ impl Format {
         })
     }
 
-    /// The format that the ending of a file's name stands for.
+    /// The format that the ending of a file's name stands for, before that of its packing.
     pub fn of_path(path: &std::path::Path) -> Option<&'static Format> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        let (_, plain) = Compression::of_name(path.to_str()?);
+        let ending = std::path::Path::new(plain).extension()?.to_str()?.to_ascii_lowercase();
         FORMATS.iter().find(|f| f.endings.contains(&ending.as_str()))
     }
 
@@ -222,6 +224,7 @@ mod tests {
         assert!(Format::named("csv").is_ok());
         assert_eq!(Format::named("cvs").err().unwrap().kind(), ErrorKind::Usage);
         assert_eq!(Format::of_path("x/y.MD".as_ref()).unwrap().name, "markdown");
+        assert_eq!(Format::of_path("x/y.csv.gz".as_ref()).unwrap().name, "csv");
         assert!(Format::of_path("noending".as_ref()).is_none());
     }
 
