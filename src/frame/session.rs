@@ -585,7 +585,7 @@ impl Session {
     /// assert!(!path.exists());
     /// file.complete()?;
     /// let rows = session.sql(&format!("FROM '{}'", path.display()))?;
-    /// assert_eq!(rows.collect()?.num_rows(), 1);
+    /// assert_eq!(rows.count()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create(&self, path: &str) -> Result<Box<dyn Output>> {
