@@ -10,8 +10,10 @@ use super::options::{JsonOptions, Records};
 use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, samples};
+use crate::formats::text::{Growth, longest_of, pass_line};
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
+use crate::memory::Budget;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,11 +27,11 @@ const MARK: (&str, &str) = ("partita.json.records", "values");
 /// Bytes of records that are sampled of a document, which only its beginning tells of.
 const SAMPLED: u64 = 1 << 20;
 
-/// The longest record that is looked at, where nothing else is said.
-const LONGEST: usize = 64 << 20;
-
 /// Bytes that are brought into memory at a time.
 const WINDOW: usize = 1 << 20;
+
+/// Bytes that a key takes, about: its name twice, and what was seen of its values.
+const KEY: usize = 256;
 
 /// Whether the records of a table are read as a whole, into its only column.
 pub(super) fn is_whole(schema: &Schema) -> bool {
@@ -40,7 +42,7 @@ pub(super) fn is_whole(schema: &Schema) -> bool {
 ///
 /// # Errors
 /// Options that do not exist; files without any record.
-pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+pub(super) fn inspect(def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
     let options = JsonOptions::of(def)?;
     for file in files.iter().filter(|_| options.packed.is_some()) {
         if options.packed != Some(Compression::of_file(file)?) {
@@ -50,7 +52,7 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     }
     let layouts: Vec<Layout> = files.iter().map(|file| Layout::of(file, &options)).collect::<Result<_>>()?;
     let layout = |file: usize| layouts.get(file).copied().unwrap_or(Layout::Lines);
-    let mut seen = Seen { options: &options, ..Seen::of(&options) };
+    let mut seen = Seen::of(&options, budget);
     for sample in samples(files)? {
         if layout(sample.file).is_lines() {
             seen.sample(&sample);
@@ -115,6 +117,7 @@ fn schema(def: &TableDef, options: &JsonOptions, seen: Seen<'_>, files: &[FileRe
 /// What was seen of the records.
 struct Seen<'a> {
     options: &'a JsonOptions,
+    budget: Option<&'a Budget>,
     /// What objects have in common, and what other values have.
     objects: Shape,
     others: Shape,
@@ -128,9 +131,10 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn of(options: &'a JsonOptions) -> Self {
+    fn of(options: &'a JsonOptions, budget: Option<&'a Budget>) -> Self {
         Seen {
             options,
+            budget,
             objects: Shape::Null,
             others: Shape::Null,
             rows: 0,
@@ -183,6 +187,7 @@ impl<'a> Seen<'a> {
     /// Takes all lines of a file.
     fn lines(&mut self, file: &FileRef) -> Result<()> {
         let mut window = Window::whole(file, Spares::default())?;
+        let mut growth = Growth::new(self.budget, 2 * WINDOW);
         window.refill(64)?;
         window.advance_to(behind_mark(window.rest()));
         while self.rows < self.limit {
@@ -190,18 +195,37 @@ impl<'a> Seen<'a> {
             let done = self.complete(window.rest(), 0, window.is_last());
             let none = done == 0;
             window.advance_to(window.pos() + done);
-            if none && (window.rest().len() > self.options.longest.unwrap_or(LONGEST) || !window.overshoot()?) {
-                // A line that is too long is left to the reader, too.
+            growth.hold(window.bytes().len(), self.keys(), &window, file)?;
+            if none && window.rest().len() > self.longest() {
+                // The reader tells of it, or leaves it out.
+                if !self.options.on_error.is_lenient() || !pass_line(&mut window, b'\n')? {
+                    return Ok(());
+                }
+            } else if none && !growth.overshoot(&mut window, self.keys(), file)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
+    /// The longest record that is looked at, in bytes.
+    fn longest(&self) -> usize {
+        longest_of(self.options.longest, self.budget)
+    }
+
+    /// Bytes that the keys take.
+    fn keys(&self) -> usize {
+        match &self.objects {
+            Shape::Struct(keys) => KEY * keys.list.len(),
+            _ => 0,
+        }
+    }
+
     /// Takes the records of a document, until there were `most` bytes of them.
     fn document(&mut self, file: &FileRef, layout: Layout, most: u64) -> Result<()> {
         let Some(mut document) = layout.document(self.options) else { return Ok(()) };
         let mut window = Window::whole(file, Spares::default())?;
+        let mut growth = Growth::new(self.budget, 2 * WINDOW);
         window.refill(64)?;
         window.advance_to(behind_mark(window.rest()));
         let end = self.bytes.saturating_add(most);
@@ -232,8 +256,8 @@ impl<'a> Seen<'a> {
             };
             window.advance_to(at);
             if !more
-                || window.rest().len() > self.options.longest.unwrap_or(LONGEST)
-                || (!window.overshoot()? && window.is_last())
+                || window.rest().len() > self.longest()
+                || (!growth.overshoot(&mut window, self.keys(), file)? && window.is_last())
             {
                 return Ok(());
             }

@@ -8,7 +8,7 @@ use super::layout::{Layout, behind_mark};
 use super::options::JsonOptions;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
-use crate::formats::text::{Growth, PATIENCE, WINDOW, align, check_utf8, longest_record, place_of, tiles};
+use crate::formats::text::{Growth, PATIENCE, WINDOW, align, check_utf8, longest_of, place_of, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
@@ -72,7 +72,7 @@ impl JsonScan {
             strict: table.def.schema.is_none() && options.columns.is_none() && decoded.len() == all.len(),
             filter_schema: schema(&of_filter)?,
             wanted_schema: schema(&spec.projection)?,
-            longest: options.longest.unwrap_or_else(|| longest_record(spec.budget.as_ref())),
+            longest: longest_of(options.longest, spec.budget.as_ref()),
             options,
             window: split_bytes.clamp(64, WINDOW),
             layouts: layouts.into_iter().zip(kinds).collect(),

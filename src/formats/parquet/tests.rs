@@ -77,7 +77,7 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         })
         .collect();
     let def = TableDef::default();
-    let (schema, stats) = format.inspect(&def, &files)?;
+    let (schema, stats) = format.inspect(&def, &files, None)?;
     Ok(Arc::new(Table::of_files(def, format, files, schema, stats)))
 }
 

@@ -10,8 +10,9 @@ mod tiles;
 mod write;
 
 pub(super) use declared::{Declared, type_named};
+pub(super) use growth::longest_of;
 pub(crate) use growth::{Growth, longest_record};
-pub(super) use lines::{PATIENCE, WINDOW, align, kept};
+pub(super) use lines::{PATIENCE, WINDOW, align, kept, pass_line};
 pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::{ENCODING, check_utf8, place_of};
 pub(crate) use place::{line_at, shorten};
