@@ -348,7 +348,6 @@ impl Shared {
             names.join(", "),
             self.dialect.names.join(", ")
         );
-        Err(Error::data(message)
-            .advise("query files with different columns as tables of their own, with UNION ALL BY NAME"))
+        Err(Error::data(message).advise("union_by_name => true reads files of different columns as one table"))
     }
 }

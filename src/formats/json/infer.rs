@@ -10,7 +10,7 @@ use super::options::{JsonOptions, Records};
 use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, samples};
-use crate::formats::text::{Growth, longest_of, pass_line};
+use crate::formats::text::{Growth, longest_of, pass_line, place_of};
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
 use crate::memory::Budget;
@@ -86,6 +86,14 @@ fn schema(def: &TableDef, options: &JsonOptions, seen: Seen<'_>, files: &[FileRe
         return Ok(Arc::new(Schema::new(names.iter().filter_map(field).collect::<Vec<_>>())));
     }
     let has_keys = matches!(&seen.objects, Shape::Struct(Keys { list, .. }) if !list.is_empty());
+    if let Some(place) = seen.malformed.filter(|_| seen.rows == 0 && !seen.sound) {
+        return Err(Error::data("malformed JSON").at(place));
+    }
+    if seen.rows == 0 && !seen.sound && files.iter().all(FileRef::is_empty) {
+        let place = Place { file: files.first().map(|f| f.path.clone()), ..Place::default() };
+        let error = Error::data("the file is empty, so its columns are not known");
+        return Err(error.at(place).advise("say them: columns => {'name': 'type'}"));
+    }
     if seen.rows == 0 && !seen.sound {
         let place = Place { file: files.first().map(|f| f.path.clone()), ..Place::default() };
         return Err(Error::data("the file holds no JSON records").at(place).advise(match &options.records {
@@ -128,6 +136,10 @@ struct Seen<'a> {
     limit: u64,
     /// Whether a document was sound, even if it had no records.
     sound: bool,
+    /// The first line of a piece that is no JSON, as long as there is no record.
+    broken: Option<usize>,
+    /// Where it is in its file.
+    malformed: Option<Place>,
 }
 
 impl<'a> Seen<'a> {
@@ -142,6 +154,8 @@ impl<'a> Seen<'a> {
             rule: Rule::Widen,
             limit: options.sample,
             sound: false,
+            broken: None,
+            malformed: None,
         }
     }
 
@@ -167,8 +181,11 @@ impl<'a> Seen<'a> {
             };
             let line = Text { bytes: bytes.get(..end).unwrap_or_default() };
             let begin = line.space(at);
-            if line.skip(begin).is_ok_and(|behind| line.space(behind) == end) {
-                self.record(line, begin, (end + 1 - at) as u64);
+            match line.skip(begin) {
+                Ok(behind) if line.space(behind) == end => self.record(line, begin, (end + 1 - at) as u64),
+                _ if begin == end || self.rows > 0 => {}
+                Ok(behind) => self.broken = self.broken.or(Some(line.space(behind))),
+                Err(Malformed(place)) => self.broken = self.broken.or(Some(place.min(end))),
             }
             at = (end + 1).min(bytes.len());
         }
@@ -194,6 +211,9 @@ impl<'a> Seen<'a> {
             window.refill(WINDOW)?;
             let done = self.complete(window.rest(), 0, window.is_last());
             let none = done == 0;
+            if let Some(at) = self.broken.take().filter(|_| self.rows == 0 && self.malformed.is_none()) {
+                self.malformed = Some(place_of(file, &window, window.pos() + at));
+            }
             window.advance_to(window.pos() + done);
             growth.hold(window.bytes().len(), self.keys(), &window, file)?;
             if none && window.rest().len() > self.longest() {
@@ -250,8 +270,13 @@ impl<'a> Seen<'a> {
                         self.sound |= document.has_begun();
                         break false;
                     }
-                    // What is broken is left to the reader.
-                    Err(Malformed(_)) => break false,
+                    // What is broken is left to the reader, but for what begins so.
+                    Err(Malformed(place)) => {
+                        if self.rows == 0 && self.malformed.is_none() {
+                            self.malformed = Some(place_of(file, &window, place));
+                        }
+                        break false;
+                    }
                 }
             };
             window.advance_to(at);

@@ -408,7 +408,7 @@ impl JsonReader {
         let error = Error::data(message);
         let error = match bad {
             Bad::Malformed(_) if self.wants_objects() && window.bytes().get(line) != Some(&b'{') => {
-                error.advise("read other JSON as a bag")
+                error.advise("records => false takes each value as one column, json")
             }
             Bad::Key(_) => error.misfit().advise("set infer => 'full' to look at all of the file before"),
             Bad::Misfit(_) | Bad::Narrow(_) => self.misfit(error),

@@ -133,6 +133,31 @@ fn error(text: &str, options: &[(&str, &str)]) -> Error {
     }
 }
 
+/// A file that is broken from its beginning says where, as one that is broken later.
+#[test]
+fn what_begins_broken_says_where() {
+    for (name, text, line, byte) in [
+        ("a.jsonl", "{\"a\":NaN}\n{\"a\":Infinity}\n", 1, 5),
+        ("a.jsonl", "\n\n  {'a':1}\n", 3, 5),
+        ("a.jsonl", "{\"a\":1},\n{\"a\":2},\n", 1, 7),
+        ("a.jsonl", "{\"a\":\"x\ty\"}\n", 1, 7),
+        ("a.json", "{\"a\":1,}", 1, 7),
+        ("a.json", "{", 1, 1),
+        ("a.json", "[\n", 2, 2),
+        ("a.json", "[{\"a\" 1}]", 1, 6),
+    ] {
+        let file = TestFile::new(name, text);
+        let e = file.open(&[]).err().unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((e.message(), e.place().line, e.place().byte), ("malformed JSON", Some(line), Some(byte)), "{text}");
+    }
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let e = TestFile::new("a.json", deep).open(&[]).err().unwrap();
+    assert!(e.message() == "malformed JSON" && e.place().line == Some(1), "{e}");
+    let e = TestFile::new("a.jsonl", "").open(&[]).err().unwrap();
+    assert!(e.message().contains("the file is empty"), "{e}");
+    assert_eq!(TestFile::new("a.jsonl", "x\n{\"a\":1}\n").open(&[]).unwrap().schema.fields().len(), 1);
+}
+
 #[test]
 fn errors_have_a_place() {
     let good = "{\"a\":1}\n";

@@ -3,6 +3,7 @@
 mod declared;
 mod growth;
 mod lines;
+mod names;
 mod narrow;
 mod place;
 mod stats;
@@ -13,6 +14,7 @@ pub(super) use declared::{Declared, type_named};
 pub(super) use growth::longest_of;
 pub(crate) use growth::{Growth, longest_record};
 pub(super) use lines::{PATIENCE, WINDOW, align, kept, pass_line};
+pub(super) use names::unique;
 pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::{ENCODING, check_utf8, place_of};
 pub(crate) use place::{line_at, shorten};
