@@ -88,6 +88,7 @@ fn what_is_too_long_for_the_budget_is_left_to_the_reader() {
             let e = batches(&table, spec, MIB).unwrap_err();
             let longest = if options.is_empty() { "768.0 KiB" } else { "1.5 MiB" };
             assert!(e.message().contains(&format!("a record is longer than {longest}")), "{format}: {e}");
+            assert_eq!(e.to_string().contains("may take a quarter of it"), !options.is_empty(), "{format}: {e}");
         }
     }
     assert!(budget.peak() <= 6 * MIB, "{}", budget.peak());

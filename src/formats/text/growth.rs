@@ -46,6 +46,14 @@ pub(in crate::formats) fn longest_of(said: Option<usize>, budget: Option<&Budget
     said.map_or_else(|| longest_record(budget), |said| said.min(most))
 }
 
+/// What to do about a longer one; `option` says how long they are.
+pub(in crate::formats) fn longer_advice(said: Option<usize>, longest: usize, option: &str) -> String {
+    match said.is_some_and(|said| said > longest) {
+        true => "raise the memory limit: a record may take a quarter of it".to_string(),
+        false => format!("raise the memory limit, or say {option} => bytes"),
+    }
+}
+
 impl Growth {
     /// Of a window of at most `usual` bytes.
     pub(crate) fn new(budget: Option<&Budget>, usual: usize) -> Self {

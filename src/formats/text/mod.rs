@@ -11,8 +11,8 @@ mod tiles;
 mod write;
 
 pub(super) use declared::{Declared, type_named};
-pub(super) use growth::longest_of;
 pub(crate) use growth::{Growth, longest_record};
+pub(super) use growth::{longer_advice, longest_of};
 pub(super) use lines::{PATIENCE, WINDOW, align, kept, pass_line};
 pub(super) use names::unique;
 pub(super) use narrow::{base_type, narrow, narrowed};
