@@ -64,7 +64,7 @@ fn open(path: &str) -> Result<Arc<Table>> {
         coding: Default::default(),
     }];
     let def = TableDef::default();
-    let (schema, stats) = PARQUET.inspect(&def, &files)?;
+    let (schema, stats) = PARQUET.inspect(&def, &files, None)?;
     Ok(Arc::new(Table::of_files(def, &PARQUET, files, schema, stats)))
 }
 

@@ -200,24 +200,27 @@ impl Run {
 
     /// Prints the rows that there are; an error of theirs ends it, which may be one that starting over mends.
     fn print(&mut self, rows: &mut impl Rows, passing: &mut Passing) -> Result<Result<()>, Stop> {
-        // With the first row, the columns are settled.
-        let mut next = rows.next();
         let (mut printer, mut printed) = (self.format.printer(&self.shape), Vec::new());
-        printer.begin(&rows.schema(), &mut printed)?;
-        while let Some(batch) = next {
+        // What comes before rows waits for the first one: then the columns are settled, and a query that fails without
+        // any row has printed nothing.
+        let mut begun = false;
+        while let Some(batch) = rows.next() {
             let batch = match batch {
+                Ok(batch) if batch.num_rows() == 0 => continue,
                 Ok(batch) => batch,
-                Err(error) => {
-                    passing.pass(&printed, self.target.buffer())?;
-                    return Ok(Err(error));
-                }
+                Err(error) => return Ok(Err(error)),
             };
+            if !std::mem::replace(&mut begun, true) {
+                printer.begin(&rows.schema(), &mut printed)?;
+            }
             self.rows += batch.num_rows() as u64;
             printer.rows(&batch, &mut printed)?;
             passing.pass(&printed, self.target.buffer())?;
             printed.clear();
             self.target.pass()?;
-            next = rows.next();
+        }
+        if !begun {
+            printer.begin(&rows.schema(), &mut printed)?;
         }
         printer.end(&mut printed)?;
         passing.pass(&printed, self.target.buffer())?;
@@ -388,6 +391,27 @@ mod tests {
         assert!(matches!(stopped, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Data));
         assert_eq!(*seen.0.lock().unwrap(), b"n\n1\n2\n");
         assert_eq!(run.rows, 2);
+    }
+
+    #[test]
+    fn a_query_that_fails_before_its_first_row_prints_nothing() {
+        let none = || numbers().slice(0, 0);
+        for format in printers::FORMATS {
+            let seen = Seen::default();
+            for before in [vec![], vec![Ok(none())]] {
+                let given = before.into_iter().chain([Err(Error::data("bad"))]).collect();
+                let stopped = run_into(format.name, &seen).result(Given(given, vec![]));
+                assert!(matches!(stopped, Err(Stop::Failed(e)) if e.kind() == ErrorKind::Data));
+            }
+            assert_eq!(String::from_utf8_lossy(&seen.0.lock().unwrap()), "", "{}", format.name);
+        }
+        for (format, text) in [("csv", "n\n"), ("json", "[]\n"), ("jsonl", "")] {
+            for given in [vec![], vec![Ok(none()), Ok(none())]] {
+                let seen = Seen::default();
+                run_into(format, &seen).result(Given(given, vec![])).unwrap();
+                assert_eq!(String::from_utf8_lossy(&seen.0.lock().unwrap()), text);
+            }
+        }
     }
 
     #[test]

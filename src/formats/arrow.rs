@@ -24,6 +24,7 @@ use super::{
     TableStats,
 };
 use crate::error::{Error, Result};
+use crate::memory::Budget;
 use ::arrow::compute::cast;
 use ::arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use ::arrow::ipc::convert::fb_to_schema;
@@ -56,7 +57,7 @@ impl Format for Arrow {
         &["arrow", "feather", "ipc", "arrows"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, def: &TableDef, files: &[FileRef], _: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         WriteOptions::parse(&def.options)?;
         let mut table = def.schema.as_ref().map(|declared| bare(declared));
         let mut stats = TableStats { rows: Some(0), ..TableStats::default() };

@@ -32,6 +32,8 @@ mod values;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod long_tests;
+#[cfg(test)]
 mod testing;
 
 pub use self::arrow::{ARROW, Arrow};
@@ -137,10 +139,12 @@ pub trait Format: Send + Sync {
     fn endings(&self) -> &'static [&'static str];
 
     /// The schema of `files` (declared, or guessed from several places of several files) and what is known of the rows.
+    /// What a record takes that is longer than the buffers, where all is looked at, is accounted to `budget`.
     ///
     /// # Errors
-    /// Options that do not exist (with the nearest name), files that disagree, content that is not of this format.
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)>;
+    /// Options that do not exist (with the nearest name), files that disagree, content that is not of this format;
+    /// `Resources` for a record that the budget has no room for.
+    fn inspect(&self, def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)>;
 
     /// How it reads files of different columns as one table.
     fn by_name(&self) -> ByName {

@@ -5,6 +5,7 @@ use super::{FileRef, Format, Scan, ScanSpec, TableDef, TableStats, csv, json, lo
 use crate::error::{Error, Result};
 use crate::io::url::{path_of, scheme};
 use crate::io::{Coding, Compression, Pipes, RemoteFile, Window, resolve_with};
+use crate::memory::Budget;
 use crate::wake::Cancel;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
@@ -38,14 +39,14 @@ impl Table {
     /// # Errors
     /// No such file, an empty glob, files of different formats or schemas, unknown options, broken content.
     pub fn open(def: TableDef) -> Result<Arc<Table>> {
-        Table::open_with(def, &Pipes::default())
+        Table::open_with(def, &Pipes::default(), None)
     }
 
-    /// As [`open`](Self::open), where paths may be pipes.
+    /// As [`open`](Self::open), where paths may be pipes, and what long records take is accounted to `budget`.
     ///
     /// # Errors
-    /// As `open`.
-    pub fn open_with(def: TableDef, pipes: &Pipes) -> Result<Arc<Table>> {
+    /// As `open`; `Resources` for a record that the budget has no room for.
+    pub fn open_with(def: TableDef, pipes: &Pipes, budget: Option<&Budget>) -> Result<Arc<Table>> {
         let mut files = resolve_with(&def.paths, pipes)?;
         let option = |name: &str| def.options.get(name).map(String::as_str);
         let coding = Coding::of(option("encoding"), option("compression"))?;
@@ -58,7 +59,7 @@ impl Table {
             let message = format!("{} {what}, but {} is not read from front to back", pipe.path, format.name());
             return Err(Error::unsupported(message).advise("write it to a file first"));
         }
-        let many::Opened { many, schema, mut stats } = many::open(&def, format, &files)?;
+        let many::Opened { many, schema, mut stats } = many::open(&def, format, &files, budget)?;
         if files.iter().any(|file| file.pipe.is_some()) {
             stats.rows = None; // nobody knows how much comes
         }

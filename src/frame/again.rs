@@ -22,7 +22,7 @@ impl Frame {
     /// # Errors
     /// Files that are not there any more; verbs that do not fit the wider types.
     pub(super) fn again(&self, error: &Error) -> Result<Frame> {
-        self.session.0.infer_fully(error);
+        self.session.0.infer_fully(error)?;
         match &self.statement {
             Some(statement) => self.session.frame(statement),
             None => Ok(Frame { plan: over_tables_of(&self.session, &self.plan)?, ..self.clone() }),

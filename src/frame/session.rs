@@ -95,7 +95,7 @@ impl Inner {
         match bind() {
             // A name that is no column, but perhaps a key that no sample showed.
             Err(error) if error.is_misfit() && error.kind() == ErrorKind::Query => {
-                self.infer_fully(&error);
+                self.infer_fully(&error)?;
                 bind()
             }
             done => done,
@@ -117,9 +117,12 @@ impl Inner {
     }
 
     /// Forgets what was guessed of the tables that hold the file of `error`: they are inferred from all their data.
-    pub(super) fn infer_fully(&self, error: &Error) {
+    ///
+    /// # Errors
+    /// `Resources` for a record that the budget has no room for.
+    pub(super) fn infer_fully(&self, error: &Error) -> Result<()> {
         self.restarts.fetch_add(1, Relaxed);
-        self.front.infer_fully(error.place().file.as_deref());
+        self.front.infer_fully(error.place().file.as_deref())
     }
 }
 
@@ -177,6 +180,7 @@ impl Session {
         let shown = rejects.clone();
         front.remote().fit(limits.memory, limits.split_bytes());
         front.remote().account(accounts(engine.memory().budget.clone()));
+        front.account(engine.memory().budget.clone());
         front.keep_pipes(Arc::new(InScratch::new(scratch.clone(), engine.memory().budget.clone())));
         front.add_table_function("rejects", TableFunction::new(&[], move |_| rejected::supply(&shown)))?;
         front.add_table_function("glob", glob::function(front.pipes().clone()))?;
@@ -210,7 +214,7 @@ impl Session {
     pub fn run(&self, statement: &Statement) -> Result<Outcome> {
         match self.run_once(statement) {
             Err(error) if error.is_misfit() => {
-                self.0.infer_fully(&error);
+                self.0.infer_fully(&error)?;
                 self.run_once(statement)
             }
             done => done,
@@ -286,7 +290,7 @@ impl Session {
     fn bound_again(&self, statement: &Statement) -> Box<Anew> {
         let (inner, statement) = (self.0.clone(), statement.clone());
         Box::new(move |error| {
-            inner.infer_fully(error);
+            inner.infer_fully(error)?;
             match inner.bind(&statement)? {
                 Bound::Query(planned) => Ok(planned),
                 _ => Err(Error::internal("a query that became something else")),

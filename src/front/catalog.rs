@@ -3,9 +3,10 @@
 //! A table over files is opened once a session: the same definition gives the same schema, as long as its files have the
 //! sizes and times of modification that they had. Globs and directories are looked at again, since files may have come.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{ColumnStats, Table, TableDef, TableStats, file_with_key};
 use crate::io::Pipes;
+use crate::memory::Budget;
 use crate::ops::series::Series;
 use crate::ops::supply::Supply;
 use arrow::datatypes::SchemaRef;
@@ -16,7 +17,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What a name in a query stands for. Cheap to clone.
 #[derive(Clone)]
@@ -218,6 +219,8 @@ pub(super) struct Catalog {
     shapes: RwLock<BTreeMap<String, Arc<Shape>>>,
     opened: RwLock<HashMap<String, Arc<Table>>>,
     pub(super) pipes: Pipes,
+    /// What records take that are longer than buffers, where tables are opened.
+    pub(super) budget: OnceLock<Budget>,
 }
 
 impl fmt::Debug for Catalog {
@@ -277,27 +280,33 @@ impl Catalog {
     }
 
     /// Opens the tables that hold `file` (all, if it is not known) anew, with types that come from all their data.
-    pub(super) fn infer_fully(&self, file: Option<&str>) {
+    ///
+    /// # Errors
+    /// `Resources` for a record that the budget has no room for.
+    pub(super) fn infer_fully(&self, file: Option<&str>) -> Result<()> {
         let holds = |t: &Table| file.is_none_or(|name| t.files.iter().any(|f| &*f.path == name));
-        let fully = |t: &Table| {
+        let fully = |t: &Arc<Table>| {
             let mut def = t.def.clone();
             def.options.insert("infer".into(), "full".into());
-            Table::open_with(def, &self.pipes).ok()
+            match Table::open_with(def, &self.pipes, self.budget.get()) {
+                Err(error) if error.kind() == ErrorKind::Resources => Err(error),
+                // What cannot be opened any more says so when it is used.
+                opened => Ok(opened.unwrap_or_else(|_| Arc::clone(t))),
+            }
         };
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         for table in opened.values_mut().filter(|t| holds(t)) {
-            // What cannot be opened any more says so when it is used.
-            *table = fully(table).unwrap_or_else(|| Arc::clone(table));
+            *table = fully(table)?;
         }
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         for named in tables.values_mut() {
             if let TableRef::Files(table) = named
                 && holds(table)
-                && let Some(full) = fully(table)
             {
-                *table = full;
+                *table = fully(table)?;
             }
         }
+        Ok(())
     }
 
     /// Whether the table's files are surely those that it was opened with. A pipe is, while it has its name: it can be read
@@ -345,7 +354,7 @@ impl Catalog {
         {
             return Ok(table);
         }
-        let table = Table::open_with(def, &self.pipes)?;
+        let table = Table::open_with(def, &self.pipes, self.budget.get())?;
         self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&table));
         Ok(table)
     }

@@ -101,7 +101,8 @@ impl FilesPlanner {
 impl FilesPlanner {
     /// A scan of one row: what was found of a file.
     fn sniff(&self, args: &[FunctionArg], alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
-        let made = definition(SNIFF, "csv".into(), args).and_then(|def| sniffed::supply(&def, &self.catalog.pipes));
+        let made = definition(SNIFF, "csv".into(), args)
+            .and_then(|def| sniffed::supply(&def, &self.catalog.pipes, self.catalog.budget.get()));
         let made = made.map_err(external)?;
         let source = Source::new(TableRef::Supplied(Arc::new(made)));
         let plan = LogicalPlanBuilder::scan(TableReference::bare(SNIFF), source, None)?.build()?;

@@ -80,6 +80,7 @@ pub use statement::{Ask, Bound, Planned, READ_AS, Statement};
 use crate::error::{Error, Result};
 use crate::formats::{Table, TableDef};
 use crate::io::{Pipes, Remote};
+use crate::memory::Budget;
 use catalog::Catalog;
 use context::Context;
 use custom::{AggregateFunction, Custom, Function, ScalarFunction, TableFunction};
@@ -311,6 +312,11 @@ impl Front {
         self.catalog.pipes.kept_by(keep);
     }
 
+    /// What long records take where files are looked at for their types is accounted to `budget`.
+    pub fn account(&self, budget: Budget) {
+        let _ = self.catalog.budget.set(budget);
+    }
+
     /// What the session reaches over the network.
     pub fn remote(&self) -> &Remote {
         self.catalog.pipes.remote()
@@ -323,8 +329,11 @@ impl Front {
 
     /// Forgets what was guessed of the tables that hold `file` (of all, if it is not known): from now on their types
     /// come from all their data.
-    pub fn infer_fully(&self, file: Option<&str>) {
-        self.catalog.infer_fully(file);
+    ///
+    /// # Errors
+    /// `Resources` for a record that the budget has no room for.
+    pub fn infer_fully(&self, file: Option<&str>) -> Result<()> {
+        self.catalog.infer_fully(file)
     }
 
     /// A plan that scans `table` under `name`: where a Frame begins.

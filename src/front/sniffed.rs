@@ -5,6 +5,7 @@ use super::types;
 use crate::error::Result;
 use crate::formats::{Sniffed, TableDef, sniff_csv_with};
 use crate::io::Pipes;
+use crate::memory::Budget;
 use crate::ops::supply::Supply;
 use arrow::array::{ArrayRef, BooleanArray, ListArray, RecordBatch, StringViewArray, StructArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// As of a table over those files.
-pub(super) fn supply(def: &TableDef, pipes: &Pipes) -> Result<Supply> {
-    let found = sniff_csv_with(def, pipes)?;
+pub(super) fn supply(def: &TableDef, pipes: &Pipes, budget: Option<&Budget>) -> Result<Supply> {
+    let found = sniff_csv_with(def, pipes, budget)?;
     let text = |text: &str| -> ArrayRef { Arc::new(StringViewArray::from(vec![text])) };
     let optional = |text: &Option<String>| -> ArrayRef { Arc::new(StringViewArray::from(vec![text.as_deref()])) };
     let mark = |mark: &str| if mark.is_empty() { text("(empty)") } else { text(mark) };

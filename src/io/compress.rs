@@ -214,7 +214,7 @@ fn unpack(raw: Box<dyn Read + Send>, kind: Compression, name: &str) -> Result<Bo
     let input = BufReader::with_capacity(128 << 10, raw);
     Ok(match kind {
         Compression::None | Compression::Encoded => Box::new(input),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Compression::Gzip => Box::new(Gzip(Some(flate2::bufread::GzDecoder::new(input)))),
         Compression::Zstd => Box::new(zstd::Decoder::with_buffer(input).map_err(|e| Error::io(name, e))?),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
         Compression::Xz => {
@@ -233,6 +233,39 @@ struct Broken(Option<io::Error>);
 impl Read for Broken {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(self.0.take().unwrap_or_else(|| io::ErrorKind::InvalidData.into()))
+    }
+}
+
+/// Members of gzip, one behind the other. Zeros behind them are no data: tools fill blocks with them.
+struct Gzip<R>(Option<flate2::bufread::GzDecoder<R>>);
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(member) = &mut self.0 else { return Ok(0) };
+            let read = member.read(into)?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            let below = member.get_mut();
+            pass_zeros(below)?;
+            match below.fill_buf()?.first() {
+                Some(0x1F) => self.0 = self.0.take().map(|m| flate2::bufread::GzDecoder::new(m.into_inner())),
+                Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "something else follows it")),
+                None => self.0 = None,
+            }
+        }
+    }
+}
+
+fn pass_zeros(from: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let here = from.fill_buf()?;
+        let zeros = here.iter().take_while(|b| **b == 0).count();
+        if zeros == 0 {
+            return Ok(());
+        }
+        from.consume(zeros);
     }
 }
 
@@ -439,6 +472,25 @@ mod tests {
         let kind = Compression::of_file(&found).unwrap();
         let mut text = Vec::new();
         open_stream(&found, kind).unwrap().read_to_end(&mut text).map(|_| (kind, text))
+    }
+
+    #[test]
+    fn zeros_behind_gzip_are_no_data_but_anything_else_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let member = packed(dir.path(), "a.gz", b"hello ");
+        let padded = |zeros: usize| [&member[..], &vec![0; zeros]].concat();
+        for zeros in [0, 1, 511, 300_000] {
+            let (kind, text) = unpacked_text(&path, &padded(zeros)).unwrap();
+            assert!(kind == Compression::Gzip && text == b"hello ");
+            let (_, text) = unpacked_text(&path, &[padded(zeros), padded(zeros)].concat()).unwrap();
+            assert_eq!(text, b"hello hello ");
+            let e = unpacked_text(&path, &[&padded(zeros)[..], b"x"].concat()).unwrap_err();
+            assert!(e.to_string().contains("something else follows it"), "{e}");
+        }
+        for end in 1..member.len() {
+            assert!(unpacked_text(&path, &[&member[..], &member[..end]].concat()).is_err(), "{end}");
+        }
     }
 
     #[test]

@@ -38,6 +38,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::io::{Compression, Spares};
+use crate::memory::Budget;
 use arrow::datatypes::{Schema, SchemaRef};
 use container::{Blocks, Header};
 use read::{Decoder, Reader};
@@ -63,7 +64,7 @@ impl Format for Avro {
         &["avro"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, def: &TableDef, files: &[FileRef], _: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         if let Some(name) = def.options.keys().find(|name| !matches!(name.as_str(), "compression" | "encoding")) {
             return Err(unknown(name, &["compression"]));
         }

@@ -8,9 +8,9 @@ use super::lexicon::Lexicon;
 use super::options::{Said, Sampled};
 use super::rows::Shape;
 use super::sniff::{Texts, behind_lines, fields, sniff};
-use super::structure::{Broken, Marks, Piece, Structure};
+use super::structure::{Broken, Marks, Piece, Structure, Tail};
 use crate::error::{Error, Place, Result};
-use crate::formats::text::{ENCODING, shorten};
+use crate::formats::text::{ENCODING, shorten, unique};
 use crate::formats::{FileRef, TableDef, sample};
 
 /// Bytes of the head that the dialect is told from.
@@ -158,11 +158,14 @@ pub(super) fn behind_skipped(bytes: &[u8], skip: usize, newline: u8) -> usize {
     start + behind_lines(bytes.get(start..).unwrap_or_default(), skip, newline)
 }
 
-fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) -> Result<Dialect> {
+fn guess(def: &TableDef, mut said: Said, file: &FileRef, head: &[u8], last: bool) -> Result<Dialect> {
     let mut text = head.get(behind_mark(head)..).unwrap_or_default();
     if last {
         let newline = said.newline.unwrap_or_else(|| super::sniff::newline(text));
         text = text.get(..end_without(text, &said, newline)).unwrap_or_default();
+    }
+    if let Some(delimiter) = told_delimiter(text).filter(|_| said.delimiter.is_none() && said.skip.is_none()) {
+        (said.delimiter, said.skip) = (Some((delimiter, Tail::default())), Some(1));
     }
     let (_, plain) = crate::io::Compression::of_name(&file.path);
     let usual = if plain.ends_with(".tsv") || plain.ends_with(".tab") { b'\t' } else { b',' };
@@ -183,6 +186,16 @@ fn guess(def: &TableDef, said: Said, file: &FileRef, head: &[u8], last: bool) ->
     let crlf = memchr::memchr(b'\n', text).is_some_and(|at| text.get(..at).is_some_and(|t| t.ends_with(b"\r")));
     let (marks, header, skip) = (found.marks, found.header, found.skip);
     Ok(Dialect { marks, lexicon, header, skip, names, named_by_header, crlf, said })
+}
+
+/// The delimiter that a first line `sep=;` tells, as spreadsheets write and read it.
+fn told_delimiter(text: &[u8]) -> Option<u8> {
+    let line = text.split(|b| matches!(b, b'\n' | b'\r')).next()?;
+    let line = line.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(line);
+    match line.split_at_checked(4)? {
+        (word, [delimiter]) if word.eq_ignore_ascii_case(b"sep=") => Some(*delimiter),
+        _ => None,
+    }
 }
 
 fn names(first: Option<&Texts>, found: usize, header: bool, said: &Said, def: &TableDef) -> Result<Vec<String>> {
@@ -260,19 +273,6 @@ pub(super) fn first_record(text: &[u8], marks: &Marks) -> Texts {
     fields(&bytes, &found, 0, marks)
 }
 
-fn unique(mut names: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    for name in &mut names {
-        let plain = name.clone();
-        let mut n = 0;
-        while !seen.insert(name.clone()) {
-            n += 1;
-            *name = format!("{plain}_{n}");
-        }
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +306,11 @@ mod tests {
         assert_eq!(names("\u{feff}a,b\n1,2\n", &[]), (true, "a b".into()));
         assert_eq!(names("1,2,3,4,5,6,7,8,9,10,x\n", &[("header", "false")]).1.split(' ').next(), Some("column00"));
         assert_eq!(names(" a , b\n1,2\n", &[]), (true, "a b".into()));
+        for told in ["sep=;\na;b,c\n1;2,3\n", "\u{feff}\"sep=;\"\r\na;b,c\r\n1;2,3\r\n", "SEP=;\na;b,c\n"] {
+            assert_eq!(names(told, &[("header", "true")]), (true, "a b,c".into()), "{told}");
+        }
+        assert_eq!(names("sep=,\n1,2\n", &[("delimiter", ","), ("header", "true")]).1, "sep= column1");
+        assert_eq!(names("sep=ab\n1\n", &[("header", "true")]).1, "sep=ab");
         let columns = [("columns", "{\"z\": \"int\", \"a\": \"text\"}")];
         assert_eq!(names("1,2\n", &columns), (false, "z a".into()));
     }

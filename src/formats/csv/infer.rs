@@ -8,10 +8,11 @@ use super::structure::{Broken, Piece, Structure};
 use crate::error::Result;
 use crate::formats::faults::OnError;
 use crate::formats::sample::{Sample, samples};
-use crate::formats::text::{Declared, Distinct, base_type};
+use crate::formats::text::{Declared, Distinct, Growth, base_type, longest_of, pass_line};
 use crate::formats::values::Kind;
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
+use crate::memory::Budget;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,28 +20,28 @@ use std::sync::Arc;
 /// Bytes of decompressed text for each byte of a compressed file, about.
 const INFLATION: u64 = 5;
 
-/// The longest record that is looked at, where nothing else is said.
-const LONGEST: usize = 64 << 20;
+/// Bytes that are brought into memory at a time.
+const WINDOW: usize = 1 << 20;
 
 /// Tells schema and statistics.
 ///
 /// # Errors
 /// As [`Dialect::of`]; a type that is declared for no column, or does not exist.
-pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+pub(super) fn inspect(def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
     let mut dialect = Dialect::of(def, files)?;
     let declared = Declared::of(def)?;
     declared.check(&dialect.names)?;
     let mut settled = BTreeMap::new();
     let lenient = OnError::of(&def.options)?.is_lenient();
-    let mut told = seen(&dialect, files, lenient)?;
+    let mut told = seen(&dialect, files, lenient, budget)?;
     if told.strays {
         dialect.loosen();
         settled.insert(LOOSE.0.to_string(), LOOSE.1.to_string());
-        told = seen(&dialect, files, lenient)?;
+        told = seen(&dialect, files, lenient, budget)?;
     }
     if told.swallowed
         && let Some(bare) = dialect.bare()
-        && let Some(other) = seen_bare(&dialect, &bare, files)?
+        && let Some(other) = seen_bare(&dialect, &bare, files, budget)?
     {
         settled = BTreeMap::from([(BARE.0.to_string(), BARE.1.to_string())]);
         (dialect, told) = (bare, other);
@@ -80,21 +81,21 @@ struct Told {
 
 /// What is seen where quotes have no meaning; `None` where they have one after all: not all rows have as many fields as there
 /// are columns then, or some field is in quotes.
-fn seen_bare(quoting: &Dialect, bare: &Dialect, files: &[FileRef]) -> Result<Option<Told>> {
-    let mut seen = Seen::new(bare);
+fn seen_bare(quoting: &Dialect, bare: &Dialect, files: &[FileRef], budget: Option<&Budget>) -> Result<Option<Told>> {
+    let mut seen = Seen::new(bare, budget);
     seen.watched = quoting.marks.quote;
     for file in files {
         if !seen.whole(file)? || seen.wrapped {
             return Ok(None);
         }
     }
-    let mut told = self::seen(bare, files, false)?;
+    let mut told = self::seen(bare, files, false, budget)?;
     told.kinds = seen.kinds;
     Ok(Some(told))
 }
 
-fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
-    let mut seen = Seen::new(dialect);
+fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool, budget: Option<&Budget>) -> Result<Told> {
+    let mut seen = Seen::new(dialect, budget);
     seen.lenient = lenient;
     match dialect.said.sampled {
         Sampled::Rows(rows) => seen.first_rows(files, rows)?,
@@ -118,6 +119,7 @@ fn seen(dialect: &Dialect, files: &[FileRef], lenient: bool) -> Result<Told> {
 /// What was seen of the columns.
 struct Seen<'a> {
     dialect: &'a Dialect,
+    budget: Option<&'a Budget>,
     kinds: Vec<Kind>,
     distinct: Vec<Distinct>,
     rows: u64,
@@ -141,12 +143,13 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(dialect: &'a Dialect) -> Self {
+    fn new(dialect: &'a Dialect, budget: Option<&'a Budget>) -> Self {
         let columns = dialect.names.len();
         let distinct = (0..columns).map(|_| Distinct::default()).collect();
         let kinds = vec![Kind::Null; columns];
         Seen {
             dialect,
+            budget,
             kinds,
             distinct,
             rows: 0,
@@ -267,11 +270,13 @@ impl<'a> Seen<'a> {
     fn whole(&mut self, file: &FileRef) -> Result<bool> {
         let footer = footer::begin_of(file, &self.dialect.said, self.dialect.marks.newline)?;
         let mut window = Window::whole(file, Spares::default())?;
+        let mut growth = Growth::new(self.budget, 2 * WINDOW);
+        let longest = longest_of(self.dialect.said.longest, self.budget);
         let mut skip = usize::from(self.dialect.header);
-        window.refill(1 << 20)?;
+        window.refill(WINDOW)?;
         window.advance_to(behind_skipped(window.rest(), self.dialect.skip, self.dialect.marks.newline));
         loop {
-            window.refill(1 << 20)?;
+            window.refill(WINDOW)?;
             let (start, end) = (window.pos(), window.place(footer));
             let last = window.is_last() || window.offset(end) >= footer;
             if start >= end && last {
@@ -293,11 +298,15 @@ impl<'a> Seen<'a> {
                 return Ok(true);
             }
             let rows = self.found.row_ends.len();
-            if rows == 0 && window.rest().len() > self.dialect.said.longest.unwrap_or(LONGEST) {
-                return Ok(false); // left to the reader, too
+            if rows == 0 && window.rest().len() > longest {
+                // The reader tells of it, or leaves it out.
+                if !self.lenient || !pass_line(&mut window, self.dialect.marks.newline)? {
+                    return Ok(false);
+                }
+                continue;
             }
             if rows == 0 {
-                if !window.overshoot()? && (last || window.rest().is_empty()) {
+                if !growth.overshoot(&mut window, 0, file)? && (last || window.rest().is_empty()) {
                     return Ok(true);
                 }
                 continue;

@@ -21,22 +21,29 @@ use crate::rejects::Left;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use std::cell::RefCell;
 
+/// Bytes of a line that are told at most, and more.
+const TOLD: usize = 4 << 10;
+
 /// Leaves out the line at which the window stands: what is wrong with it cannot be told from the rows behind.
 pub(super) fn leave_line(leaving: &mut Leaving, window: &mut Window, newline: u8, reason: &str) -> Result<()> {
+    // What is told of it is its beginning: the rest of a long one is only passed.
     let end = loop {
-        if let Some(n) = memchr::memchr(newline, window.rest()) {
-            break window.pos() + n;
-        }
-        if !window.overshoot()? && window.is_last() {
-            break window.filled();
+        let end = memchr::memchr(newline, window.rest()).map(|n| window.pos() + n);
+        if end.is_some() || window.rest().len() >= TOLD || !window.overshoot()? {
+            break end.unwrap_or(window.filled());
         }
     };
     let fault = Fault { left: Left::Row, at: window.pos(), end, column: None, reason: reason.to_string() };
     leaving.leave(fault, window);
-    let next = (end + 1).min(window.filled());
-    leaving.passed(next, window);
-    window.advance_to(next);
-    Ok(())
+    loop {
+        let end = memchr::memchr(newline, window.rest());
+        let next = end.map_or(window.filled(), |n| window.pos() + n + 1);
+        leaving.passed(next, window);
+        window.advance_to(next);
+        if end.is_some() || !window.overshoot()? {
+            return Ok(());
+        }
+    }
 }
 
 /// What is told of a row of another length.

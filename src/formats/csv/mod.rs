@@ -48,6 +48,7 @@ pub use structure::scan_structure;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
+use crate::memory::Budget;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,8 +65,8 @@ impl Format for Csv {
         &["csv", "tsv", "tab", "psv", "txt"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
-        infer::inspect(def, files)
+    fn inspect(&self, def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
+        infer::inspect(def, files, budget)
     }
 
     fn by_name(&self) -> ByName {

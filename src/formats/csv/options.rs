@@ -146,7 +146,7 @@ pub(in crate::formats) static READING: &[Row] = &[
     row(
         &["max_line_size", "maximum_line_size"],
         "bytes",
-        "The longest record; a longer one is an error. An eighth of the memory limit, if it is not said.",
+        "The longest record; a longer one is an error. An eighth of the memory limit, if it is not said; a quarter at most.",
     ),
     row(&["parallel"], "`true`, `false`", "Whether a file is cut, if its dialect lets it be."),
     row(&["buffer_size"], "bytes", "Taken and without effect: buffers are sized by the budget."),

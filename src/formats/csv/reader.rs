@@ -8,7 +8,7 @@ use super::scan::Shared;
 use super::structure::{Broken, Piece, Structure};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::Leaving;
-use crate::formats::text::{Growth, PATIENCE, check_utf8, kept, line_at, narrow, shorten};
+use crate::formats::text::{Growth, PATIENCE, check_utf8, kept, line_at, longer_advice, narrow, shorten};
 use crate::formats::{FileRef, SplitReader};
 use crate::io::Window;
 use crate::units::ByteSize;
@@ -374,7 +374,8 @@ fn check_lengths(found: &Structure, window: &Window, scan: &Shared, file: &FileR
 fn too_long(at: usize, window: &Window, scan: &Shared, file: &FileRef) -> Error {
     let text = window.bytes().get(at..window.filled()).unwrap_or_default();
     let text = text.get(..80).unwrap_or(text);
+    let longer = longer_advice(scan.dialect.said.longest, scan.longest, "max_line_size");
     Error::data(format!("a record is longer than {}", ByteSize(scan.longest)))
-        .advise("raise the memory limit, or say max_line_size => bytes; if quotes have no meaning in this file, set quote => ''")
+        .advise(format!("{longer}; if quotes have no meaning in this file, set quote => ''"))
         .at(place(file, window.offset(at), scan, text))
 }

@@ -5,6 +5,7 @@ use super::lexicon::MARKERS;
 use crate::error::Result;
 use crate::formats::{Table, TableDef};
 use crate::io::Pipes;
+use crate::memory::Budget;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 
@@ -48,16 +49,16 @@ pub struct Sniffed {
 /// # Errors
 /// As [`Table::open`].
 pub fn sniff_csv(def: &TableDef) -> Result<Sniffed> {
-    sniff_csv_with(def, &Pipes::default())
+    sniff_csv_with(def, &Pipes::default(), None)
 }
 
-/// As [`sniff_csv`], where paths may be pipes or addresses.
+/// As [`sniff_csv`], where paths may be pipes or addresses, and what long records take is accounted to `budget`.
 ///
 /// # Errors
 /// As [`Table::open`].
-pub fn sniff_csv_with(def: &TableDef, pipes: &Pipes) -> Result<Sniffed> {
+pub fn sniff_csv_with(def: &TableDef, pipes: &Pipes, budget: Option<&Budget>) -> Result<Sniffed> {
     let def = TableDef { format: Some("csv".into()), ..def.clone() };
-    let table = Table::open_with(def, pipes)?;
+    let table = Table::open_with(def, pipes, budget)?;
     sniffed(&table)
 }
 

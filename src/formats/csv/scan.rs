@@ -11,7 +11,7 @@ use super::reader::CsvReader;
 use super::structure::{Piece, Structure, odd};
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::OnError;
-use crate::formats::text::{Declared, WINDOW, longest_record, tiles};
+use crate::formats::text::{Declared, WINDOW, longest_of, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{AHEAD, Compression, InputFile, Spares, Window};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -107,7 +107,7 @@ impl CsvScan {
             wanted_schema: schema(&spec.projection)?,
             window: split_bytes.clamp(64, WINDOW),
             split_bytes,
-            longest: dialect.said.longest.unwrap_or_else(|| longest_record(spec.budget.as_ref())),
+            longest: longest_of(dialect.said.longest, spec.budget.as_ref()),
             spares: Spares::default(),
             files: states(&splits, kinds),
             splits,
@@ -348,7 +348,6 @@ impl Shared {
             names.join(", "),
             self.dialect.names.join(", ")
         );
-        Err(Error::data(message)
-            .advise("query files with different columns as tables of their own, with UNION ALL BY NAME"))
+        Err(Error::data(message).advise("union_by_name => true reads files of different columns as one table"))
     }
 }

@@ -5,7 +5,8 @@ use super::shape::is_json;
 use crate::error::{Error, Result};
 use crate::formats::text::{base_type, narrow};
 use crate::formats::values::{
-    TextBuilder, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_plain_float, parse_timestamp,
+    TextBuilder, load16, nulls_at, parse_date, parse_decimal, parse_float, parse_int, parse_plain_float,
+    parse_timestamp,
 };
 use arrow::array::{
     ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray,
@@ -91,11 +92,23 @@ pub(super) struct Object {
 struct Key {
     /// The key with its quotes and colon: `"id":`.
     written: Vec<u8>,
+    /// Its first bytes as a number, and which bits of 16 bytes of text they are: most keys are found by one comparison.
+    head: u128,
+    mask: u128,
     name: String,
     /// Its column, if it is wanted.
     column: Option<usize>,
     /// Whether its type was guessed.
     guessed: bool,
+}
+
+impl Key {
+    /// Whether it is written at `at`. Behind the text there are zeros, which no key has.
+    #[inline(always)]
+    fn is_at(&self, text: Text<'_>, at: usize) -> bool {
+        let begins = (load16(text.bytes, at) ^ self.head) & self.mask == 0;
+        begins && (self.written.len() <= 16 || text.bytes.get(at..).is_some_and(|rest| rest.starts_with(&self.written)))
+    }
 }
 
 impl Object {
@@ -106,11 +119,17 @@ impl Object {
         strict: bool,
         guessed: &dyn Fn(usize) -> bool,
     ) -> Result<Self> {
-        let key = |(place, f): (usize, &FieldRef)| Key {
-            written: format!("{}:", serde_json::Value::from(f.name().as_str())).into_bytes(),
-            name: f.name().clone(),
-            column: wanted.iter().position(|w| *w == place),
-            guessed: guessed(place),
+        let key = |(place, f): (usize, &FieldRef)| {
+            let written = format!("{}:", serde_json::Value::from(f.name().as_str())).into_bytes();
+            let unused = 16 - written.len().min(16);
+            Key {
+                head: load16(&written, 0),
+                mask: u128::MAX >> (8 * unused),
+                written,
+                name: f.name().clone(),
+                column: wanted.iter().position(|w| *w == place),
+                guessed: guessed(place),
+            }
         };
         let column = |place: &usize| match fields.get(*place) {
             Some(f) => Column::new(f, guessed(*place)),
@@ -242,12 +261,10 @@ impl Object {
     /// The number of the key at `at`, if it is in the schema, and the place of its value.
     #[inline(always)]
     fn key(&self, text: Text<'_>, at: usize, next: usize) -> Result<(Option<usize>, usize), Bad> {
-        let expected = self.keys.get(next).map(|k| k.written.as_slice()).unwrap_or_default();
-        let rest = text.bytes.get(at..).unwrap_or_default();
-        if !expected.is_empty() && rest.starts_with(expected) {
-            return Ok((Some(next), text.space(at + expected.len())));
+        match self.keys.get(next) {
+            Some(key) if key.is_at(text, at) => Ok((Some(next), text.space(at + key.written.len()))),
+            _ => self.other_key(text, at, next),
         }
-        self.other_key(text, at, next)
     }
 
     fn other_key(&self, text: Text<'_>, at: usize, next: usize) -> Result<(Option<usize>, usize), Bad> {

@@ -10,8 +10,10 @@ use super::options::{JsonOptions, Records};
 use super::shape::{Keys, Rule, Shape};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, samples};
+use crate::formats::text::{Growth, longest_of, pass_line, place_of};
 use crate::formats::{ColumnStats, FileRef, TableDef, TableStats};
 use crate::io::{Compression, Spares, Window};
+use crate::memory::Budget;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,11 +27,11 @@ const MARK: (&str, &str) = ("partita.json.records", "values");
 /// Bytes of records that are sampled of a document, which only its beginning tells of.
 const SAMPLED: u64 = 1 << 20;
 
-/// The longest record that is looked at, where nothing else is said.
-const LONGEST: usize = 64 << 20;
-
 /// Bytes that are brought into memory at a time.
 const WINDOW: usize = 1 << 20;
+
+/// Bytes that a key takes, about: its name twice, and what was seen of its values.
+const KEY: usize = 256;
 
 /// Whether the records of a table are read as a whole, into its only column.
 pub(super) fn is_whole(schema: &Schema) -> bool {
@@ -40,7 +42,7 @@ pub(super) fn is_whole(schema: &Schema) -> bool {
 ///
 /// # Errors
 /// Options that do not exist; files without any record.
-pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+pub(super) fn inspect(def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
     let options = JsonOptions::of(def)?;
     for file in files.iter().filter(|_| options.packed.is_some()) {
         if options.packed != Some(Compression::of_file(file)?) {
@@ -50,7 +52,7 @@ pub(super) fn inspect(def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, T
     }
     let layouts: Vec<Layout> = files.iter().map(|file| Layout::of(file, &options)).collect::<Result<_>>()?;
     let layout = |file: usize| layouts.get(file).copied().unwrap_or(Layout::Lines);
-    let mut seen = Seen { options: &options, ..Seen::of(&options) };
+    let mut seen = Seen::of(&options, budget);
     for sample in samples(files)? {
         if layout(sample.file).is_lines() {
             seen.sample(&sample);
@@ -84,6 +86,14 @@ fn schema(def: &TableDef, options: &JsonOptions, seen: Seen<'_>, files: &[FileRe
         return Ok(Arc::new(Schema::new(names.iter().filter_map(field).collect::<Vec<_>>())));
     }
     let has_keys = matches!(&seen.objects, Shape::Struct(Keys { list, .. }) if !list.is_empty());
+    if let Some(place) = seen.malformed.filter(|_| seen.rows == 0 && !seen.sound) {
+        return Err(Error::data("malformed JSON").at(place));
+    }
+    if seen.rows == 0 && !seen.sound && files.iter().all(FileRef::is_empty) {
+        let place = Place { file: files.first().map(|f| f.path.clone()), ..Place::default() };
+        let error = Error::data("the file is empty, so its columns are not known");
+        return Err(error.at(place).advise("say them: columns => {'name': 'type'}"));
+    }
     if seen.rows == 0 && !seen.sound {
         let place = Place { file: files.first().map(|f| f.path.clone()), ..Place::default() };
         return Err(Error::data("the file holds no JSON records").at(place).advise(match &options.records {
@@ -115,6 +125,7 @@ fn schema(def: &TableDef, options: &JsonOptions, seen: Seen<'_>, files: &[FileRe
 /// What was seen of the records.
 struct Seen<'a> {
     options: &'a JsonOptions,
+    budget: Option<&'a Budget>,
     /// What objects have in common, and what other values have.
     objects: Shape,
     others: Shape,
@@ -125,12 +136,17 @@ struct Seen<'a> {
     limit: u64,
     /// Whether a document was sound, even if it had no records.
     sound: bool,
+    /// The first line of a piece that is no JSON, as long as there is no record.
+    broken: Option<usize>,
+    /// Where it is in its file.
+    malformed: Option<Place>,
 }
 
 impl<'a> Seen<'a> {
-    fn of(options: &'a JsonOptions) -> Self {
+    fn of(options: &'a JsonOptions, budget: Option<&'a Budget>) -> Self {
         Seen {
             options,
+            budget,
             objects: Shape::Null,
             others: Shape::Null,
             rows: 0,
@@ -138,6 +154,8 @@ impl<'a> Seen<'a> {
             rule: Rule::Widen,
             limit: options.sample,
             sound: false,
+            broken: None,
+            malformed: None,
         }
     }
 
@@ -163,8 +181,11 @@ impl<'a> Seen<'a> {
             };
             let line = Text { bytes: bytes.get(..end).unwrap_or_default() };
             let begin = line.space(at);
-            if line.skip(begin).is_ok_and(|behind| line.space(behind) == end) {
-                self.record(line, begin, (end + 1 - at) as u64);
+            match line.skip(begin) {
+                Ok(behind) if line.space(behind) == end => self.record(line, begin, (end + 1 - at) as u64),
+                _ if begin == end || self.rows > 0 => {}
+                Ok(behind) => self.broken = self.broken.or(Some(line.space(behind))),
+                Err(Malformed(place)) => self.broken = self.broken.or(Some(place.min(end))),
             }
             at = (end + 1).min(bytes.len());
         }
@@ -183,25 +204,48 @@ impl<'a> Seen<'a> {
     /// Takes all lines of a file.
     fn lines(&mut self, file: &FileRef) -> Result<()> {
         let mut window = Window::whole(file, Spares::default())?;
+        let mut growth = Growth::new(self.budget, 2 * WINDOW);
         window.refill(64)?;
         window.advance_to(behind_mark(window.rest()));
         while self.rows < self.limit {
             window.refill(WINDOW)?;
             let done = self.complete(window.rest(), 0, window.is_last());
             let none = done == 0;
+            if let Some(at) = self.broken.take().filter(|_| self.rows == 0 && self.malformed.is_none()) {
+                self.malformed = Some(place_of(file, &window, window.pos() + at));
+            }
             window.advance_to(window.pos() + done);
-            if none && (window.rest().len() > self.options.longest.unwrap_or(LONGEST) || !window.overshoot()?) {
-                // A line that is too long is left to the reader, too.
+            growth.hold(window.bytes().len(), self.keys(), &window, file)?;
+            if none && window.rest().len() > self.longest() {
+                // The reader tells of it, or leaves it out.
+                if !self.options.on_error.is_lenient() || !pass_line(&mut window, b'\n')? {
+                    return Ok(());
+                }
+            } else if none && !growth.overshoot(&mut window, self.keys(), file)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
+    /// The longest record that is looked at, in bytes.
+    fn longest(&self) -> usize {
+        longest_of(self.options.longest, self.budget)
+    }
+
+    /// Bytes that the keys take.
+    fn keys(&self) -> usize {
+        match &self.objects {
+            Shape::Struct(keys) => KEY * keys.list.len(),
+            _ => 0,
+        }
+    }
+
     /// Takes the records of a document, until there were `most` bytes of them.
     fn document(&mut self, file: &FileRef, layout: Layout, most: u64) -> Result<()> {
         let Some(mut document) = layout.document(self.options) else { return Ok(()) };
         let mut window = Window::whole(file, Spares::default())?;
+        let mut growth = Growth::new(self.budget, 2 * WINDOW);
         window.refill(64)?;
         window.advance_to(behind_mark(window.rest()));
         let end = self.bytes.saturating_add(most);
@@ -226,14 +270,19 @@ impl<'a> Seen<'a> {
                         self.sound |= document.has_begun();
                         break false;
                     }
-                    // What is broken is left to the reader.
-                    Err(Malformed(_)) => break false,
+                    // What is broken is left to the reader, but for what begins so.
+                    Err(Malformed(place)) => {
+                        if self.rows == 0 && self.malformed.is_none() {
+                            self.malformed = Some(place_of(file, &window, place));
+                        }
+                        break false;
+                    }
                 }
             };
             window.advance_to(at);
             if !more
-                || window.rest().len() > self.options.longest.unwrap_or(LONGEST)
-                || (!window.overshoot()? && window.is_last())
+                || window.rest().len() > self.longest()
+                || (!growth.overshoot(&mut window, self.keys(), file)? && window.is_last())
             {
                 return Ok(());
             }

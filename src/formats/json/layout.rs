@@ -64,7 +64,6 @@ impl Layout {
     }
 }
 
-/// The bytes of a mark of UTF-8.
 /// The records of a file that begins with `head` (all of it, if that is `last`), where they are not one a line; with a
 /// path, they are what is behind these keys.
 pub(crate) fn document_of(head: &[u8], last: bool, path: &[String]) -> Option<Document> {
@@ -84,6 +83,7 @@ pub(crate) fn is_document(file: &FileRef, path: &[String]) -> Result<bool> {
     Ok(document_of(head.bytes(), head.last, path).is_some())
 }
 
+/// The bytes of a mark of UTF-8.
 pub(super) fn behind_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 }
 }

@@ -41,6 +41,7 @@ pub use shape::is_json;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
+use crate::memory::Budget;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,8 +58,8 @@ impl Format for Json {
         &["json", "jsonl", "ndjson"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
-        infer::inspect(def, files)
+    fn inspect(&self, def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
+        infer::inspect(def, files, budget)
     }
 
     fn by_name(&self) -> ByName {

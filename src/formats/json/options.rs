@@ -24,7 +24,10 @@ pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("infer", "`sample`, or `full`: types come from all the data"),
     ("sample_size", "records that types are guessed from, at most; -1 is all of them, as `infer => 'full'`"),
     ("maximum_depth", "values nested deeper are text of JSON; -1 is no limit"),
-    ("maximum_object_size", "the longest record in bytes; an eighth of the memory limit if nothing is said"),
+    (
+        "maximum_object_size",
+        "the longest record in bytes; an eighth of the memory limit if nothing is said, a quarter at most",
+    ),
     ("compression", "`auto`, or what the files must be: `none`, `gzip`, `zstd`"),
     ("on_error", "`fail`, `null` or `reject`"),
     ("ignore_errors", "true is `on_error => 'reject'`"),

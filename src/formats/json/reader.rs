@@ -8,7 +8,7 @@ use super::layout::{Layout, behind_mark};
 use super::options::JsonOptions;
 use crate::error::{Error, Place, Result};
 use crate::formats::faults::{Fault, Leaving, OnError};
-use crate::formats::text::{Growth, PATIENCE, WINDOW, align, check_utf8, longest_record, place_of, tiles};
+use crate::formats::text::{Growth, PATIENCE, WINDOW, align, check_utf8, longer_advice, longest_of, place_of, tiles};
 use crate::formats::{FileRef, Scan, ScanSpec, Split, SplitReader, Table};
 use crate::io::{Compression, Spares, Window};
 use crate::rejects::Left;
@@ -16,9 +16,6 @@ use crate::units::ByteSize;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 use std::sync::Arc;
-
-/// What to do about records that are too long.
-const LONGER: &str = "raise the memory limit, or say maximum_object_size => bytes";
 
 /// One scan, shared by its tasks.
 pub(super) struct JsonScan(Arc<Shared>);
@@ -72,7 +69,7 @@ impl JsonScan {
             strict: table.def.schema.is_none() && options.columns.is_none() && decoded.len() == all.len(),
             filter_schema: schema(&of_filter)?,
             wanted_schema: schema(&spec.projection)?,
-            longest: options.longest.unwrap_or_else(|| longest_record(spec.budget.as_ref())),
+            longest: longest_of(options.longest, spec.budget.as_ref()),
             options,
             window: split_bytes.clamp(64, WINDOW),
             layouts: layouts.into_iter().zip(kinds).collect(),
@@ -116,6 +113,13 @@ struct JsonReader {
     stop: u64,
     object: Object,
     rows: usize,
+}
+
+impl Shared {
+    /// What to do about a record that is too long.
+    fn longer(&self) -> String {
+        longer_advice(self.options.longest, self.longest, "maximum_object_size")
+    }
 }
 
 impl JsonReader {
@@ -210,7 +214,7 @@ impl JsonReader {
     fn too_long(&mut self, window: &mut Window) -> Result<()> {
         let reason = format!("a record is longer than {}", ByteSize(self.scan.longest));
         let Some(leaving) = self.leaving.as_mut().filter(|_| self.layout.is_lines()) else {
-            return Err(self.error(window, window.pos(), Error::data(reason).advise(LONGER)));
+            return Err(self.error(window, window.pos(), Error::data(reason).advise(self.scan.longer())));
         };
         let at = window.pos();
         leaving.leave(Fault { left: Left::Row, at, end: window.filled(), column: None, reason }, window);
@@ -340,7 +344,7 @@ impl JsonReader {
             self.leave_row(at, end, reason, window);
             return Ok(());
         }
-        Err(self.error(window, at, Error::data(reason).advise(LONGER)))
+        Err(self.error(window, at, Error::data(reason).advise(self.scan.longer())))
     }
 
     /// Behind the white space of a line.
@@ -408,7 +412,7 @@ impl JsonReader {
         let error = Error::data(message);
         let error = match bad {
             Bad::Malformed(_) if self.wants_objects() && window.bytes().get(line) != Some(&b'{') => {
-                error.advise("read other JSON as a bag")
+                error.advise("records => false takes each value as one column, json")
             }
             Bad::Key(_) => error.misfit().advise("set infer => 'full' to look at all of the file before"),
             Bad::Misfit(_) | Bad::Narrow(_) => self.misfit(error),

@@ -67,6 +67,28 @@ fn types_and_mixed_values() {
     assert_eq!(rows[1][0].as_deref(), Some("2024-01-01T09:00:00Z"));
 }
 
+/// Keys of every length around 16 bytes, which differ in their first byte, their last one or their end.
+#[test]
+fn keys_are_told_apart_whatever_their_length() {
+    for len in 0..24 {
+        let key = "k".repeat(len);
+        let others = [format!("{key}k"), format!("x{key}"), format!("{key}\u{e9}"), format!("{key}\\\"")];
+        for other in others {
+            let pairs = |a: i64, b: i64| format!("\"{key}\":{a},\"{other}\":{b}");
+            let swapped = |a: i64, b: i64| format!("\"{other}\":{b},\"{key}\":{a}");
+            let text = format!("{{{}}}\n{{{}}}\n{{\"{other}\":6}}\n{{\"{key}\":7}}\n", pairs(1, 2), swapped(3, 4),);
+            let file = TestFile::new("a.jsonl", &text);
+            let table = file.open(&[]).unwrap();
+            let rows: Vec<Vec<String>> = read(&table, 1000)
+                .unwrap()
+                .into_iter()
+                .map(|row| row.into_iter().map(|cell| cell.unwrap_or_default()).collect())
+                .collect();
+            assert_eq!(rows, [["1", "2"], ["3", "4"], ["", "6"], ["7", ""]], "{text}");
+        }
+    }
+}
+
 #[test]
 fn arrays_and_objects_over_several_lines() {
     let array = "[\n{\"a\": 1, \"b\": [\n1]},\n {\"a\": 2, \"b\": []}, {\"a\":3}]\n";
@@ -109,6 +131,31 @@ fn error(text: &str, options: &[(&str, &str)]) -> Error {
         Ok(table) => read(&table, 1 << 20).unwrap_err(),
         Err(e) => e,
     }
+}
+
+/// A file that is broken from its beginning says where, as one that is broken later.
+#[test]
+fn what_begins_broken_says_where() {
+    for (name, text, line, byte) in [
+        ("a.jsonl", "{\"a\":NaN}\n{\"a\":Infinity}\n", 1, 5),
+        ("a.jsonl", "\n\n  {'a':1}\n", 3, 5),
+        ("a.jsonl", "{\"a\":1},\n{\"a\":2},\n", 1, 7),
+        ("a.jsonl", "{\"a\":\"x\ty\"}\n", 1, 7),
+        ("a.json", "{\"a\":1,}", 1, 7),
+        ("a.json", "{", 1, 1),
+        ("a.json", "[\n", 2, 2),
+        ("a.json", "[{\"a\" 1}]", 1, 6),
+    ] {
+        let file = TestFile::new(name, text);
+        let e = file.open(&[]).err().unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((e.message(), e.place().line, e.place().byte), ("malformed JSON", Some(line), Some(byte)), "{text}");
+    }
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let e = TestFile::new("a.json", deep).open(&[]).err().unwrap();
+    assert!(e.message() == "malformed JSON" && e.place().line == Some(1), "{e}");
+    let e = TestFile::new("a.jsonl", "").open(&[]).err().unwrap();
+    assert!(e.message().contains("the file is empty"), "{e}");
+    assert_eq!(TestFile::new("a.jsonl", "x\n{\"a\":1}\n").open(&[]).unwrap().schema.fields().len(), 1);
 }
 
 #[test]

@@ -7,13 +7,27 @@ use super::sniff::Sampled;
 use super::{csvlog, journal, messages, pairs, pattern, syslog, w3c, zeek};
 use crate::error::{Error, Place, Result};
 use crate::formats::sample::{Sample, pieces};
-use crate::formats::text::Declared;
+use crate::formats::text::{Declared, Growth, longest_record};
 use crate::formats::{FileRef, TableDef};
 use crate::io::{Spares, Window};
+use crate::memory::Budget;
 use arrow::datatypes::DataType;
 
 /// Bytes of a file that are looked at.
 const SAMPLE_BYTES: u64 = 192 << 10;
+
+/// Bytes that are brought into memory at a time.
+const WINDOW: usize = 1 << 20;
+
+/// Bytes that a key takes, about: its name twice, and what was seen of its values.
+const KEY: usize = 128;
+
+/// A file, and what is accounted to while it is looked at.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    file: &'a FileRef,
+    budget: Option<&'a Budget>,
+}
 
 /// What a file is.
 pub(super) enum Found {
@@ -27,13 +41,14 @@ pub(super) enum Found {
 /// What a file is, and about how many bytes a record has.
 ///
 /// # Errors
-/// A file that cannot be read or is of no format; options that do not fit.
-pub(super) fn find(def: &TableDef, file: &FileRef) -> Result<(Found, u64)> {
+/// A file that cannot be read or is of no format; options that do not fit; `Resources` for a record that the budget has no
+/// room for.
+pub(super) fn find(def: &TableDef, file: &FileRef, budget: Option<&Budget>) -> Result<(Found, u64)> {
     let options = LogOptions::of(def)?;
     let samples = pieces(file, SAMPLE_BYTES)?;
     let sampled = sampled(&samples, file);
     let place = Place { file: Some(file.path.clone()), ..Place::default() };
-    let found = layout(def, &options, file, &sampled).map_err(|e| e.at(place))?;
+    let found = layout(def, &options, Input { file, budget }, &sampled).map_err(|e| e.at(place))?;
     let lines = sampled.lines().count() as u64;
     let bytes: u64 = samples.iter().map(|s| s.len as u64).sum();
     Ok((found, bytes / lines.max(1)))
@@ -81,7 +96,7 @@ fn lines_of(sample: &Sample) -> Vec<&[u8]> {
     bytes.split(|b| *b == b'\n').filter_map(|line| line.get(..plain(line))).filter(|l| !l.is_empty()).collect()
 }
 
-fn layout(def: &TableDef, options: &LogOptions, file: &FileRef, sampled: &Sampled<'_>) -> Result<Found> {
+fn layout(def: &TableDef, options: &LogOptions, input: Input<'_>, sampled: &Sampled<'_>) -> Result<Found> {
     let empty = sampled.lines().next().is_none();
     let kind = match &options.format {
         Some(text) if pattern::is_pattern(text) => {
@@ -101,19 +116,19 @@ fn layout(def: &TableDef, options: &LogOptions, file: &FileRef, sampled: &Sample
             let (fields, zeek) = zeek::header(sampled.head)?;
             (fields, Form::Zeek(zeek))
         }
-        Kind::W3c => of_w3c(options, file, sampled)?,
-        Kind::Journal => of_journal(file)?,
-        Kind::Logfmt => of_pairs(options, file, sampled, pairs::Separator::Logfmt)?,
+        Kind::W3c => of_w3c(options, input, sampled)?,
+        Kind::Journal => of_journal(input)?,
+        Kind::Logfmt => of_pairs(options, input, sampled, pairs::Separator::Logfmt)?,
         Kind::Pairs => {
             let separator = sampled.separator().map_or(pairs::Separator::Blank, |(separator, _)| separator);
-            of_pairs(options, file, sampled, separator)?
+            of_pairs(options, input, sampled, separator)?
         }
         Kind::Syslog => {
-            let clock = Clock::of(options, file, sampled, syslog::moment_of)?;
+            let clock = Clock::of(options, input, sampled, syslog::moment_of)?;
             (syslog::fields(clock.value()), Form::Syslog(clock.zoned()))
         }
         Kind::Messages => {
-            let clock = Clock::of(options, file, sampled, messages::moment_of)?;
+            let clock = Clock::of(options, input, sampled, messages::moment_of)?;
             (messages::fields(clock.value()), Form::Messages(clock.zoned()))
         }
         kind => {
@@ -186,7 +201,7 @@ struct Clock {
 impl Clock {
     fn of(
         options: &LogOptions,
-        file: &FileRef,
+        input: Input<'_>,
         sampled: &Sampled<'_>,
         moment: fn(&[u8], i64) -> Option<super::times::Moment>,
     ) -> Result<Clock> {
@@ -199,7 +214,11 @@ impl Clock {
         };
         sampled.lines().for_each(&mut add);
         if options.full {
-            whole(file, line_end, &mut |line| add(plain(line)))?;
+            let mut add = |line: &[u8]| {
+                add(plain(line));
+                0
+            };
+            whole(input, line_end, &mut add)?;
         }
         Ok(clock)
     }
@@ -216,14 +235,18 @@ impl Clock {
 
 fn of_pairs(
     options: &LogOptions,
-    file: &FileRef,
+    input: Input<'_>,
     sampled: &Sampled<'_>,
     separator: pairs::Separator,
 ) -> Result<(Vec<Field>, Form)> {
     let mut draft = pairs::Draft::new(separator);
     sampled.lines().for_each(|line| draft.add(line, sampled.anchor));
     if options.full {
-        whole(file, line_end, &mut |line| draft.add(plain(line), sampled.anchor))?;
+        let mut add = |line: &[u8]| {
+            draft.add(plain(line), sampled.anchor);
+            KEY * draft.keys()
+        };
+        whole(input, line_end, &mut add)?;
     }
     let (fields, pairs) = draft.finish(Vec::new());
     if fields.is_empty() {
@@ -232,10 +255,13 @@ fn of_pairs(
     Ok((fields, Form::Pairs(pairs)))
 }
 
-fn of_w3c(options: &LogOptions, file: &FileRef, sampled: &Sampled<'_>) -> Result<(Vec<Field>, Form)> {
+fn of_w3c(options: &LogOptions, input: Input<'_>, sampled: &Sampled<'_>) -> Result<(Vec<Field>, Form)> {
     let mut draft = w3c::Draft::default();
     match options.full {
-        true => whole(file, line_end, &mut |line| draft.add(plain(line)))?,
+        true => whole(input, line_end, &mut |line| {
+            draft.add(plain(line));
+            0
+        })?,
         false => sampled.lines().for_each(|line| draft.add(line)),
     }
     if draft.is_empty() {
@@ -248,9 +274,13 @@ fn of_w3c(options: &LogOptions, file: &FileRef, sampled: &Sampled<'_>) -> Result
 }
 
 /// Records of the journal have fields of their own: all of them are looked at.
-fn of_journal(file: &FileRef) -> Result<(Vec<Field>, Form)> {
+fn of_journal(input: Input<'_>) -> Result<(Vec<Field>, Form)> {
     let mut draft = pairs::Draft::new(pairs::Separator::Logfmt);
-    whole(file, journal::end, &mut |record| journal::add(&mut draft, record))?;
+    let mut add = |record: &[u8]| {
+        journal::add(&mut draft, record);
+        KEY * draft.keys()
+    };
+    whole(input, journal::end, &mut add)?;
     let (fields, pairs) = draft.finish(journal::fields());
     Ok((fields, Form::Journal(pairs)))
 }
@@ -264,20 +294,29 @@ pub(super) fn line_end(bytes: &[u8], at: usize, last: bool) -> Option<usize> {
     }
 }
 
-/// Calls `record` with every record of a file, its end included.
-fn whole(file: &FileRef, end: fn(&[u8], usize, bool) -> Option<usize>, record: &mut dyn FnMut(&[u8])) -> Result<()> {
-    let mut window = Window::whole(file, Spares::default())?;
+/// Calls `record` with every record of a file, its end included; it answers with the bytes that it keeps.
+fn whole(
+    input: Input<'_>,
+    end: fn(&[u8], usize, bool) -> Option<usize>,
+    record: &mut dyn FnMut(&[u8]) -> usize,
+) -> Result<()> {
+    let mut window = Window::whole(input.file, Spares::default())?;
+    let mut growth = Growth::new(input.budget, 2 * WINDOW);
+    let longest = longest_record(input.budget);
+    let mut kept = 0;
     loop {
-        window.refill(1 << 20)?;
+        window.refill(WINDOW)?;
         let bytes = window.bytes().get(..window.filled()).unwrap_or_default();
         let mut at = window.pos();
         while let Some(next) = end(bytes, at, window.is_last()) {
-            record(bytes.get(at..next).unwrap_or_default());
+            kept = record(bytes.get(at..next).unwrap_or_default());
             at = next;
         }
         let none = at == window.pos();
         window.advance_to(at);
-        if none && !window.overshoot()? {
+        growth.hold(window.bytes().len(), kept, &window, input.file)?;
+        // A record that is too long is left to the reader.
+        if none && (window.rest().len() > longest || !growth.overshoot(&mut window, kept, input.file)?) {
             return Ok(());
         }
     }

@@ -57,6 +57,7 @@ use super::{
     json, options as names,
 };
 use crate::error::{Error, Result};
+use crate::memory::Budget;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,11 +119,11 @@ impl Format for Log {
         &["log"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, def: &TableDef, files: &[FileRef], budget: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         let [file] = files else { return Err(Error::internal("log files are inspected one by one")) };
-        match infer::find(def, file)? {
-            (Found::Json, _) => json::Json.inspect(&as_json(def), files),
-            (Found::Csv(def), _) => csv::Csv.inspect(&def, files),
+        match infer::find(def, file, budget)? {
+            (Found::Json, _) => json::Json.inspect(&as_json(def), files, budget),
+            (Found::Csv(def), _) => csv::Csv.inspect(&def, files, budget),
             (Found::Log(layout), record) => {
                 let schema = schema_of(&layout);
                 let stats = stats(files, schema.fields().len(), record);
@@ -138,7 +139,7 @@ impl Format for Log {
     fn scan(&self, table: &Arc<Table>, spec: ScanSpec, split_bytes: usize) -> Result<Box<dyn Scan>> {
         let [file] = table.files.as_slice() else { return Err(Error::internal("log files are read one by one")) };
         let options = LogOptions::of(&table.def)?;
-        match infer::find(&table.def, file)? {
+        match infer::find(&table.def, file, spec.budget.as_ref())? {
             (Found::Json, _) => same_as(table, as_json(&table.def), &json::Json).scan(spec, split_bytes),
             (Found::Csv(def), _) => same_as(table, def, &csv::Csv).scan(spec, split_bytes),
             (Found::Log(layout), _) => {
@@ -171,7 +172,7 @@ impl Format for Lines {
         &[]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, def: &TableDef, files: &[FileRef], _: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         names::known_for_reading(&def.options, "text", &["invalid_utf8", "infer"])?;
         replaces(def)?;
         if def.schema.is_some() {

@@ -274,6 +274,11 @@ impl Draft {
         self.prefix |= !rest.is_empty();
     }
 
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Takes a value of a key.
     pub(super) fn value(&mut self, key: &[u8], value: Option<&[u8]>) {
         let place = match self.places.get(key) {

@@ -3,7 +3,8 @@
 //! What a beginning tells for sure is asked first (JSON, Zeek, W3C, the journal's export). Else each format is tried on all
 //! sampled lines; the first one that takes all is the file's, else the one that takes most of them, at least half, and the earlier of
 //! two that are equal.
-//! Messages are last, since their lines may go on: a tenth of the lines must begin with a moment.
+//! Messages are last, since their lines may go on: a tenth of the lines must begin with a moment, and no format of fixed
+//! fields may take nine of ten.
 
 use super::cursor::{NONE, Out};
 use super::known::{KNOWN, Kind};
@@ -45,6 +46,12 @@ impl<'a> Sampled<'a> {
         let mut best: Option<(usize, Kind)> = None;
         for known in KNOWN {
             let score = self.score(known.kind);
+            // Lines that messages take as parts of others may as well be the few that are not of the file's format.
+            let is_strict = |kind: Kind| !matches!(kind, Kind::Logfmt | Kind::Pairs);
+            let nearly = best.filter(|(before, kind)| is_strict(*kind) && before * 10 >= all * 9);
+            if let Some((_, kind)) = nearly.filter(|_| known.kind == Kind::Messages) {
+                return Some(kind);
+            }
             if score == all && all > 0 {
                 return Some(known.kind);
             }

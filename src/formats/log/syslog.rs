@@ -6,7 +6,7 @@
 //! <34>1 2024-02-29T12:30:15.123Z host app 123 ID47 [x@1 a="b"] message          5424
 //! ```
 //!
-//! What begins as rsyslog writes must have a host that is no level, and a program; else it is a message of another kind.
+//! A file of 3164 may have lines of 5424 among its own. What begins as rsyslog writes must have a host that is no level, and a program; else it is a message of another kind.
 
 use super::cursor::{Cursor, Out};
 use super::layout::{Field, Fit, Value};
@@ -48,8 +48,12 @@ pub(super) fn fields_5424() -> Vec<Field> {
 /// The moment of a line of 3164, for finding out whether there are zones.
 pub(super) fn moment_of(line: &[u8], anchor: i64) -> Option<Moment> {
     let mut c = Cursor::new(line);
-    priority(&mut c)?;
-    head(c.rest(), anchor)
+    let found = priority(&mut c)?;
+    head(c.rest(), anchor).or_else(|| {
+        found?;
+        version(&mut c)?;
+        iso(c.rest())
+    })
 }
 
 fn head(text: &[u8], anchor: i64) -> Option<Moment> {
@@ -79,12 +83,35 @@ fn set_priority(range: Option<Range<usize>>, out: &mut Out<'_>) {
 }
 
 pub(super) fn take(line: &[u8], out: &mut Out<'_>, zoned: Option<bool>, anchor: i64) -> Fit {
-    match take_3164(line, out, anchor) {
+    match take_3164(line, out, anchor).or_else(|| take_5424_among(line, out)) {
         Some(moment) if zoned.is_some_and(|z| z != moment.zoned) => {
             Fit::Misfit("some moments have a zone, and some have none")
         }
         found => found.map(|_| ()).into(),
     }
+}
+
+/// A line of 5424 among those of 3164, as relays write them: what these have no field for stays before the message.
+fn take_5424_among(line: &[u8], out: &mut Out<'_>) -> Option<Moment> {
+    let mut c = Cursor::new(line);
+    set_priority(Some(priority(&mut c)??), out);
+    version(&mut c)?;
+    let time = c.until(b' ')?;
+    let moment = iso(line.get(time.clone())?).filter(|m| m.zoned && m.len == time.len())?;
+    out.set(TIMESTAMP, time);
+    for field in [HOST, APP, PID] {
+        let word = c.until(b' ')?;
+        out.set_dash(field, line, word);
+    }
+    let message = c.tail();
+    out.set(MESSAGE, message);
+    Some(moment)
+}
+
+/// The version of 5424.
+fn version(c: &mut Cursor<'_>) -> Option<()> {
+    let version = c.until(b' ')?;
+    matches!(c.text.get(version)?, [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']).then_some(())
 }
 
 fn take_3164(line: &[u8], out: &mut Out<'_>, anchor: i64) -> Option<Moment> {
@@ -144,10 +171,7 @@ pub(super) fn take_5424(line: &[u8], out: &mut Out<'_>) -> Option<()> {
     let mut c = Cursor::new(line);
     let found = priority(&mut c)??;
     set_priority(Some(found), out);
-    let version = c.until(b' ')?;
-    if !matches!(line.get(version)?, [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']) {
-        return None;
-    }
+    version(&mut c)?;
     let time = c.until(b' ')?;
     let text = line.get(time.clone())?;
     if text != b"-" {
@@ -225,6 +249,22 @@ mod tests {
         let mut spans = vec![super::super::cursor::NONE; 8];
         let fit = take(line, &mut Out { base: 0, spans: &mut spans, state: &mut 0 }, Some(false), 0);
         assert!(matches!(fit, Fit::Misfit(_)));
+    }
+
+    #[test]
+    fn lines_of_5424_among_those_of_3164() {
+        assert_eq!(
+            texts(of(r#"<34>1 2024-01-01T10:00:00.5Z host app 123 ID47 [ex@1 k="v"] hello"#)),
+            ["34", "34", "34", "2024-01-01T10:00:00.5Z", "host", "app", "123", r#"ID47 [ex@1 k="v"] hello"#]
+        );
+        assert_eq!(texts(of("<34>1 2024-01-01T10:00:00Z - - - - - x"))[3..], ["2024-01-01T10:00:00Z", "- - x"]);
+        for bad in
+            ["1 2024-01-01T10:00:00Z h a - - - x", "<34>1 2024-01-01 h a - - - x", "<34>1 2024-01-01T10:00:00Z h"]
+        {
+            assert!(of(bad).is_none(), "{bad}");
+        }
+        let moment = moment_of(b"<34>1 2024-01-01T10:00:00+01:00 h a - - - x", 0).unwrap();
+        assert!(moment.zoned && moment.len == 25);
     }
 
     #[test]

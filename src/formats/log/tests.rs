@@ -487,6 +487,36 @@ fn directives_that_change_are_followed() {
     assert_eq!((cell(7999, 4), cell(8001, 3), cell(8001, 4)), (Some("200"), Some("::2"), Some("500")));
 }
 
+/// One line that is broken makes no other format of a file.
+#[test]
+fn a_few_broken_lines_leave_the_format_what_it_is() {
+    let good: String = (0..19).map(|i| format!("Oct {:2} 22:14:15 h app[{i}]: m{i}\n", i + 1)).collect();
+    let file = TestFile::new("x.log", format!("{good}Feb 30 00:00:00 h app: bad\n"));
+    let table = file.open(&[]).unwrap();
+    assert_eq!(read(&table, 1 << 12).unwrap().len(), 19);
+    assert!(table.schema.index_of("host").is_ok(), "{:?}", table.schema);
+    // More than a few: lines that go on.
+    let file = TestFile::new("x.log", good.replace('\n', "\n\tat a.b\n"));
+    let table = file.open(&[]).unwrap();
+    assert!(table.schema.index_of("host").is_err() && read(&table, 1 << 12).unwrap().len() == 19);
+}
+
+/// The moments have zones here and none there: they stay text, and no line is left out.
+#[test]
+fn a_mix_of_both_syslogs_is_read_as_a_whole() {
+    let text = "<13>Oct 11 22:14:15 h su: failed\n<34>1 2024-01-01T10:00:00Z h app 1 ID47 - hello\nOct 12 01:02:03 h sshd[99]: ok\n";
+    let table = TestFile::new("x.log", text);
+    let opened = table.open(&[]).unwrap();
+    let rows = read(&opened, 1 << 12).unwrap();
+    let column = |name: &str| {
+        let at = opened.schema.index_of(name).unwrap();
+        rows.iter().map(|row| row[at].clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(column("timestamp"), ["Oct 11 22:14:15", "2024-01-01T10:00:00Z", "Oct 12 01:02:03"]);
+    assert_eq!(column("app"), ["su", "app", "sshd"]);
+    assert_eq!(column("message"), ["failed", "ID47 - hello", "ok"]);
+}
+
 #[test]
 fn lines_as_they_stand() {
     let text = "\u{feff}one\r\n\n  three \nlast ä";

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Columns are called as the fields, in lower case, with `_` for what is no letter or digit: `cs_uri_stem`, `cs_user_agent`.
-//! Where `date` and `time` stand side by side, `timestamp` is both, in UTC. `-` is null. Values stay as they are written: IIS
+//! Quotes around a value may hold blanks. Where `date` and `time` stand side by side, `timestamp` is both, in UTC. `-` is null. Values stay as they are written: IIS
 //! writes `+` for a blank, CloudFront `%20`.
 //!
 //! Directives may change within a file. Where a sample shows that, or all of the file was looked at, the file is read from its
@@ -65,16 +65,27 @@ fn column_name(field: &[u8]) -> String {
     name.trim_matches('_').to_string()
 }
 
-/// The values of a line: between tabs where there are any, else between blanks.
+/// The values of a line: between tabs where there are any, else between blanks, where quotes may be around one.
 fn values(line: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let separator = if memchr::memchr(b'\t', line).is_some() { b'\t' } else { b' ' };
-    let ends = memchr::memchr_iter(separator, line).chain(std::iter::once(line.len()));
-    let mut begin = 0;
-    ends.map(move |end| {
-        let range = begin..end;
-        begin = end + 1;
-        range
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let begin = next?;
+        let rest = line.get(begin..).unwrap_or_default();
+        let quoted = if separator == b' ' { quoted(rest) } else { None };
+        let len = quoted.unwrap_or_else(|| memchr::memchr(separator, rest).unwrap_or(rest.len()));
+        let end = begin + len;
+        next = (end < line.len()).then_some(end + 1);
+        let inside = usize::from(quoted.is_some());
+        Some(begin + inside..end - inside)
     })
+}
+
+/// How long the quoted value is at the beginning, its quotes included: the last one stands before a blank or the end.
+fn quoted(text: &[u8]) -> Option<usize> {
+    let inside = text.strip_prefix(b"\"")?;
+    let ends = |at: &usize| matches!(inside.get(at + 1), None | Some(b' '));
+    memchr::memchr_iter(b'"', inside).find(ends).map(|at| at + 2)
 }
 
 impl Draft {
@@ -162,6 +173,9 @@ impl W3c {
         for (nth, range) in values(line).enumerate() {
             let Some(field) = version.fields.get(nth) else { return Fit::No };
             if self.timestamp && version.date == Some(nth) {
+                if line.get(range.end) == Some(&b'"') {
+                    return Fit::No; // a moment is one text only where nothing but a blank is between its parts
+                }
                 let time = line.get(range.end + 1..).unwrap_or_default();
                 let len = memchr::memchr2(b' ', b'\t', time).unwrap_or(time.len());
                 out.set(0, range.start..(range.end + 1 + len).min(line.len()));
@@ -193,6 +207,26 @@ pub(super) fn is_w3c(head: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::formats::log::testing::taken;
+
+    #[test]
+    fn quotes_may_hold_blanks() {
+        for (line, want) in [
+            ("a b", &["a", "b"][..]),
+            ("1 \"Mozilla 5.0 (X)\" 3", &["1", "Mozilla 5.0 (X)", "3"]),
+            ("\"\" \"-\" \"a\"", &["", "-", "a"]),
+            ("\"a\"b c\" d", &["a\"b c", "d"]),
+            ("\"open a", &["\"open", "a"]),
+            ("a\" \"b", &["a\"", "\"b"]),
+            ("\" a", &["\"", "a"]),
+            ("a  ", &["a", "", ""]),
+            ("\"a b\" ", &["a b", ""]),
+            ("\"a\t\"b c\"", &["\"a", "\"b c\""]),
+            ("", &[""]),
+        ] {
+            let found: Vec<&str> = values(line.as_bytes()).map(|range| &line[range]).collect();
+            assert_eq!(found, want, "{line}");
+        }
+    }
 
     #[test]
     fn iis_and_a_directive_that_changes() {

@@ -24,6 +24,7 @@ use self::keys::Key;
 use self::options::TableOptions;
 use super::{ByName, ColumnStats, FileRef, Format, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::{Error, Result};
+use crate::memory::Budget;
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashSet;
@@ -68,15 +69,20 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Options that do not fit, names that are taken, files that disagree.
-pub(super) fn open(def: &TableDef, format: &'static dyn Format, files: &[FileRef]) -> Result<Opened> {
+pub(super) fn open(
+    def: &TableDef,
+    format: &'static dyn Format,
+    files: &[FileRef],
+    budget: Option<&Budget>,
+) -> Result<Opened> {
     let mut own = def.clone();
     let options = TableOptions::take(&mut own)?;
     let keys = keys::keys(&options, files)?;
     let apart = format.by_name() == ByName::Each;
     let united = (apart || options.by_name && format.by_name() != ByName::Always) && files.len() > 1;
     let mut members = match united {
-        true => unite(&own, format, files)?,
-        false => vec![member(&own, format, files, (0..files.len()).collect())?],
+        true => unite(&own, format, files, budget)?,
+        false => vec![member(&own, format, files, (0..files.len()).collect(), budget)?],
     };
     let plain = keys.is_empty() && options.filename.is_none() && options.row_number.is_none();
     if plain
@@ -92,32 +98,43 @@ pub(super) fn open(def: &TableDef, format: &'static dyn Format, files: &[FileRef
     Ok(Opened { many: Some(Arc::new(many)), schema: Arc::new(Schema::new(table.fields)), stats })
 }
 
-fn member(def: &TableDef, format: &'static dyn Format, all: &[FileRef], files: Vec<usize>) -> Result<Member> {
+fn member(
+    def: &TableDef,
+    format: &'static dyn Format,
+    all: &[FileRef],
+    files: Vec<usize>,
+    budget: Option<&Budget>,
+) -> Result<Member> {
     let refs: Vec<FileRef> = files.iter().filter_map(|f| all.get(*f).cloned()).collect();
-    let (schema, stats) = format.inspect(def, &refs)?;
+    let (schema, stats) = format.inspect(def, &refs, budget)?;
     let columns = (0..schema.fields().len()).map(Some).collect();
     let table = Arc::new(Table::of_files(def.clone(), format, refs, schema, stats));
     Ok(Member { table, files, columns })
 }
 
 /// A member for each file, or for the files of one schema where the schema says all.
-fn unite(def: &TableDef, format: &'static dyn Format, files: &[FileRef]) -> Result<Vec<Member>> {
+fn unite(
+    def: &TableDef,
+    format: &'static dyn Format,
+    files: &[FileRef],
+    budget: Option<&Budget>,
+) -> Result<Vec<Member>> {
     if matches!(format.by_name(), ByName::Read | ByName::Each) {
         // An empty file has no rows, and names no columns.
         let filled = |file: &usize| files.get(*file).is_some_and(|f| !f.is_empty());
         let some = (0..files.len()).any(|file| filled(&file));
         let read = (0..files.len()).filter(|file| !some || filled(file));
-        return read.map(|file| member(def, format, files, vec![file])).collect();
+        return read.map(|file| member(def, format, files, vec![file], budget)).collect();
     }
     let mut groups: Vec<(SchemaRef, Vec<usize>)> = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let (schema, _) = format.inspect(def, std::slice::from_ref(file))?;
+        let (schema, _) = format.inspect(def, std::slice::from_ref(file), budget)?;
         match groups.iter_mut().find(|(known, _)| *known == schema) {
             Some((_, group)) => group.push(index),
             None => groups.push((schema, vec![index])),
         }
     }
-    groups.into_iter().map(|(_, group)| member(def, format, files, group)).collect()
+    groups.into_iter().map(|(_, group)| member(def, format, files, group, budget)).collect()
 }
 
 /// The columns of a table in the making.

@@ -38,6 +38,7 @@ mod write;
 
 use super::{Assemble, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};
 use crate::error::Result;
+use crate::memory::Budget;
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Format for Parquet {
         &["parquet", "pq", "parq"]
     }
 
-    fn inspect(&self, def: &TableDef, files: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, def: &TableDef, files: &[FileRef], _: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         options::none_for_reading(&def.options)?;
         stats::inspect(def, files)
     }

@@ -2,10 +2,14 @@
 
 use super::fault;
 use crate::error::{Error, Place, Result};
+use crate::formats::text::unique;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ParquetMetaData;
 use std::sync::Arc;
+
+/// What to do about files of different columns.
+const DIFFERENT: &str = "union_by_name => true reads files of different columns as one table";
 
 /// How a file is decoded: its metadata with our types.
 pub(super) fn decoded(footer: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata> {
@@ -77,15 +81,12 @@ pub(super) fn readable(table: &Schema, read: &[usize]) -> Result<()> {
     }
 }
 
-/// The same columns without metadata of the file, which would make equal schemas differ.
+/// The same columns without metadata of the file, which would make equal schemas differ. A name that is there twice gets a
+/// number.
 pub(in crate::formats) fn bare(schema: &Schema) -> Schema {
-    Schema::new(
-        schema
-            .fields()
-            .iter()
-            .map(|f| Field::new(f.name(), f.data_type().clone(), f.is_nullable()))
-            .collect::<Vec<_>>(),
-    )
+    let names = unique(schema.fields().iter().map(|f| f.name().clone()).collect());
+    let fields = schema.fields().iter().zip(names);
+    Schema::new(fields.map(|(f, name)| Field::new(name, f.data_type().clone(), f.is_nullable())).collect::<Vec<_>>())
 }
 
 /// The schema of a table of which `file` is one more file: a column may hold nulls if it may in one of them.
@@ -96,7 +97,7 @@ pub(in crate::formats) fn agree(table: &Schema, file: &Schema, path: &str) -> Re
     columns_of(table, file, path)?;
     if let Some(extra) = file.fields().iter().find(|f| table.index_of(f.name()).is_err()) {
         let error = Error::data("the file has a column that the table's first file has not");
-        return Err(error.advise("query files of one schema at a time").at(column(path, extra.name())));
+        return Err(error.advise(DIFFERENT).at(column(path, extra.name())));
     }
     let mut fields = Vec::with_capacity(table.fields().len());
     for field in table.fields() {
@@ -119,7 +120,7 @@ pub(in crate::formats) fn columns_of(table: &Schema, file: &Schema, path: &str) 
         let found = file.field(at).data_type();
         if found != field.data_type() {
             let error = Error::data(format!("the column is {found} here, but {} in the table", field.data_type()));
-            return Err(error.advise("query files of one schema at a time").at(column(path, field.name())));
+            return Err(error.advise(DIFFERENT).at(column(path, field.name())));
         }
         columns.push(at);
     }
@@ -132,7 +133,7 @@ fn find(field: &Field, file: &Schema, path: &str) -> Result<usize> {
         (Some(index), None) => Ok(index),
         (None, _) => {
             let error = Error::data("the file lacks a column of the table");
-            Err(error.advise("query files of one schema at a time").at(column(path, field.name())))
+            Err(error.advise(DIFFERENT).at(column(path, field.name())))
         }
         _ => Err(Error::data("the file has two columns of one name").at(column(path, field.name()))),
     }
@@ -154,6 +155,13 @@ mod tests {
     fn text_inside_lists_is_viewed_too() {
         let list = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
         assert_eq!(viewed(&list), DataType::List(Arc::new(Field::new("item", DataType::Utf8View, true))));
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_gets_a_number() {
+        let twice = bare(&schema(&[("a", DataType::Int64), ("a", DataType::Utf8), ("A", DataType::Int64)]));
+        let names: Vec<&str> = twice.fields().iter().map(|f| f.name().as_str()).collect();
+        assert_eq!(names, ["a", "a_1", "A"]);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(in crate::formats) fn table(format: &'static dyn Format, paths: &[PathBuf]) 
         })
         .collect();
     let def = TableDef::default();
-    let (schema, stats) = format.inspect(&def, &files)?;
+    let (schema, stats) = format.inspect(&def, &files, None)?;
     Ok(Arc::new(Table::of_files(def, format, files, schema, stats)))
 }
 
@@ -484,4 +484,27 @@ fn json(column: &ArrayRef, row: usize) -> Option<serde_json::Value> {
         }
         _ => return None,
     })
+}
+
+#[test]
+fn a_name_that_is_there_twice_is_two_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let fields = vec![Field::new("a", DataType::Int64, false), Field::new("a", DataType::Int64, false)];
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![1, 2, 3])), Arc::new(Int64Array::from(vec![10, 20, 30]))];
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    for (format, name) in
+        [(&crate::formats::PARQUET as &'static dyn Format, "x.parquet"), (&crate::formats::ARROW, "x.arrow")]
+    {
+        let path = dir.path().join(name);
+        write(format, &path, std::slice::from_ref(&batch), &[]);
+        let table = table(format, &[path]).unwrap();
+        let names: Vec<&str> = table.schema.fields().iter().map(|f| f.name().as_str()).collect();
+        assert_eq!(names, ["a", "a_1"]);
+        for (projection, want) in [(vec![0, 1], vec![1, 10]), (vec![1, 0], vec![10, 1]), (vec![1], vec![10])] {
+            let (rows, _) = read(&table, ScanSpec { projection, ..all(&table) }, 1 << 20).unwrap();
+            let first: Vec<i64> = rows.columns().iter().map(|c| c.as_primitive::<Int64Type>().value(0)).collect();
+            assert_eq!(first, want, "{name}");
+        }
+    }
 }

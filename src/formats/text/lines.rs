@@ -34,6 +34,17 @@ pub(in crate::formats) fn align(
     Ok(None)
 }
 
+/// Goes on behind the end of the line that begins here, however long it is. Returns whether it has an end.
+pub(in crate::formats) fn pass_line(window: &mut Window, newline: u8) -> Result<bool> {
+    loop {
+        let end = memchr::memchr(newline, window.rest());
+        window.advance_to(end.map_or(window.filled(), |n| window.pos() + n + 1));
+        if end.is_some() || !window.overshoot()? {
+            return Ok(end.is_some());
+        }
+    }
+}
+
 /// The rows that a mask keeps; null refuses.
 pub(in crate::formats) fn kept(mask: &BooleanArray) -> Vec<u32> {
     let bits = match mask.nulls() {

@@ -3,6 +3,7 @@
 mod declared;
 mod growth;
 mod lines;
+mod names;
 mod narrow;
 mod place;
 mod stats;
@@ -11,7 +12,9 @@ mod write;
 
 pub(super) use declared::{Declared, type_named};
 pub(crate) use growth::{Growth, longest_record};
-pub(super) use lines::{PATIENCE, WINDOW, align, kept};
+pub(super) use growth::{longer_advice, longest_of};
+pub(super) use lines::{PATIENCE, WINDOW, align, kept, pass_line};
+pub(super) use names::unique;
 pub(super) use narrow::{base_type, narrow, narrowed};
 pub(super) use place::{ENCODING, check_utf8, place_of};
 pub(crate) use place::{line_at, shorten};

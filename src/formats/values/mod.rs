@@ -17,7 +17,7 @@ pub(super) use decimal::parse_decimal;
 pub(super) use float::parse_float;
 pub(super) use int::parse_int;
 pub(super) use kind::Kind;
-pub(super) use load::load8;
+pub(super) use load::{load8, load16};
 pub(super) use plain::{is_plain, parse_plain_float, parse_plain_int};
 pub(super) use view::{TextBuilder, nulls_at};
 

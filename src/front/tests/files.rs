@@ -4,6 +4,7 @@ use super::front;
 use crate::error::{Error, Result};
 use crate::formats::*;
 use crate::front::{Bound, Planned, Source, TableRef, stats};
+use crate::memory::Budget;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use datafusion_expr::LogicalPlan;
@@ -20,7 +21,7 @@ impl Format for Blank {
     fn endings(&self) -> &'static [&'static str] {
         &["blank"]
     }
-    fn inspect(&self, _: &TableDef, _: &[FileRef]) -> Result<(SchemaRef, TableStats)> {
+    fn inspect(&self, _: &TableDef, _: &[FileRef], _: Option<&Budget>) -> Result<(SchemaRef, TableStats)> {
         Err(Error::unsupported("blank"))
     }
     fn scan(&self, _: &Arc<Table>, _: ScanSpec, _: usize) -> Result<Box<dyn Scan>> {
