@@ -59,6 +59,7 @@ mod sources;
 mod starmap;
 mod statistics;
 mod stream;
+mod table;
 mod take;
 mod task;
 mod text;
