@@ -33,6 +33,7 @@ pub mod aggregates;
 mod avro;
 mod charged;
 pub(crate) mod coding;
+mod decoder;
 mod deliver;
 mod each;
 mod faults;
