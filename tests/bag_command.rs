@@ -382,6 +382,64 @@ fn exit_codes_and_messages_are_as_documented() {
     assert!(printed(&["--help"]).contains("foldby KEY FOLD.."));
 }
 
+#[test]
+fn what_users_of_jq_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.jsonl");
+    let text = "{\"id\":1,\"name\":\"Ann\",\"tags\":[\"x\",\"y\"],\"n\":3,\"u\":{\"city\":\"Rome\"}}\n\
+                {\"id\":2,\"name\":\"Bob, \\\"B\\\"\",\"tags\":[],\"n\":null,\"u\":{\"city\":\"Oslo\"}}\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let jq = |arguments: &[&str]| printed(&[&[file, "jq"], arguments].concat());
+    let cases: &[(&[&str], &str)] = &[
+        (&["-r", ".name"], "Ann\nBob, \"B\"\n"),
+        (&[".id", "-r"], "1\n2\n"),
+        (&["-j", ".name, 1"], "Ann1Bob, \"B\"1"),
+        (&["-rc", ".tags"], "[\"x\",\"y\"]\n[]\n"),
+        (&["-cr", "[.id, .name, .n] | @csv"], "1,\"Ann\",3\n2,\"Bob, \"\"B\"\"\",\n"),
+        (&["-r", "[.id, .name, .n] | @tsv"], "1\tAnn\t3\n2\tBob, \"B\"\t\n"),
+        (&["-c", "keys"], "[\"id\",\"n\",\"name\",\"tags\",\"u\"]\n[\"id\",\"n\",\"name\",\"tags\",\"u\"]\n"),
+        (
+            &["-c", "del(.u) | to_entries | map(.key)"],
+            "[\"id\",\"name\",\"tags\",\"n\"]\n[\"id\",\"name\",\"tags\",\"n\"]\n",
+        ),
+        (&["--arg", "x", "Rome", "select(.u.city == $x) | .id"], "1\n"),
+        (&["--argjson", "x", "2", "select(.id == $x) | .id"], "2\n"),
+        (&["first(.tags[]), ([limit(1; .tags[])] | length)"], "\"x\"\n1\n0\n"),
+        (&["-c", ".tags | group_by(.)"], "[[\"x\"],[\"y\"]]\n[]\n"),
+        (&["-c", "[.tags[] | test(\"X\"; \"i\")]"], "[true,false]\n[]\n"),
+        (&["-r", ".tags + [null, .id] | join(\"-\")"], "x-y--1\n-2\n"),
+        (&["-c", "[.id, .name | ltrimstr(\"A\") | rtrimstr(\"n\")]"], "[1,\"n\"]\n[2,\"Bob, \\\"B\\\"\"]\n"),
+        (
+            &["-c", "-S", "{b: 1, a: [{d: 1, c: .id}]}"],
+            "{\"a\":[{\"c\":1,\"d\":1}],\"b\":1}\n{\"a\":[{\"c\":2,\"d\":1}],\"b\":1}\n",
+        ),
+        (&["-cS", "def f: {b: 1, a: 2}; f # as it is"], "{\"a\":2,\"b\":1}\n{\"a\":2,\"b\":1}\n"),
+        (&["-length", "then", "jq", "."], "-5\n-5\n"),
+        (&["$ENV.PATH == env.PATH"], "true\ntrue\n"),
+    ];
+    for (arguments, expected) in cases {
+        assert_eq!(jq(arguments), *expected, "{arguments:?}");
+    }
+    assert_eq!(lines(&[file, "filter", "$ENV.PATH and .id > 1", "then", "jq", ".id"]), ["2"]);
+    for (arguments, words) in [
+        (&[file, "jq", "-s", "."][..], &["no option -s", "one at a time", "groupby"][..]),
+        (&[file, "jq", "--slurp", "."], &["no option --slurp", "one at a time"]),
+        (&[file, "jq", "-nr", "[inputs]"], &["no option -n", "each item"]),
+        (&[file, "jq", "-R", "."], &["no option -R", "--text"]),
+        (&[file, "jq", "--tab", "."], &["no option --tab", "jq [-r] [-c] [-j] [-S]"]),
+        (&["-r", ".name", file], &["-r is an option of the verb jq", "INPUT.. jq [-r]"]),
+        (&["--arg", "x", "y", file, "jq", "."], &["--arg is an option of the verb jq"]),
+        (&["jq", ".id", file], &["a.jsonl\" is too much", "inputs stand before the verb"]),
+        (&["-c", ".id", file, "jq", "."], &["verbs, not SQL"]),
+    ] {
+        let (code, said) = failed(arguments);
+        assert!(code == 2 && words.iter().all(|word| said.contains(word)), "{arguments:?}: {code} {said}");
+    }
+    let (code, said) = failed(&[file, "jq", "-S", ".id | foo"]);
+    assert!(code == 1 && said.contains("  .id | foo\n        ^"), "{said}");
+}
+
 fn piped(arguments: &[&str]) -> Child {
     partita().arg("bag").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }

@@ -2,11 +2,12 @@
 //!
 //! Life of an item:
 //!
-//! 1. Its worker adds it to the value of its key in a table, within a fixed share of the budget. What a value takes is
-//!    measured by encoding it, when it has been added to 1, 2, 4, 8 .. times.
-//! 2. When the table has its share, and when the partition ends, its values go into the external sort as rows of key and
-//!    encoded value. So values of a key meet in the order of the partitions, and a fold that minds the order gives the same
-//!    answer in every run. Folds that do not (counts, sums) keep their tables from partition to partition.
+//! 1. Its worker adds it to the value of its key in a [`table`](super::table), which always has a share of the budget and
+//!    grows while the budget allows it.
+//! 2. When the table may not grow, or its memory is asked back, its values go into the external sort as rows of key and
+//!    encoded value. A fold that minds the order folds runs of neighbouring partitions, as many as threads need to be busy,
+//!    and empties its table when a run ends: so values of a key meet in the order of the partitions, and the answer is the
+//!    same each time. Folds that do not (counts, sums) keep their tables from partition to partition.
 //! 3. Behind the sort, values of equal keys are neighbours, and are merged as they are read.
 //!
 //! ```text
@@ -15,11 +16,13 @@
 //! ```
 
 use super::Bag;
-use super::coding::{Item, decode, encode, encode_key};
+use super::coding::{Item, decode, encode_key};
 use super::items::{Blocked, Chain, Items, Pulled, Pulse, lock};
 use super::keyed::sort_by_key;
 use super::node::{Laying, Node, Partitions, Pipe};
 use super::rows::{Form, RowBuilder, RowReader, hash, ranges_of};
+use super::several::fewer;
+use super::table::{Leaving, Table};
 use super::task::{Drawn, Opening, Taken};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
@@ -29,12 +32,12 @@ use crate::memory::{InFlight, Reservation};
 use crate::ops::sort::SortOp;
 use crate::ops::{Cx, Flow, Sink, SinkOp, Step, Task, Work};
 use crate::plan::{self, merged};
-use hashbrown::HashTable;
-use hashbrown::hash_table::{Entry, IntoIter};
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::sync::{Arc, Mutex};
 
-/// What an entry of a table takes beside its key and its value.
-const ENTRY: usize = 96;
+/// Runs of partitions that a thread folds, where the order matters: more of them keep threads busy to the end, fewer make
+/// fewer rows for the sort.
+const RUNS: usize = 2;
 
 /// Appends the canonical bytes of an item's key.
 pub(super) type WriteKey<T> = dyn Fn(&T, &mut Vec<u8>) -> Result<()> + Send + Sync;
@@ -66,8 +69,8 @@ impl<T: Send + 'static> Bag<T> {
     }
 
     /// A value for each key: `init`, to which `add` adds the items one after the other; where the items of a key are in
-    /// several partitions, `merge` merges their values, those of earlier partitions first. `init` begins the value of each
-    /// partition, so it should change nothing: 0 for sums, an empty list for lists.
+    /// several partitions, `merge` merges their values, those of earlier partitions first. A value may be begun with `init`
+    /// as often as there are partitions, so it should change nothing: 0 for sums, an empty list for lists.
     ///
     /// The order of keys is that of a hash of them. Any number of keys is folded within the budget; a value must fit in
     /// memory.
@@ -103,26 +106,31 @@ impl<T: Send + 'static> Bag<T> {
 
 impl<T: Send + 'static, K: Item, A: Item> Node<(K, A)> for Folded<T, A> {
     fn lay(&self, laying: &mut Laying) -> Result<Pipe<(K, A)>> {
-        let input = self.input.lay(laying)?;
+        let mut input = self.input.lay(laying)?;
         let meter = Arc::new(Meter::default());
         let sort = Arc::new(sort_by_key(laying, &meter)?);
         let limits = laying.plan.limits.clone();
-        // All tables together have a sixteenth of the budget.
-        let table = (limits.memory / 16 / limits.threads.max(1)).clamp(limits.page(), 64 << 20);
+        let threads = limits.threads.max(1);
+        if !self.how.commutes {
+            input = fewer(input, "runs", RUNS * threads);
+        }
+        // All tables together have a sixteenth of the budget, and a quarter while nobody else wants it.
+        let table = (limits.memory / 16 / threads).clamp(limits.page(), 64 << 20);
         let floor = input.in_flight + table + sort.floor(&limits.tuning) + 2 * limits.tuning.batch_bytes;
         let folding = Arc::new(Folding {
             partitions: input.partitions,
             how: self.how.clone(),
             sort: sort.clone(),
-            table,
+            table: (table, table.max(limits.memory / 4 / threads)),
             in_flight: input.in_flight + 2 * limits.tuning.batch_bytes,
             idle: Mutex::default(),
+            combining: AtomicUsize::new(threads),
         });
         let layout = Arc::new(WithFloor { inner: input.layout, more: floor });
         let fed = laying.plan.stages.add(input.name.clone(), input.after, layout, Arc::new(Feeding(folding.clone())));
-        let one = Arc::new(Fixed { tasks: 1, floor: 0 });
+        let each = Arc::new(Fixed { tasks: threads, floor: 0 });
         let work = Arc::new(Combining(folding));
-        let combined = laying.plan.stages.add("fold by key: combine".into(), vec![fed], one, work);
+        let combined = laying.plan.stages.add("fold by key: combine".into(), vec![fed], each, work);
         let below = plan::Described::new("fold by key", input.name, meter, Vec::new());
         let sorted = merged(&mut laying.plan, sort.clone(), combined, below);
         let how = self.how.clone();
@@ -143,56 +151,98 @@ struct Folding<T, A> {
     partitions: Arc<dyn Partitions<T>>,
     how: Arc<FoldBy<T, A>>,
     sort: Arc<SortOp>,
-    /// Bytes of a worker's table.
-    table: usize,
+    /// Bytes of a worker's table: at least, at most.
+    table: (usize, usize),
     in_flight: usize,
     idle: Mutex<Vec<Worker<A>>>,
+    /// Tasks that combine and have not ended: the last one ends the sort.
+    combining: AtomicUsize,
 }
 
-/// A key of a table, as its bytes, with its value.
-struct Slot<A> {
-    hash: u64,
-    key: Box<[u8]>,
-    /// `None` only while an item is added.
-    value: Option<A>,
-    bytes: usize,
-    adds: u32,
+impl<T, A: Item> Folding<T, A> {
+    /// Gives back up to `bytes` of what rests.
+    fn give(&self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let mut given = 0;
+        for worker in lock(&self.idle).iter_mut() {
+            if given < bytes {
+                given += worker.give(bytes - given, cx)?;
+            }
+        }
+        if given < bytes {
+            given += SinkOp::spill(&*self.sort, bytes - given, cx)?;
+        }
+        Ok(given)
+    }
 }
-
-type Table<A> = HashTable<Slot<A>>;
 
 /// What a worker keeps from task to task.
 struct Worker<A> {
     table: Table<A>,
-    /// Bytes of the table.
-    bytes: usize,
+    room: Room,
     /// Values on their way into the sort.
-    leaving: Option<IntoIter<Slot<A>>>,
+    leaving: Option<Leaving<A>>,
     rows: RowBuilder,
     sink: Box<dyn Sink>,
     sink_is_ready: bool,
     /// Rows that went into the sort.
     row: u64,
     key: Vec<u8>,
-    measure: Vec<u8>,
-    _held: Arc<Reservation>,
+}
+
+/// The memory of a worker's table: a floor, and what the budget gives beyond it, up to a limit, until it is asked back.
+struct Room {
+    held: Arc<Reservation>,
+    /// Bytes that it always has, that it has now, that it may have.
+    least: usize,
+    now: usize,
+    most: usize,
+}
+
+impl Room {
+    fn new(least: usize, most: usize, cx: &Cx) -> Result<Self> {
+        let held = cx.memory.budget.require("a table of folds by key", least, true)?;
+        held.grow_anyway(least);
+        Ok(Room { held, least, now: least, most })
+    }
+
+    /// Whether there is room for more than `bytes`; asks for some.
+    fn is_more_than(&mut self, bytes: usize) -> bool {
+        while self.now <= bytes {
+            let more = self.least.min(self.most.saturating_sub(self.now));
+            if more == 0 || !self.held.try_grow(more) {
+                return false;
+            }
+            self.now += more;
+        }
+        true
+    }
+
+    /// Gives back what is not needed for `bytes`, and says how much that was.
+    fn keep(&mut self, bytes: usize) -> usize {
+        let given = self.now.saturating_sub(bytes.max(self.least));
+        self.held.shrink(given);
+        self.now -= given;
+        given
+    }
+
+    /// Whether some of it is asked back that may be.
+    fn is_asked_for(&self) -> bool {
+        self.held.take_wanted() > 0 && self.now > self.least
+    }
 }
 
 impl<A: Item> Worker<A> {
     fn new<T>(shared: &Folding<T, A>, cx: &Cx) -> Result<Self> {
-        let held = cx.memory.budget.require("a table of folds by key", shared.table, false)?;
-        held.grow_anyway(shared.table);
+        let (least, most) = shared.table;
         Ok(Worker {
             table: Table::new(),
-            bytes: 0,
+            room: Room::new(least, most, cx)?,
             leaving: None,
             rows: RowBuilder::new(Form::Keyed),
             sink: shared.sort.local(cx)?,
             sink_is_ready: true,
             row: 0,
             key: Vec::new(),
-            measure: Vec::new(),
-            _held: held,
         })
     }
 
@@ -200,40 +250,21 @@ impl<A: Item> Worker<A> {
         self.key.clear();
         (how.key)(&item, &mut self.key)?;
         let hash = hash(&self.key, &cx.tuning);
-        let key = self.key.as_slice();
-        let entry = match self.table.entry(hash, |slot| slot.hash == hash && *slot.key == *key, |slot| slot.hash) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                self.bytes += key.len() + ENTRY + size_of::<A>();
-                let slot = Slot { hash, key: key.into(), value: Some((how.init)()), bytes: 0, adds: 0 };
-                entry.insert(slot).into_mut()
-            }
-        };
-        let before = entry.value.take().ok_or_else(|| Error::internal("a value of a fold was lost"))?;
-        let after = (how.add)(before, item, position)?;
-        entry.adds = entry.adds.saturating_add(1);
-        if entry.adds.is_power_of_two() {
-            self.measure.clear();
-            encode(&after, &mut self.measure)?;
-            self.bytes = self.bytes + self.measure.len() - entry.bytes;
-            entry.bytes = self.measure.len();
-        }
-        entry.value = Some(after);
-        Ok(())
+        self.table.add(hash, &self.key, &how.init, |value| (how.add)(value, item, position))
     }
 
     /// Begins to move the table into the sort.
     fn leave(&mut self) {
-        self.bytes = 0;
-        self.leaving = Some(std::mem::take(&mut self.table).into_iter());
+        if self.leaving.is_none() {
+            self.leaving = Some(self.table.take());
+        }
     }
 
     /// Moves a batch of values into the sort; `None` when all are in.
     fn move_on(&mut self, split: u64, cx: &Cx) -> Result<Option<Flow>> {
         let Some(leaving) = &mut self.leaving else { return Ok(None) };
         for slot in leaving.by_ref() {
-            let value = slot.value.ok_or_else(|| Error::internal("a value of a fold was lost"))?;
-            self.rows.under(&slot.key, slot.hash, &value)?;
+            self.rows.under(slot.key(), hash(slot.key(), &cx.tuning), slot.value()?)?;
             if self.rows.is_full(&cx.tuning) {
                 break;
             }
@@ -248,27 +279,76 @@ impl<A: Item> Worker<A> {
         self.sink.push(Batch::new(data, position), cx).map(Some)
     }
 
-    /// Gives back what was asked for.
+    /// Gives back what was asked for: of the sort now, of the table as its values leave.
     fn answer(&mut self, cx: &Cx) -> Result<Option<usize>> {
+        if self.room.is_asked_for() {
+            self.leave();
+        }
         let wanted = self.sink.reservation().map_or(0, |r| r.take_wanted());
         if wanted == 0 { Ok(None) } else { self.sink.spill(wanted, cx).map(Some) }
     }
 
-    /// Goes on with rows that the sort could not take, and with values that leave; `None` when nothing is under way.
-    fn go_on(&mut self, split: u64, cx: &Cx) -> Result<Option<Step>> {
-        if let Some(given) = self.answer(cx)? {
-            return Ok(Some(Step::Gave(given)));
+    /// Gives back what values had that left, and says how much that was.
+    fn shrink(&mut self) -> usize {
+        match &self.leaving {
+            Some(leaving) => self.room.keep(leaving.bytes()),
+            None if self.table.is_empty() => self.room.keep(0),
+            None => 0,
         }
+    }
+
+    /// Goes on with rows that the sort could not take, or with values that leave; `None` when nothing is under way.
+    fn flow(&mut self, split: u64, cx: &Cx) -> Result<Option<Flow>> {
         let flow = match self.sink_is_ready {
             false => Some(self.sink.resume(cx)?),
             true => self.move_on(split, cx)?,
         };
         self.sink_is_ready = matches!(flow, None | Some(Flow::Ready));
-        Ok(flow.map(|flow| match flow {
-            Flow::Ready => Step::More,
-            Flow::Starved(starved) => Step::Starved(starved),
-            Flow::Wait(token) => Step::Wait(token),
-        }))
+        Ok(flow)
+    }
+
+    /// The same as a step of a task.
+    fn go_on(&mut self, split: u64, cx: &Cx) -> Result<Option<Step>> {
+        if let Some(given) = self.answer(cx)? {
+            return Ok(Some(Step::Gave(given)));
+        }
+        let flow = self.flow(split, cx)?;
+        let given = self.shrink();
+        Ok(match flow {
+            Some(Flow::Starved(starved)) => Some(Step::Starved(starved)),
+            Some(Flow::Wait(token)) => Some(Step::Wait(token)),
+            Some(Flow::Ready) | None if given > 0 => Some(Step::Gave(given)),
+            Some(Flow::Ready) => Some(Step::More),
+            None => None,
+        })
+    }
+
+    /// Bytes that it holds beyond what its table always has.
+    fn held(&self) -> usize {
+        self.room.now + self.sink.reservation().map_or(0, |r| r.held())
+    }
+
+    /// Gives back about `bytes` between two tasks, when nobody steps it.
+    fn give(&mut self, bytes: usize, cx: &Cx) -> Result<usize> {
+        let before = self.held();
+        if self.room.now > self.room.least {
+            self.leave();
+            while let Some(flow) = self.flow(u64::MAX, cx)? {
+                let stuck = match flow {
+                    Flow::Ready => false,
+                    Flow::Starved(_) => self.sink.spill(bytes, cx)? == 0,
+                    Flow::Wait(_) => true,
+                };
+                if stuck {
+                    break;
+                }
+            }
+            self.shrink();
+        }
+        if before.saturating_sub(self.held()) < bytes {
+            self.sink.spill(bytes, cx)?;
+        }
+        Ok(before.saturating_sub(self.held()))
     }
 }
 
@@ -296,16 +376,7 @@ impl<T: Send + 'static, A: Item> Work for Feeding<T, A> {
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
-        let mut given = 0;
-        for worker in lock(&self.0.idle).iter_mut() {
-            if given < bytes {
-                given += worker.sink.spill(bytes - given, cx)?;
-            }
-        }
-        if given < bytes {
-            given += SinkOp::spill(&*self.0.sort, bytes - given, cx)?;
-        }
-        Ok(given)
+        self.0.give(bytes, cx)
     }
 }
 
@@ -332,12 +403,11 @@ impl<T: Send, A: Item> Task for FoldTask<T, A> {
             lock(&self.shared.idle).extend(self.worker.take());
             return Ok(Step::Done);
         }
-        let (partition, most) = (self.partition, self.shared.table);
-        let items = &mut self.items;
+        let (partition, items) = (self.partition, &mut self.items);
         let drawn = self.opening.pull(cx, &mut |item| {
             *items += 1;
             worker.add(how, item, Position { split: partition, row: *items }, cx)?;
-            Ok(if worker.bytes >= most { Taken::Enough } else { Taken::More })
+            Ok(if worker.table.bytes() >= worker.room.now { Taken::Enough } else { Taken::More })
         })?;
         match drawn {
             Drawn::Wait(token) => return Ok(Step::Wait(token)),
@@ -345,7 +415,7 @@ impl<T: Send, A: Item> Task for FoldTask<T, A> {
             Drawn::More | Drawn::Pause => {}
             Drawn::End => self.ended = true,
         }
-        if worker.bytes >= most || (self.ended && !how.commutes) {
+        if !worker.room.is_more_than(worker.table.bytes()) || (self.ended && !how.commutes) {
             worker.leave();
         }
         Ok(Step::More)
@@ -360,8 +430,10 @@ impl<T: Send, A: Item> Task for FoldTask<T, A> {
 struct Combining<T, A>(Arc<Folding<T, A>>);
 
 impl<T: Send + 'static, A: Item> Work for Combining<T, A> {
-    fn open(&self, _round: u32, _index: usize, _cx: &Cx) -> Result<Box<dyn Task>> {
-        Ok(Box::new(CombineTask { shared: self.0.clone(), worker: None, begun: 0 }))
+    fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Task>> {
+        // Behind all that came before.
+        let split = u64::MAX - index as u64;
+        Ok(Box::new(CombineTask { shared: self.0.clone(), worker: None, split }))
     }
 
     fn sizes(&self) -> Sizes {
@@ -369,22 +441,20 @@ impl<T: Send + 'static, A: Item> Work for Combining<T, A> {
     }
 
     fn spill(&self, bytes: usize, cx: &Cx) -> Result<usize> {
-        SinkOp::spill(&*self.0.sort, bytes, cx)
+        self.0.give(bytes, cx)
     }
 }
 
 struct CombineTask<T, A> {
     shared: Arc<Folding<T, A>>,
     worker: Option<Worker<A>>,
-    /// Workers that have begun to leave.
-    begun: u64,
+    split: u64,
 }
 
 impl<T: Send, A: Item> Task for CombineTask<T, A> {
     fn step(&mut self, cx: &Cx) -> Result<Step> {
-        let split = u64::MAX - self.begun;
         if let Some(worker) = &mut self.worker {
-            if let Some(step) = worker.go_on(split, cx)? {
+            if let Some(step) = worker.go_on(self.split, cx)? {
                 return Ok(step);
             }
             let Some(Worker { sink, .. }) = self.worker.take() else { return Ok(Step::More) };
@@ -392,11 +462,12 @@ impl<T: Send, A: Item> Task for CombineTask<T, A> {
             return Ok(Step::More);
         }
         let Some(mut worker) = lock(&self.shared.idle).pop() else {
-            self.shared.sort.finish(cx)?;
+            if self.shared.combining.fetch_sub(1, AcqRel) == 1 {
+                self.shared.sort.finish(cx)?;
+            }
             return Ok(Step::Done);
         };
-        self.begun += 1;
-        worker.sink.begin(u64::MAX - self.begun, cx)?;
+        worker.sink.begin(self.split, cx)?;
         worker.leave();
         self.worker = Some(worker);
         Ok(Step::More)
@@ -455,5 +526,32 @@ impl<T: Send, K: Item, A: Item> Items<(K, A)> for Merging<T, A> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Budget;
+
+    #[test]
+    fn a_table_has_room_while_nobody_wants_it() {
+        let budget = Budget::new(100);
+        let held = budget.require("table", 10, true).unwrap();
+        held.grow_anyway(10);
+        let mut room = Room { held, least: 10, now: 10, most: 45 };
+        assert!(room.is_more_than(9) && room.now == 10);
+        assert!(room.is_more_than(29) && room.now == 30, "it grows as it needs");
+        assert!(!room.is_more_than(45) && room.now == 45, "not beyond its limit");
+        assert_eq!((room.keep(20), room.now, budget.held()), (25, 20, 20));
+        let other = budget.require("other", 75, false).unwrap();
+        assert!(!room.is_more_than(25) && room.now == 20, "not beyond the budget");
+        room.held.ask(3);
+        assert!(room.is_asked_for() && !room.is_asked_for());
+        assert_eq!((room.keep(0), room.now), (10, 10));
+        room.held.ask(3);
+        assert!(!room.is_asked_for(), "its floor is its own");
+        drop(other);
+        assert!(room.is_more_than(40));
     }
 }

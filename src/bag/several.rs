@@ -4,9 +4,10 @@ use super::items::{Blocked, Chain, Items, Pulled, Pulse, item, lock};
 use super::node::{Counted, Laying, Node, Pipe, in_turn, meet};
 use super::task::{Taken, Taker, Takers};
 use super::{Bag, sources};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Sizes;
-use crate::ops::Cx;
+use crate::ops::{Cx, Starved};
+use crate::sched::NOBODY;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,15 @@ impl<T> InTurn<T> {
     /// Opens partitions until one has begun; `None` if there is one, or none is left.
     fn ready(&mut self, pulse: &mut Pulse<'_>) -> Result<Option<Blocked>> {
         if self.open.is_none() && self.next < self.end {
-            self.open = Some(self.input.partitions.open(self.next, pulse.cx)?);
+            self.open = match self.input.partitions.open(self.next, pulse.cx) {
+                Ok(open) => Some(open),
+                // It has left nothing behind, and is opened when there is memory.
+                Err(error) if error.kind() == ErrorKind::Resources => {
+                    let bytes = pulse.cx.memory.pool.page_bytes();
+                    return Ok(Some(Blocked::Starved(Starved { reservation: NOBODY, bytes })));
+                }
+                Err(error) => return Err(error),
+            };
             (self.next, self.begun) = (self.next + 1, false);
         }
         let Some(open) = self.open.as_mut().filter(|_| !self.begun) else { return Ok(None) };
@@ -67,16 +76,19 @@ struct Fewer<T> {
 
 impl<T: Send + 'static> Node<T> for Fewer<T> {
     fn lay(&self, laying: &mut Laying) -> Result<Pipe<T>> {
-        let most = self.partitions;
-        let pipe = self.input.lay(laying)?;
-        Ok(pipe.regroup("coalesce", Box::new(move |count| count.min(most)), |input| {
-            Arc::new(move |index: usize, _: &Cx| -> Result<Chain<T>> {
-                let count = input.count()?;
-                let range = sources::piece(count as u64, count.min(most), index);
-                Ok(Box::new(InTurn::new(input.clone(), range.start as usize, range.end as usize)))
-            })
-        }))
+        Ok(fewer(self.input.lay(laying)?, "coalesce", self.partitions))
     }
+}
+
+/// Neighbouring partitions as one, so that there are `most`.
+pub(super) fn fewer<T: Send + 'static>(pipe: Pipe<T>, name: &str, most: usize) -> Pipe<T> {
+    pipe.regroup(name, Box::new(move |count| count.min(most)), |input| {
+        Arc::new(move |index: usize, _: &Cx| -> Result<Chain<T>> {
+            let count = input.count()?;
+            let range = sources::piece(count as u64, count.min(most), index);
+            Ok(Box::new(InTurn::new(input.clone(), range.start as usize, range.end as usize)))
+        })
+    })
 }
 
 /// All partitions as one.

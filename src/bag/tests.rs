@@ -175,7 +175,7 @@ fn what_does_not_fit_goes_to_scratch() {
     let session = session("4MiB", true, small());
     let numbers = Bag::range(&session, 0..60_000, 20).map(|n| (n % 30_000, format!("{n:0>60}")));
     let spilled = |before: u64| session.stats().scratch_written - before;
-    for step in ["groupby", "foldby", "join", "sort", "persist"] {
+    for step in ["groupby", "foldby", "aggregate_by", "join", "sort", "persist"] {
         let before = session.stats().scratch_written;
         match step {
             "groupby" => {
@@ -185,6 +185,11 @@ fn what_does_not_fit_goes_to_scratch() {
             "foldby" => {
                 let folded = numbers.foldby(|n| n.0, 0u64, |a, _| a + 1, |a, b| a + b);
                 assert_eq!(folded.filter(|n| n.1 == 2).count().unwrap(), 30_000);
+            }
+            "aggregate_by" => {
+                let last = aggregates::max(|n: &(i64, String)| n.1.clone());
+                let both = numbers.aggregate_by(|n| n.0, (aggregates::count(), last));
+                assert_eq!(both.filter(|(_, (n, _))| *n == 2).count().unwrap(), 30_000);
             }
             "join" => assert_eq!(numbers.join(&numbers, |l| l.0, |r| r.0).count().unwrap(), 120_000),
             "sort" => {
@@ -572,6 +577,39 @@ fn without_nulls(value: &serde_json::Value) -> serde_json::Value {
             serde_json::Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
         }
         other => other.clone(),
+    }
+}
+
+#[test]
+fn a_fold_that_minds_the_order_begins_few_values() {
+    let session = session("64MiB", true, Tuning::default());
+    let merges = Arc::new(AtomicUsize::new(0));
+    let seen = merges.clone();
+    let merge = move |a: Vec<i64>, b: Vec<i64>| {
+        seen.fetch_add(1, Relaxed);
+        [a, b].concat()
+    };
+    let append = |mut list: Vec<i64>, n: i64| {
+        list.push(n);
+        list
+    };
+    let numbers = Bag::range(&session, 0..4000, 100);
+    let lists = sorted(numbers.foldby(|n| n % 10, Vec::new(), append, merge).collect().unwrap());
+    let expected: Vec<_> = (0..10).map(|key| (key, (0..400).map(|i| key + 10 * i).collect::<Vec<_>>())).collect();
+    assert_eq!(lists, expected);
+    // Two threads, two runs each.
+    assert_eq!(merges.load(Relaxed), 10 * 3);
+}
+
+#[test]
+fn a_table_that_grew_gives_memory_back() {
+    // One fold after the other: what the first one's table took beyond its floor is free for the sort of the second one.
+    for inline in [true, false] {
+        let session = session("8MiB", inline, Tuning { batch_rows: 256, ..small() });
+        let numbers = Bag::range(&session, 0..40_000, 16).map(|n| format!("{:0>40}", n % 20_000));
+        let counted = numbers.frequencies().map(|(text, n)| (text.len() as u64 + n, text));
+        let again = counted.foldby(|(_, text)| text.clone(), 0, |all, (n, _)| all + n, |a, b| a + b);
+        assert_eq!(again.filter(|(_, n)| *n == 42).count().unwrap(), 20_000);
     }
 }
 

@@ -7,6 +7,7 @@
 //! Limits: UTF-8 only.
 
 use super::Bag;
+use super::decoder::{Unusual, decode};
 use super::lines::{Delimiter, Lines, Make, Maker};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
@@ -198,7 +199,7 @@ impl Session {
         path: &str,
         options: &TextOptions,
     ) -> Result<Bag<T>> {
-        self.records(path, options, each(|line, _| record(line)))
+        self.records(path, options, records())
     }
 
     /// As [`lines`](Self::lines), of files that may be documents of JSON.
@@ -277,6 +278,28 @@ fn text(line: &[u8], policy: InvalidUtf8) -> Result<String> {
         }
     }
 }
+
+/// A maker of records. Where lines of a type are never as usual, it does not try them twice.
+fn records<T: DeserializeOwned + 'static>() -> Arc<Maker<T>> {
+    Arc::new(|| -> Box<Make<T>> {
+        let mut trials = TRIALS;
+        Box::new(move |line: &[u8], _: &Arc<str>| {
+            if trials > 0 {
+                match decode(line) {
+                    Ok(record) => {
+                        trials = TRIALS;
+                        return Ok(Some(record));
+                    }
+                    Err(Unusual) => trials -= 1,
+                }
+            }
+            record(line)
+        })
+    })
+}
+
+/// How often in a row a line is tried the fast way.
+const TRIALS: u32 = 64;
 
 fn record<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>> {
     match serde_json::from_slice(line) {

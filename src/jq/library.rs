@@ -49,6 +49,8 @@ const DEFINITIONS: &str = r#"
 def toarray: if . >= [] and . < {} then . else [.] end;
 def trimstr($x): ltrimstr($x) | rtrimstr($x);
 def leaf_paths: paths(scalars);
+def join($x): reduce .[] as $i (null; (if . == null then "" else . + $x end)
+  + ($i | if . == null then "" elif . == true or . == false or isnumber then tostring else . end)) // "";
 def IN(s): any(s == .; .);
 def IN(src; s): any(src == s; .);
 def INDEX(stream; f): reduce stream as $row ({}; .[$row | f | tostring] = $row);
@@ -82,7 +84,7 @@ pub(super) fn defs() -> impl Iterator<Item = Def<&'static str>> {
 }
 
 /// Functions of jaq's library that are ours instead.
-const REPLACED: &[&str] = &["matches", "split_matches", "split_"];
+const REPLACED: &[&str] = &["matches", "split_matches", "split_", "ltrimstr", "rtrimstr"];
 
 /// The functions that are not.
 pub(super) fn funs() -> impl Iterator<Item = Fun<Ours>> {
@@ -91,7 +93,7 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<Ours>> {
 }
 
 fn ours() -> impl Iterator<Item = Fun<Ours>> {
-    let plain: [(&'static str, usize, RunPtr<Ours>); 8] = [
+    let plain: [(&'static str, usize, RunPtr<Ours>); 10] = [
         ("fromjson", 0, |cv| from_json(cv.1)),
         ("tojson", 0, |cv| bome(Ok(Val::Str(write::json_of(&cv.1))))),
         ("length", 0, |cv| bome(length(&cv.1))),
@@ -99,6 +101,8 @@ fn ours() -> impl Iterator<Item = Fun<Ours>> {
         ("has", 1, |cv| unary(cv, |v, key| v.index_opt(&key).map(|found| Val::Bool(found.is_some())))),
         ("indices", 1, |cv| unary(cv, |v, part| indices(&v, &part))),
         ("bsearch", 1, |cv| unary(cv, bsearch)),
+        ("ltrimstr", 1, |cv| unary(cv, |v, part| Ok(trimmed(v, &part, |text, part| text.strip_prefix(part))))),
+        ("rtrimstr", 1, |cv| unary(cv, |v, part| Ok(trimmed(v, &part, |text, part| text.strip_suffix(part))))),
         ("matches", 2, |cv| matching(cv, true, false)),
     ];
     let splits: [(&'static str, usize, RunPtr<Ours>); 2] =
@@ -180,6 +184,15 @@ fn indices(v: &Val, part: &Val) -> ValR {
             Ok(hits.map(|(at, _)| Val::from(at)).collect())
         }
         (v, part) => Err(Error::index(v.clone(), part.clone())),
+    }
+}
+
+/// A text without a part at one of its ends; whatever has no such part, or is no text, as it is.
+fn trimmed(v: Val, part: &Val, strip: for<'a> fn(&'a [u8], &[u8]) -> Option<&'a [u8]>) -> Val {
+    let (Val::Str(text), Val::Str(part)) = (&v, part) else { return v };
+    match strip(text, part) {
+        Some(rest) => Val::Str(text.slice_ref(rest)),
+        None => v,
     }
 }
 

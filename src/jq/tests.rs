@@ -260,6 +260,8 @@ fn native_and_fallback_and_jaq_agree() {
                 // Keys that are no text, which JSON does not have.
                 (Err(e), Ok(_)) if e.message().contains("must be a string") || e.message().contains("cannot index") => {
                 }
+                // Of what is no text, jq trims nothing.
+                (Ok(_), Err(_)) if text.contains("trimstr") => {}
                 (ours, alone) => panic!("{text} on {json}: {ours:?}, jaq {alone:?}"),
             }
         }

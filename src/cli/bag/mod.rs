@@ -135,7 +135,9 @@ fn answer(
 /// As jq prints, after jq; a format that was chosen has a line for each item.
 fn style(last: Option<&Verb>, chosen: bool) -> Style {
     match last {
-        Some(Verb::Jq { raw, compact, .. }) => Style { pretty: !compact && !chosen, raw: *raw },
+        Some(Verb::Jq { style, .. }) => {
+            Style { pretty: !style.compact && !chosen, raw: style.raw || style.joined, joined: style.joined }
+        }
         _ => Style::default(),
     }
 }

@@ -1,5 +1,5 @@
 //! Items as jq shows them: a line for each value, two spaces deeper each level; `-c` leaves them as they are, `-r` takes the
-//! quotes off texts.
+//! quotes off texts, `-j` the line ends too.
 
 use partita::bag::Json;
 
@@ -8,6 +8,7 @@ use partita::bag::Json;
 pub struct Style {
     pub pretty: bool,
     pub raw: bool,
+    pub joined: bool,
 }
 
 impl Style {
@@ -18,7 +19,9 @@ impl Style {
             None if self.pretty => indented(json.as_str().as_bytes(), out),
             _ => out.extend_from_slice(json.as_str().as_bytes()),
         }
-        out.push(b'\n');
+        if !self.joined {
+            out.push(b'\n');
+        }
     }
 }
 
@@ -86,11 +89,11 @@ mod tests {
 
     #[test]
     fn items_look_as_jq_shows_them() {
-        let pretty = Style { pretty: true, raw: false };
+        let pretty = Style { pretty: true, ..Style::default() };
         let text = "{\n  \"a\": [\n    1,\n    \"x,\\\"]\"\n  ],\n  \"b\": {},\n  \"c\": []\n}\n";
         assert_eq!(written(pretty, r#"{"a":[1,"x,\"]"],"b":{},"c":[]}"#), text);
         assert_eq!(written(pretty, "\"a\\nb\""), "\"a\\nb\"\n");
-        assert_eq!(written(Style { pretty: true, raw: true }, "\"a\\nb\""), "a\nb\n");
+        assert_eq!(written(Style { pretty: true, raw: true, joined: false }, "\"a\\nb\""), "a\nb\n");
         assert_eq!(written(Style::default(), r#"{"a":[1]}"#), "{\"a\":[1]}\n");
     }
 }

@@ -24,25 +24,48 @@ pub enum Out {
 /// The part of the budget that the items of one key may be.
 const GROUP: usize = 32;
 
+/// Keys in order, at any depth.
+const SORTED: &str = "walk(if type == \"object\" then to_entries | sort_by(.key) | from_entries else . end)";
+
+/// A program, for which `$ENV` is the environment.
+fn with_environment(program: &str) -> Jq {
+    let jq = Jq::new(program);
+    if !program.contains("$ENV") {
+        return jq;
+    }
+    let known =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let known: BTreeMap<String, String> = known.collect();
+    jq.constant("ENV", serde_json::json!(known).to_string())
+}
+
 /// The program of a verb that is one.
 fn program(verb: &Verb) -> Result<Option<Jq>> {
     Ok(match verb {
-        Verb::Jq { program, constants, .. } => {
-            let jq = Jq::new(program.as_str());
-            Some(constants.iter().fold(jq, |jq, (name, value)| match value {
-                Constant::Text(text) => jq.text(name.as_str(), text),
-                Constant::Json(json) => jq.constant(name.as_str(), json.as_str()),
-            }))
+        Verb::Jq { program, constants, style } => {
+            let with = |text: &str| {
+                constants.iter().fold(with_environment(text), |jq, (name, value)| match value {
+                    Constant::Text(text) => jq.text(name.as_str(), text),
+                    Constant::Json(json) => jq.constant(name.as_str(), json.as_str()),
+                })
+            };
+            let plain = with(program);
+            if !style.sorted {
+                return Ok(Some(plain));
+            }
+            // Its own errors, with a caret in what was typed.
+            plain.check()?;
+            Some(with(&format!("({program}\n) | {SORTED}")))
         }
         Verb::Filter(condition) => {
-            Jq::new(condition.as_str()).check()?;
-            Some(Jq::new(format!("select({condition}\n)")))
+            with_environment(condition).check()?;
+            Some(with_environment(&format!("select({condition}\n)")))
         }
-        Verb::Pluck { path, default: None } => Some(Jq::new(path.as_str())),
+        Verb::Pluck { path, default: None } => Some(with_environment(path)),
         Verb::Pluck { path, default: Some(json) } => {
-            Jq::new(path.as_str()).check()?;
+            with_environment(path).check()?;
             let text = format!("[{path}\n][0] | if . == null then $default else . end");
-            Some(Jq::new(text).constant("default", json.as_str()))
+            Some(with_environment(&text).constant("default", json.as_str()))
         }
         Verb::Flatten => Some(Jq::new(".[]")),
         _ => None,

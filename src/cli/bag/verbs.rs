@@ -1,13 +1,13 @@
 //! The verbs of `partita bag`: one table, and what each takes.
 
 use super::words::usage;
-use partita::Result;
+use partita::{Error, Result};
 use std::collections::VecDeque;
 
 /// A verb with its arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
-    Jq { program: String, raw: bool, compact: bool, constants: Vec<(String, Constant)> },
+    Jq { program: String, style: JqStyle, constants: Vec<(String, Constant)> },
     Filter(String),
     Pluck { path: String, default: Option<String> },
     Flatten,
@@ -24,6 +24,19 @@ pub enum Verb {
     Stats,
     Schema,
     To(String),
+}
+
+/// How jq prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct JqStyle {
+    /// `-r`: texts without quotes.
+    pub raw: bool,
+    /// `-c`: a value in a line.
+    pub compact: bool,
+    /// `-j`: as `-r`, and no line ends.
+    pub joined: bool,
+    /// `-S`: keys in order.
+    pub sorted: bool,
 }
 
 /// A value of `--arg` or `--argjson`.
@@ -81,19 +94,17 @@ const fn row(
 pub static VERBS: &[Row] = &[
     Row {
         options: &[
-            ("-r", 0),
-            ("-c", 0),
-            ("-rc", 0),
-            ("-cr", 0),
             ("--raw-output", 0),
             ("--compact-output", 0),
+            ("--join-output", 0),
+            ("--sort-keys", 0),
             ("--arg", 2),
             ("--argjson", 2),
         ],
         ..row(
             "jq",
             1,
-            "[-r] [-c] [--arg NAME TEXT] [--argjson NAME JSON] PROGRAM",
+            "[-r] [-c] [-j] [-S] [--arg NAME TEXT] [--argjson NAME JSON] PROGRAM",
             "each item through a program of jq",
             jq,
         )
@@ -182,19 +193,18 @@ impl Given {
                     }
                     given.options.push((word, values));
                 }
+                None if row.name == "jq" && is_letters(&word) => given.options.extend(letters(&word)?),
                 // A number or a negative program is none.
-                None if word.starts_with("--") => {
-                    return Err(usage(format!("{} has no option {word}", row.name))
-                        .advise(format!("partita bag INPUT.. {} {}", row.name, row.takes)));
-                }
+                None if word.starts_with("--") => return Err(no_option(row.name, &word)),
                 None => given.words.push_back(word),
             }
         }
         if given.words.len() > row.words {
-            return Err(usage(format!(
-                "{} takes {}",
-                row.name,
-                if row.takes.is_empty() { "nothing" } else { row.takes }
+            let takes = if row.takes.is_empty() { "nothing" } else { row.takes };
+            let last = given.words.back().map_or("", String::as_str);
+            return Err(usage(format!("{} takes {takes}: {last:?} is too much", row.name)).advise(format!(
+                "inputs stand before the verb: partita bag INPUT.. {} ..; then begins another",
+                row.name
             )));
         }
         Ok(given)
@@ -222,6 +232,60 @@ impl Given {
     }
 }
 
+/// Letters of jq's options, in one word.
+const LETTERS: &str = "rcjSsneaCMR";
+
+/// Whether a word is options of jq, which may be written together; a longer word is a program that begins with a minus.
+pub fn is_letters(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    (1..=4).contains(&letters.len()) && letters.chars().all(|letter| LETTERS.contains(letter))
+}
+
+/// The long names of options in one word.
+fn letters(word: &str) -> Result<Vec<(String, Vec<String>)>> {
+    let long = |letter| match letter {
+        'r' => Ok("--raw-output"),
+        'c' => Ok("--compact-output"),
+        'j' => Ok("--join-output"),
+        'S' => Ok("--sort-keys"),
+        letter => Err(no_option("jq", &format!("-{letter}"))),
+    };
+    word.chars().skip(1).map(|letter| Ok((long(letter)?.to_string(), Vec::new()))).collect()
+}
+
+fn no_option(verb: &str, option: &str) -> Error {
+    let advice = match option {
+        "-s" | "--slurp" => {
+            "items go through programs one at a time; count, foldby, groupby, frequencies, sort and topk look at all of them"
+        }
+        "-n" | "--null-input" => "programs run for each item; a program without items is one over a file with null",
+        "-R" | "--raw-input" => "partita bag --text INPUT.. reads lines as texts",
+        "-C" | "-M" | "--color-output" | "--monochrome-output" => "what is printed has no colors",
+        "-e" | "--exit-status" => "filter, then count, says whether there is something",
+        "-a" | "--ascii-output" => "what is printed is UTF-8",
+        _ => {
+            return usage(format!("{verb} has no option {option}"))
+                .advise(format!("partita bag INPUT.. {}", takes(verb)));
+        }
+    };
+    usage(format!("{verb} has no option {option}")).advise(advice)
+}
+
+/// A verb with what it takes.
+fn takes(verb: &str) -> String {
+    named(verb).map_or_else(String::new, |row| format!("{} {}", row.name, row.takes))
+}
+
+/// Options that stand before the verb, though they are jq's.
+pub fn belongs_to_jq(word: &str) -> Option<Error> {
+    let known = ["--arg", "--argjson", "--raw-output", "--compact-output", "--join-output", "--sort-keys", "--slurp"];
+    // -c is the command's own, for SQL.
+    let is = known.contains(&word) || (is_letters(word) && word != "-c");
+    is.then(|| {
+        usage(format!("{word} is an option of the verb jq")).advise(format!("partita bag INPUT.. {}", takes("jq")))
+    })
+}
+
 fn jq(mut given: Given) -> Result<Verb> {
     let constants = given.options.iter().filter_map(|(option, values)| match (option.as_str(), values.as_slice()) {
         ("--arg", [name, text]) => Some((name.clone(), Constant::Text(text.clone()))),
@@ -230,8 +294,12 @@ fn jq(mut given: Given) -> Result<Verb> {
     });
     Ok(Verb::Jq {
         constants: constants.collect(),
-        raw: given.flag(&["-r", "-rc", "-cr", "--raw-output"]),
-        compact: given.flag(&["-c", "-rc", "-cr", "--compact-output"]),
+        style: JqStyle {
+            raw: given.flag(&["--raw-output"]),
+            compact: given.flag(&["--compact-output"]),
+            joined: given.flag(&["--join-output"]),
+            sorted: given.flag(&["--sort-keys"]),
+        },
         program: given.word("a program")?,
     })
 }

@@ -79,6 +79,7 @@ pub fn read(arguments: &[OsString], place: usize) -> Result<Words> {
                 let last = words.inputs.last().cloned().unwrap_or_default();
                 return Err(usage(format!("there is no verb {last:?} before then")).advise(verbs::names()));
             }
+            _ if let Some(error) = verbs::belongs_to_jq(&word) => return Err(error),
             _ if word.starts_with('-') && word.len() > 1 => option(&mut words, word, &mut rest)?,
             _ => words.inputs.push(word),
         }
@@ -174,6 +175,10 @@ mod tests {
             "p bag x foldby .a median",
             "p bag --on-error never x count",
             "p bag x jq --nothing .",
+            "p bag x jq -s .",
+            "p bag -r .a x",
+            "p bag jq .a x",
+            "p bag x --arg a b jq .a",
         ] {
             let error = parse(wrong).map(|words| super::super::check(&words)).and_then(|checked| checked);
             assert_eq!(error.unwrap_err().kind(), ErrorKind::Usage, "{wrong}");
