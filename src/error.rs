@@ -198,6 +198,17 @@ impl Error {
         &self.0.message
     }
 
+    /// What happened, as it is told to people: of what is not built yet, the message may be only its name.
+    pub fn sentence(&self) -> std::borrow::Cow<'_, str> {
+        let message = self.message();
+        let says =
+            ["not supported", "cannot", "not read yet", "must be", "do not "].iter().any(|w| message.contains(w));
+        match self.kind() {
+            ErrorKind::Unsupported if !says => format!("not supported: {message}").into(),
+            _ => message.into(),
+        }
+    }
+
     /// Where it happened, as far as known.
     pub fn place(&self) -> &Place {
         &self.0.place
@@ -216,7 +227,7 @@ fn too_many_files(error: &std::io::Error) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
+        f.write_str(&self.sentence())?;
         if self.0.place != Place::default() {
             write!(f, " ({})", self.0.place)?;
         }
@@ -271,6 +282,13 @@ mod tests {
         let e = Error::data("\"x\" is not an integer").at(place).advise("declare the column as text");
         assert_eq!(e.to_string(), "\"x\" is not an integer (a.csv, line 3)\nhint: declare the column as text");
         assert_eq!(e.kind(), ErrorKind::Data);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_to_be_so() {
+        let e = Error::unsupported("DELETE").advise("TRUNCATE t");
+        assert_eq!(e.to_string(), "not supported: DELETE\nhint: TRUNCATE t");
+        assert_eq!(Error::unsupported("Avro cannot hold maps").to_string(), "Avro cannot hold maps");
     }
 
     #[test]

@@ -160,6 +160,21 @@ fn rewritten(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     all
 }
 
+/// What somebody may have meant with a word that is no option: SQL, or a file of data.
+pub fn hint(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != clap::error::ErrorKind::UnknownArgument || word.starts_with('-') {
+        return None;
+    }
+    let is_file = std::path::Path::new(word).is_file();
+    Some(match is_file {
+        true if word.ends_with(".sql") => format!("a file of SQL stands behind -f: partita -f {word}"),
+        true => format!("a file is a table of SQL: partita -c \"FROM '{word}'\""),
+        false => "SQL stands behind -c: partita -c 'SELECT 1'".to_string(),
+    })
+}
+
 impl Args {
     /// Parses the command line, its first argument being the command's name.
     ///
@@ -209,6 +224,17 @@ mod tests {
             let long = format!("--{}", option.get_long().unwrap());
             assert!(WITH_VALUE.contains(&long.as_str()), "{long} takes a value");
         }
+    }
+
+    #[test]
+    fn words_that_are_no_options_get_a_hint() {
+        let hint_of = |word: &str| {
+            let error = Args::parse_from(["partita", word].map(OsString::from)).unwrap_err();
+            hint(&error).unwrap_or_default()
+        };
+        assert!(hint_of("SELECT 1").contains("-c"));
+        assert!(hint_of("Cargo.toml").contains("FROM 'Cargo.toml'"));
+        assert_eq!(hint_of("--bogus"), "");
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, trim: fn()) -> ExitCo
         Err(told) => {
             // Help and version go to standard output, errors to standard error; a closed pipe is nobody's fault.
             let _ = told.print();
+            if let Some(hint) = args::hint(&told) {
+                say(&format!("hint: {hint}\n"));
+            }
             return ExitCode::from(if told.use_stderr() { exit::USAGE } else { exit::OK });
         }
     };

@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// The text for an error of the statements in `sql`.
 pub fn describe(error: &Error, sql: &str) -> String {
-    let mut text = format!("error: {}", error.message());
+    let mut text = format!("error: {}", error.sentence());
     let place = error.place();
     match caret(error, sql) {
         Some(lines) => text.push_str(&format!("\n{lines}")),

@@ -1,6 +1,6 @@
 //! `avg` as people expect it: of decimals it is a float, as in DuckDB, not a decimal cut off after a few digits.
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion_common::Result;
 use datafusion_common::types::{NativeType, logical_float64};
 use datafusion_expr::expr::AggregateFunction;
@@ -12,7 +12,7 @@ use datafusion_expr::{
 use datafusion_functions_aggregate::average::avg_udaf;
 use std::sync::Arc;
 
-/// The average of `expr`: a float for numbers, a duration for durations; nulls do not count.
+/// The average of `expr`: a float for numbers, a timestamp for dates and timestamps, an interval for intervals; nulls do not count.
 pub fn avg(expr: Expr) -> Expr {
     Expr::AggregateFunction(AggregateFunction::new_udf(function(), vec![expr], false, None, vec![], None))
 }
@@ -28,6 +28,9 @@ fn signature() -> Signature {
     Signature::one_of(
         vec![
             TypeSignature::Coercible(vec![Coercion::new_exact(TypeSignatureClass::Duration)]),
+            TypeSignature::Coercible(vec![Coercion::new_exact(TypeSignatureClass::Timestamp)]),
+            TypeSignature::Coercible(vec![Coercion::new_exact(TypeSignatureClass::Interval)]),
+            TypeSignature::Exact(vec![DataType::Date32]),
             TypeSignature::Coercible(vec![Coercion::new_implicit(float, numbers, NativeType::Float64)]),
         ],
         Volatility::Immutable,
@@ -54,7 +57,13 @@ impl AggregateUDFImpl for Average {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        avg_udaf().return_type(types)
+        // What `moments` makes of them.
+        match types {
+            [DataType::Date32] => Ok(DataType::Timestamp(TimeUnit::Microsecond, None)),
+            [DataType::Timestamp(_, zone)] => Ok(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
+            [interval @ DataType::Interval(_)] => Ok(interval.clone()),
+            _ => avg_udaf().return_type(types),
+        }
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

@@ -63,8 +63,11 @@ impl<'a> Context<'a> {
             None if files::is_path(&name.to_string()) => {
                 error.advise(format!("a file is named in quotes: FROM '{name}'"))
             }
-            None if names.is_empty() => error.advise("name a file in quotes: FROM 'data.csv'"),
-            None => error.advise(format!("tables here: {}", names.join(", "))),
+            None => match super::around::file_of(name.table()) {
+                Some(file) => error.advise(format!("a file is named in quotes: FROM '{file}'")),
+                None if names.is_empty() => error.advise("name a file in quotes: FROM 'data.csv'"),
+                None => error.advise(format!("tables here: {}", names.join(", "))),
+            },
         }
     }
 }

@@ -23,7 +23,8 @@ use datafusion_expr::logical_plan::{
     Aggregate, Distinct, Filter, Join, Limit, Projection, Sort, Subquery, SubqueryAlias, Union, Unnest, Window,
 };
 use datafusion_expr::{
-    Expr, ExprFunctionExt, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, binary_expr, lit,
+    Expr, ExprFunctionExt, FetchType, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, SortExpr,
+    WindowFrame, binary_expr, lit,
 };
 use datafusion_functions::core::expr_fn::coalesce;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl Domain {
             LogicalPlan::Unnest(node) => self.unnest(node),
             LogicalPlan::SubqueryAlias(node) => self.alias(node),
             LogicalPlan::Subquery(node) => self.over(&node.subquery),
-            LogicalPlan::Sort(node) if node.fetch.is_none() && self.distinct => self.over(&node.input),
+            LogicalPlan::Sort(node) if node.fetch.is_none() && self.distinct => self.sort(node),
             LogicalPlan::Aggregate(node) if self.distinct => self.aggregate(node),
             LogicalPlan::Distinct(Distinct::All(input)) if self.distinct => {
                 Ok(self.over(input)?.map(|input| LogicalPlan::Distinct(Distinct::All(Arc::new(input)))))
@@ -276,8 +277,22 @@ impl Domain {
         self.named(made, &LogicalPlan::Window(node.clone())).map(Some)
     }
 
+    /// All rows in the order: so are those for each row of the domain.
+    fn sort(&self, node: &Sort) -> Result<Option<LogicalPlan>> {
+        let Some(rows) = self.over(&node.input)? else { return Ok(None) };
+        let inner = |by: &SortExpr| Ok(by.with_expr(self.inner(by.expr.clone())?));
+        let expr = node.expr.iter().map(inner).collect::<Result<_>>()?;
+        Ok(Some(LogicalPlan::Sort(Sort { expr, input: Arc::new(rows), fetch: None })))
+    }
+
     /// The first rows for each row of the domain: those whose number is low.
     fn limit(&self, node: &Limit) -> Result<Option<LogicalPlan>> {
+        // ORDER BY a column that is not selected sorts below the projection.
+        if let LogicalPlan::Projection(above) = &*node.input {
+            let limit = Limit { input: Arc::clone(&above.input), ..node.clone() };
+            let projection = Projection::try_new(above.expr.clone(), Arc::new(LogicalPlan::Limit(limit)))?;
+            return self.projection(&projection);
+        }
         let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (node.get_skip_type()?, node.get_fetch_type()?)
         else {
             return Ok(None);
@@ -290,7 +305,12 @@ impl Domain {
         let order = order.into_iter().map(|s| Ok(s.with_expr(self.inner(s.expr.clone())?))).collect::<Result<_>>()?;
         let function = datafusion_functions_window::row_number::row_number_udwf();
         let call = Expr::from(WindowFunction::new(function, Vec::new()));
-        let number = call.partition_by(self.columns()).order_by(order).build()?.alias("row number");
+        let number = call
+            .partition_by(self.columns())
+            .order_by(order)
+            .window_frame(WindowFrame::new(None))
+            .build()?
+            .alias("row number");
         let numbered = LogicalPlan::Window(Window::try_new(vec![number], Arc::new(rows))?);
         let number = || Expr::Column(Column::from_name("row number"));
         let mut kept = number().gt(lit(skip as u64));

@@ -30,6 +30,19 @@ const CLAUSES: &[Keyword] = &[
     Keyword::AS,
 ];
 
+/// Keywords of other dialects, and of statements, which may name a column or a table here.
+const FREE: &[Keyword] = &[
+    Keyword::TOP,
+    Keyword::START,
+    Keyword::FORMAT,
+    Keyword::PARTITION,
+    Keyword::VIEW,
+    Keyword::CONNECT,
+    Keyword::CLUSTER,
+    Keyword::SORT,
+    Keyword::EXPLAIN,
+];
+
 /// How tight operators bind that have no place of their own, and powers.
 const OTHER: u8 = 25;
 const POWER: u8 = 45;
@@ -121,6 +134,15 @@ impl Dialect for PartitaDialect {
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         operators::infix(self, parser, left, precedence)
+    }
+
+    /// `SELECT max(x) top`: words of clauses that are not there may be names.
+    fn is_column_alias(&self, word: &Keyword, parser: &mut Parser) -> bool {
+        FREE.contains(word) || DuckDbDialect.is_column_alias(word, parser)
+    }
+
+    fn is_table_alias(&self, word: &Keyword, parser: &mut Parser) -> bool {
+        FREE.contains(word) || DuckDbDialect.is_table_alias(word, parser)
     }
 
     fn allow_extract_custom(&self) -> bool {

@@ -37,14 +37,49 @@ pub(super) fn parse_error(error: &ParserError, sql: &str) -> Error {
         ParserError::RecursionLimitExceeded => return Error::query("the SQL text is nested too deeply"),
     };
     let (message, spot) = split_spot(text);
+    let found = message.strip_prefix("Expected: an SQL statement, found: ");
     let message = match message.strip_prefix("Expected: ") {
-        Some(rest) => format!("syntax error: expected {rest}"),
+        Some(rest) => format!("syntax error: expected {}", rest.replace("found: EOF", "found the end of the text")),
         None => format!("syntax error: {message}"),
     };
     // The parser has no place for the end of the text.
     let spot = spot.filter(|s| s.line > 0).or_else(|| end_of(sql));
-    Error::query(format!("{message}{}", spot.map(|s| s.show(sql)).unwrap_or_default()))
+    let error = Error::query(format!("{message}{}", spot.map(|s| s.show(sql)).unwrap_or_default()));
+    match found {
+        Some(".") => error.advise("there are no dot commands: SHOW TABLES, DESCRIBE t; partita --help has the options"),
+        Some(word) => match nearest(word, STATEMENTS.iter().copied()) {
+            Some(near) => error.advise(format!("did you mean {near}?")),
+            None => error,
+        },
+        None => error,
+    }
 }
+
+/// Words that begin a statement.
+const STATEMENTS: &[&str] = &[
+    "SELECT",
+    "FROM",
+    "WITH",
+    "VALUES",
+    "CREATE",
+    "INSERT",
+    "DROP",
+    "TRUNCATE",
+    "COPY",
+    "DESCRIBE",
+    "SUMMARIZE",
+    "SHOW",
+    "EXPLAIN",
+    "PIVOT",
+    "UNPIVOT",
+    "SET",
+    "RESET",
+    "PREPARE",
+    "EXECUTE",
+    "EXPORT",
+    "IMPORT",
+    "PRAGMA",
+];
 
 /// Where the text ends, behind its last character.
 fn end_of(sql: &str) -> Option<Spot> {
@@ -94,6 +129,9 @@ pub(super) fn missing_function(error: &DataFusionError) -> Option<String> {
 pub(super) fn no_function(error: &DataFusionError, name: &str, known: &[String], sql: &str) -> Error {
     let at = spot_of(error).map(|s| s.show(sql)).unwrap_or_default();
     let made = Error::query(format!("no function \"{name}\"{at}"));
+    if known.iter().any(|known| known == name) {
+        return made.advise(format!("{name} is a window function: {name}(..) OVER (ORDER BY ..)"));
+    }
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => made.advise(format!("did you mean {near}?")),
         None => made,

@@ -14,7 +14,7 @@ use super::context::external;
 use super::custom::{Custom, TableFunction};
 use super::extra::{Extra, Kind};
 use super::nearest::nearest;
-use super::{asof, series, share, sniffed};
+use super::{around, asof, series, share, sniffed};
 use crate::error::{Error, Result};
 use crate::formats::{FORMATS, TableDef};
 use crate::io::url::path_of;
@@ -91,10 +91,20 @@ impl FilesPlanner {
 
     fn scan(&self, def: TableDef, alias: Option<TableAlias>) -> datafusion_common::Result<RelationPlanning> {
         let name = stem(&def);
-        let table = self.catalog.open(def).map_err(external)?;
+        let path = def.paths.first().cloned().unwrap_or_default();
+        let table = self.catalog.open(def).map_err(|error| external(advised(error, &path)))?;
         let source = Source::new(TableRef::Files(table));
         let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?.build()?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+    }
+}
+
+/// An error of a file that is not there names the nearest.
+fn advised(error: Error, path: &str) -> Error {
+    let missing = error.advice().is_none() && error.message().ends_with(": no such file or directory");
+    match missing.then(|| around::near_path(path)).flatten() {
+        Some(near) => error.advise(format!("did you mean '{near}'?")),
+        None => error,
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod aggregates;
 mod arithmetic;
+mod around;
 mod asof;
 mod average;
 mod belonging;
@@ -43,6 +44,7 @@ mod join_order;
 mod lateral;
 mod make;
 pub mod mapped;
+mod moments;
 mod names;
 mod nearest;
 mod only_row;
@@ -64,8 +66,10 @@ pub mod stats;
 mod together;
 mod tokens;
 mod types;
+mod unseen;
 mod using;
 pub(crate) mod walk;
+mod whole_row;
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@
 
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, GroupByExpr, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, VisitorMut,
-    WildcardAdditionalOptions,
+    Expr, Function, GroupByExpr, Ident, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor,
+    Value, ValueWithSpan, VisitorMut, WildcardAdditionalOptions,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -18,8 +18,10 @@ use std::ops::ControlFlow;
 /// Names every column of every select in `query`. Returns the headers of the names that got a number.
 pub(super) fn name_columns(query: &mut Query, every: bool) -> HashMap<String, String> {
     let mut headers = HashMap::new();
-    name_query(query, every, &mut headers);
-    let mut rest = Names { every };
+    let relations = relations(query);
+    let how = How { every, relations: &relations };
+    name_query(query, how, &mut headers);
+    let mut rest = Names { how };
     let _ = walk::alter(query, &mut rest);
     headers
 }
@@ -29,15 +31,98 @@ pub(super) fn headers<'a>(names: impl Iterator<Item = &'a String>, known: &HashM
     names.map(|n| known.get(n).unwrap_or(n).clone()).collect()
 }
 
-struct Names {
-    every: bool,
+/// The headers, where unnested lists are called as they were written: the binder has no other name for them.
+pub(super) fn unnested(query: &Query, headers: Vec<String>) -> Vec<String> {
+    let SetExpr::Select(select) = &*query.body else { return headers };
+    let written: Vec<String> = select
+        .projection
+        .iter()
+        .filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) if is_unnest(expr) => Some(expr.to_string()),
+            _ => None,
+        })
+        .collect();
+    let is_bound = |name: &String| name.starts_with("UNNEST(");
+    if headers.iter().filter(|name| is_bound(name)).count() != written.len() {
+        return headers;
+    }
+    let mut written = written.into_iter();
+    let named = |name: String| if is_bound(&name) { written.next().unwrap_or(name) } else { name };
+    headers.into_iter().map(named).collect()
 }
 
-impl VisitorMut for Names {
+/// How names are given.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    /// Whether columns behind a star get numbers.
+    every: bool,
+    /// What may stand before the dot of a column's name. Before another dot stands a struct.
+    relations: &'a HashSet<String>,
+}
+
+/// The names and aliases of everything in FROM, anywhere in the query.
+fn relations(query: &mut Query) -> HashSet<String> {
+    let mut found = Relations(HashSet::new());
+    let _ = walk::alter(query, &mut found);
+    found.0
+}
+
+struct Relations(HashSet<String>);
+
+impl VisitorMut for Relations {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let alias = match factor {
+            TableFactor::Table { name, alias, .. } => {
+                if let Some(last) = name.0.last().and_then(|part| part.as_ident()) {
+                    self.0.extend([normal(last), super::files::name_of(&last.value)]);
+                }
+                alias
+            }
+            TableFactor::Derived { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
+            | TableFactor::UNNEST { alias, .. }
+            | TableFactor::NestedJoin { alias, .. } => alias,
+            _ => return ControlFlow::Continue(()),
+        };
+        self.0.extend(alias.as_ref().map(|alias| normal(&alias.name)));
+        ControlFlow::Continue(())
+    }
+
+    /// A file that a function reads; other texts do no harm.
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(path), .. }) = expr {
+            self.0.insert(super::files::name_of(path));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Names that differ from each other, where a second one would hide the first: `a`, `a` becomes `a`, `a_1`.
+pub(super) fn apart(names: &[String]) -> Vec<String> {
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut seen = HashSet::new();
+    let one = |name: &String| {
+        if seen.insert(name.to_lowercase()) {
+            return name.clone();
+        }
+        let free = (1..).map(|n| format!("{name}_{n}")).find(|made| taken.insert(made.clone()));
+        free.unwrap_or_else(|| name.clone())
+    };
+    names.iter().map(one).collect()
+}
+
+struct Names<'a> {
+    how: How<'a>,
+}
+
+impl VisitorMut for Names<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        name_query(query, self.every, &mut HashMap::new());
+        name_query(query, self.how, &mut HashMap::new());
         order_by_names(query);
         ControlFlow::Continue(())
     }
@@ -58,12 +143,12 @@ fn order_by_names(query: &mut Query) {
     }
 }
 
-fn name_query(query: &mut Query, every: bool, headers: &mut HashMap<String, String>) {
+fn name_query(query: &mut Query, how: How<'_>, headers: &mut HashMap<String, String>) {
     if let SetExpr::Select(select) = &mut *query.body {
         let order = query.order_by.as_ref().map(|order| &order.kind);
         set_casts_aside(select, order, headers);
     }
-    name_body(&mut query.body, every, headers);
+    name_body(&mut query.body, how, headers);
 }
 
 /// `SELECT i::VARCHAR FROM t ORDER BY i` sorts by the column of `t`: the cast has no name of its own, only a header.
@@ -99,30 +184,31 @@ fn set_casts_aside(select: &mut Select, order: Option<&OrderByKind>, headers: &m
     }
 }
 
-fn name_body(body: &mut SetExpr, every: bool, headers: &mut HashMap<String, String>) {
+fn name_body(body: &mut SetExpr, how: How<'_>, headers: &mut HashMap<String, String>) {
     match body {
-        SetExpr::Select(select) => name_select(select, every, headers),
-        SetExpr::Query(query) => name_body(&mut query.body, every, headers),
+        SetExpr::Select(select) => name_select(select, how, headers),
+        SetExpr::Query(query) => name_body(&mut query.body, how, headers),
         SetExpr::SetOperation { left, right, .. } => {
-            name_body(left, every, headers);
-            name_body(right, every, &mut HashMap::new());
+            name_body(left, how, headers);
+            name_body(right, how, &mut HashMap::new());
         }
         _ => {}
     }
 }
 
-fn name_select(select: &mut Select, every: bool, headers: &mut HashMap<String, String>) {
+fn name_select(select: &mut Select, how: How<'_>, headers: &mut HashMap<String, String>) {
     if select.projection.is_empty() && select.flavor == SelectFlavor::FromFirstNoSelect {
         select.projection.push(SelectItem::Wildcard(WildcardAdditionalOptions::default()));
     }
     let is_star = |i: &SelectItem| match i {
         SelectItem::Wildcard(_) => true,
-        SelectItem::QualifiedWildcard(..) => every,
+        SelectItem::QualifiedWildcard(..) => how.every,
         _ => false,
     };
     let star = select.projection.iter().any(is_star);
     let mut taken = HashSet::new();
     for item in &mut select.projection {
+        name_field(item, how.relations);
         name_item(item, star, &mut taken, headers);
     }
 }
@@ -135,6 +221,19 @@ enum Origin {
     CastColumn(String),
     /// Anything else: its text.
     Computed(String),
+}
+
+/// `s.a`, a field of a struct, is called `a`. The binder would call it `t.s[a]`.
+fn name_field(item: &mut SelectItem, relations: &HashSet<String>) {
+    if let SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) = item
+        && let [first, .., last] = parts.as_slice()
+    {
+        let depth = if relations.contains(&normal(first)) { 3 } else { 2 };
+        if parts.len() >= depth {
+            let alias = Ident::with_quote('"', normal(last));
+            *item = SelectItem::ExprWithAlias { expr: Expr::CompoundIdentifier(parts.clone()), alias };
+        }
+    }
 }
 
 fn name_item(item: &mut SelectItem, star: bool, taken: &mut HashSet<String>, headers: &mut HashMap<String, String>) {

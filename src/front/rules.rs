@@ -1,17 +1,18 @@
 //! The rules that turn a bound plan into the one that is run, in their order.
 //!
 //! 1. What SQL says and DataFusion has no word for gets its nodes: shared CTEs, as-of joins, lateral UNNEST,
-//!    INTERSECT ALL and EXCEPT ALL,
-//!    subqueries that DataFusion plans wrongly, and, when it refused the plan, correlated ones.
+//!    INTERSECT ALL and EXCEPT ALL, aggregates of [`moments`], subqueries that DataFusion plans wrongly, and, when it
+//!    refused the plan, correlated ones.
 //! 2. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
 //! 3. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
-//! 4. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
+//! 4. Sorts go away whose order nobody sees ([`unseen`]).
+//! 5. [Join order](super::join_order), from what is known of the tables; then the columns once more, since the joins
 //!    changed places.
 
 use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
 use super::overflow::CheckedArithmetic;
-use super::{asof, belonging, decorrelate, distinct, join_order, lateral, set_ops, share};
+use super::{asof, belonging, decorrelate, distinct, join_order, lateral, moments, set_ops, share, unseen};
 use chrono::Utc;
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
@@ -46,7 +47,7 @@ impl Rules {
         let config = QueryConfig { functions, start: Utc::now() };
         belonging::check(&plan)?;
         let plan = set_ops::count_rows(lateral::flatten(asof::plan(share::mark(plan)?)?)?)?;
-        let plan = decorrelate::hard(plan)?;
+        let plan = decorrelate::hard(moments::as_numbers(plan)?)?;
         let optimized = match self.optimize(plan.clone(), &config) {
             Ok(made) if !decorrelate::is_left(&made)? => made,
             refused => match decorrelate::all(plan)? {
@@ -54,7 +55,7 @@ impl Rules {
                 None => refused?,
             },
         };
-        let ordered = join_order::reorder(optimized)?;
+        let ordered = join_order::reorder(unseen::drop_sorts(optimized)?)?;
         match ordered.transformed {
             true => self.columns.optimize(ordered.data, &config, |_, _| {}),
             false => Ok(ordered.data),

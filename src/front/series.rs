@@ -4,12 +4,14 @@
 
 use super::catalog::{Source, TableRef};
 use super::context::external;
+use super::functions::cast::cast_expr;
 use super::parse::table_factor;
 use crate::error::{Error, Result};
 use crate::front::walk;
 use crate::ops::expr::from_datafusion;
 use crate::ops::series::{Series, Steps, count};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
+use datafusion_common::tree_node::TransformedResult;
 use datafusion_common::{DFSchema, ScalarValue, TableReference};
 use datafusion_expr::planner::{PlannedRelation, RelationPlannerContext, RelationPlanning};
 use datafusion_expr::simplify::SimplifyContext;
@@ -213,7 +215,8 @@ fn constant(expr: Expr) -> Result<Option<ScalarValue>> {
     let schema = Arc::new(DFSchema::empty());
     let simplifier =
         ExprSimplifier::new(SimplifyContext::builder().with_schema(schema.clone()).with_current_time().build());
-    let coerced = simplifier.coerce(expr, &schema).map_err(from_datafusion)?;
+    let ours = walk::expr_up(expr, &mut |e| cast_expr(e, &schema)).data().map_err(from_datafusion)?;
+    let coerced = simplifier.coerce(ours, &schema).map_err(from_datafusion)?;
     match simplifier.simplify(coerced).map_err(from_datafusion)? {
         Expr::Literal(value, _) => Ok(Some(value)),
         _ => Ok(None),

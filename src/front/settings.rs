@@ -35,6 +35,9 @@ const FIXED: &[(&str, &str)] = &[
     ("max_temp_directory_size", "--scratch-limit"),
 ];
 
+/// Names of UTC.
+const UTC: &[&str] = &["UTC", "Etc/UTC", "GMT", "Zulu", "+00:00", "+00", "Z"];
+
 /// Orders of nulls by DuckDB's words.
 const NULL_ORDERS: &[(&str, &str)] = &[
     ("nulls_last", "nulls_last"),
@@ -101,12 +104,13 @@ fn null_order(order: &str) -> Result<&'static str> {
     })
 }
 
+/// Times with a zone are shown in UTC, and cut into days and hours there, whatever is set: so nothing else can be set.
 fn time_zone(zone: &str) -> Result<String> {
     match zone.parse::<arrow::array::timezone::Tz>() {
-        Ok(_) => Ok(zone.to_string()),
-        Err(_) => {
-            Err(Error::query(format!("no time zone \"{zone}\"")).advise("a name like UTC, an offset like +02:00"))
-        }
+        Ok(_) if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(zone)) => Ok("UTC".to_string()),
+        Ok(_) => Err(Error::unsupported(format!("the time zone {zone} for a whole session"))
+            .advise(format!("times are in UTC; say where another counts: t AT TIME ZONE '{zone}'"))),
+        Err(_) => Err(Error::query(format!("no time zone \"{zone}\"")).advise("it is UTC")),
     }
 }
 
@@ -127,9 +131,9 @@ mod tests {
     fn settings_are_set_and_reset() {
         let start = Settings::default();
         let set = start.with("default_null_order", Some("NULLS FIRST")).unwrap();
-        let set = set.with("integer_division", Some("on")).unwrap().with("timezone", Some("+02:00")).unwrap();
+        let set = set.with("integer_division", Some("on")).unwrap().with("timezone", Some("Etc/UTC")).unwrap();
         assert_eq!(set.get("null_order").as_deref(), Some("NULLS_FIRST"));
-        assert!(set.integer_division && set.time_zone.as_deref() == Some("+02:00"));
+        assert!(set.integer_division && set.time_zone.as_deref() == Some("UTC"));
         let reset = ["null_order", "timezone", "integer_division"].iter().try_fold(set, |s, name| s.with(name, None));
         assert_eq!(reset.unwrap(), start);
     }
@@ -140,6 +144,7 @@ mod tests {
             ("memory_limit", "1GB", ErrorKind::Unsupported, "--memory"),
             ("integer_divison", "1", ErrorKind::Unsupported, "integer_division"),
             ("timezone", "Mars/Base", ErrorKind::Query, "UTC"),
+            ("timezone", "Europe/Berlin", ErrorKind::Unsupported, "AT TIME ZONE 'Europe/Berlin'"),
             ("integer_division", "maybe", ErrorKind::Query, "true or false"),
         ] {
             let error = Settings::default().with(name, Some(value)).unwrap_err();

@@ -227,7 +227,7 @@ impl Binder<'_> {
                     CopyFrom::Query(query) => query.clone(),
                     CopyFrom::Table(name, columns) => some_of(name, columns)?,
                 };
-                let query = self.plan(query)?;
+                let query = self.named_apart(query)?;
                 Ok(Bound::Copy { query, path: path.clone(), format: format.clone(), options: options.clone() })
             }
             Kind::Load { table, columns, path, format, options } => {
@@ -326,7 +326,7 @@ impl Binder<'_> {
         };
         Ok(Bound::CreateTable {
             name: table_name(&table.name)?,
-            query: self.plan(query)?,
+            query: self.named_apart(query)?,
             shape,
             if_not_exists: table.if_not_exists,
             or_replace: table.or_replace,
@@ -417,22 +417,44 @@ impl Binder<'_> {
 
     /// Binds and optimizes a query.
     fn plan(&self, query: Box<ast::Query>) -> Result<Planned> {
-        let settled = self.settle(query)?;
+        match self.plan_as(query.clone(), false) {
+            // Casts whose names are those of other columns may be found late.
+            Err(error) if error.message().contains("unique expression names") => {
+                self.plan_as(query, true).map_err(|_| error)
+            }
+            planned => planned,
+        }
+    }
+
+    fn plan_as(&self, query: Box<ast::Query>, apart: bool) -> Result<Planned> {
+        let settled = self.settle_as(query, apart)?;
         let names = settled.headers();
         let mut planned = self.front.plan_for(settled.plan, Some(self.sql))?;
         planned.names = names;
         Ok(planned)
     }
 
+    /// As `plan`, for what is kept: its columns have different names.
+    fn named_apart(&self, query: Box<ast::Query>) -> Result<Planned> {
+        let mut planned = self.plan(query)?;
+        planned.names = names::apart(&planned.names);
+        Ok(planned)
+    }
+
     /// Rewrites and binds a query.
-    fn settle(&self, mut query: Box<ast::Query>) -> Result<Settled> {
+    fn settle(&self, query: Box<ast::Query>) -> Result<Settled> {
+        self.settle_as(query, false)
+    }
+
+    /// As `settle`; `apart` gives casts names of their own.
+    fn settle_as(&self, mut query: Box<ast::Query>, apart: bool) -> Result<Settled> {
         macros::expand(&mut query, &|name| self.front.definitions.macro_named(name))?;
         fields::name(&mut query);
         super::rewrite::name_values(&mut query);
         let rewriter = || Rewriter::new(self.front, self.ask, self.sql);
         let bound = |mut rewriter: Rewriter<'_>, mut query: Box<ast::Query>| {
             rewriter.query(&mut query)?;
-            bind_query(self.front, query, self.sql)
+            bind_query(self.front, query, self.sql, apart)
         };
         match bound(rewriter(), query.clone()) {
             Err(error) if error.message().contains("names given as column alias") => {
@@ -457,13 +479,14 @@ pub(super) struct Settled {
 impl Settled {
     fn headers(&self) -> Vec<String> {
         let names: Vec<String> = self.plan.schema().fields().iter().map(|f| f.name().clone()).collect();
-        names::headers(names.iter(), &self.numbered)
+        names::unnested(&self.query, names::headers(names.iter(), &self.numbered))
     }
 }
 
 /// Binds, and tries again when a name repeats after `*` was expanded, differs in case only, or is an alias of the same
 /// select.
-pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Result<Settled> {
+/// `apart` gives casts names of their own, as is done when names still repeat.
+pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut apart: bool) -> Result<Settled> {
     let mut every = false;
     let mut original = ast::Statement::Query(query);
     for _ in 0..MOST_CORRECTED {
@@ -473,6 +496,9 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Re
         super::series::in_from(query)?;
         super::asof::name_sides(query)?;
         let numbered = names::name_columns(query, every);
+        if apart {
+            rewrite::casts::tell_apart(query);
+        }
         super::frames::plain(query)?;
         // A view is kept without the marks of what one statement shares.
         let settled = query.clone();
@@ -481,8 +507,9 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str) -> Re
             Ok(plan) => return Ok(Settled { plan, query: settled, numbered }),
             Err(e) => e,
         };
-        if !every && repeats_a_name(&error) {
-            every = true;
+        if repeats_a_name(&error) && !(every && apart) {
+            // Columns first; then casts.
+            (every, apart) = (true, apart || every);
             continue;
         }
         if !correct(&mut original, &error) {
@@ -512,7 +539,9 @@ fn correct(statement: &mut ast::Statement, error: &datafusion_common::DataFusion
         return true;
     }
     match (&field.relation, super::errors::spot_of(error)) {
-        (None, Some(spot)) => aliases::put(statement, &field.name, spot),
+        (None, Some(spot)) => {
+            aliases::put(statement, &field.name, spot) || super::whole_row::put(statement, &field.name, valid, spot)
+        }
         _ => false,
     }
 }

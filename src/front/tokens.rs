@@ -6,6 +6,8 @@
 //! - `LIMIT 40%` becomes `LIMIT percent_of_rows(40)`, which [`limits`](super::rewrite) resolves.
 //! - `SELECT * LIKE 'a%'` becomes `SELECT COLUMNS(lambda name: name LIKE 'a%')`.
 //! - `f(*COLUMNS(..))` becomes `f(unpack_columns(COLUMNS(..)))`, which [`stars`](super::rewrite) resolves.
+//! - `TIMESTAMP_NS '..'` is a cast.
+//! - `count(*) FILTER (a > 1)` gets its WHERE.
 //! - `USING SAMPLE 10%` and `TABLESAMPLE 10%` become `DISTRIBUTE BY sample_rows('10', 'percent', ..)`, a clause that nobody
 //!   else uses, or the same as the table's sample: [`sample`](super::rewrite) resolves them.
 
@@ -97,6 +99,24 @@ fn taken(rest: &[TokenWithSpan], made: &mut Vec<TokenWithSpan>) -> Option<usize>
         (Token::Word(w), Some(Token::Word(next))) if w.keyword == Keyword::AS && hints(next, rest).is_some() => {
             made.push(first.clone());
             Some(1 + hints(next, rest)?)
+        }
+        // The parser knows no literals of these types.
+        (Token::Word(w), Some(text @ Token::SingleQuotedString(_)))
+            if ["timestamp_s", "timestamp_ms", "timestamp_ns"].iter().any(|name| is(w, name)) =>
+        {
+            let cast = [text.clone(), Token::DoubleColon, first.token.clone()];
+            made.extend(cast.into_iter().map(|token| TokenWithSpan::new(token, first.span)));
+            Some(2)
+        }
+        // `count(*) FILTER (a > 1)`: WHERE may be left out.
+        (Token::Word(w), Some(Token::LParen))
+            if w.keyword == Keyword::FILTER
+                && made.last().is_some_and(|t| t.token == Token::RParen)
+                && !rest.get(2).is_some_and(|t| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::WHERE)) =>
+        {
+            made.extend_from_slice(rest.get(..2)?);
+            made.push(TokenWithSpan::new(Token::make_keyword("WHERE"), first.span));
+            Some(2)
         }
         // DuckDB's other word for a macro.
         (Token::Word(w), Some(Token::Word(_))) if w.keyword == Keyword::FUNCTION && is_created(made) => {

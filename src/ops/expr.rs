@@ -313,7 +313,7 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
             Some(first) => from_datafusion(first),
             None => Error::internal("an error without a message"),
         },
-        D::NotImplemented(m) => Error::unsupported(clean(&m)),
+        D::NotImplemented(m) => Error::unsupported(unknown_form(&clean(&m))),
         D::Internal(m) => Error::internal(clean(&m)),
         D::ResourcesExhausted(m) => Error::resources(clean(&m)),
         D::Plan(m) | D::Execution(m) | D::Configuration(m) => query_error(&clean(&m)),
@@ -333,8 +333,19 @@ fn query_error(message: &str) -> Error {
         let known: Vec<&str> = rest
             .split_once("Candidate functions:")
             .map_or(Vec::new(), |(_, list)| list.lines().map(str::trim).filter(|l| !l.is_empty()).collect());
-        return Error::query(format!("no function takes these types: {call}"))
-            .advise(format!("there is {}; a cast may help", known.join(", ")));
+        return Error::query(format!("no function takes these types: {}", plain_types(call)))
+            .advise(format!("there is {}; a cast may help", plain_types(&known.join(", "))));
+    }
+    if let Some((_, rest)) = message.split_once("Cannot coerce arithmetic expression ") {
+        let call = rest.split_once(" to valid types").map_or(rest, |(call, _)| call);
+        return Error::query(format!("no operator takes these types: {}", plain_types(call))).advise("a cast may help");
+    }
+    if let Some((_, rest)) = message.split_once("Cannot create filter with non-boolean predicate ") {
+        let (what, of) = rest.rsplit_once(" returning ").unwrap_or((rest, "something else"));
+        return Error::query(format!("a condition is true or false; {what} is {}", plain_types(of)));
+    }
+    if let Some((_, call)) = message.split_once("Cannot infer common argument type for ") {
+        return Error::query(format!("no common type: {}", plain_types(call))).advise("a cast may help");
     }
     if let Some((_, rest)) = message.split_once("While expanding wildcard, column \"") {
         let name = rest.split_once('"').map_or(rest, |(name, _)| name);
@@ -342,6 +353,49 @@ fn query_error(message: &str) -> Error {
             .advise("GROUP BY ALL groups by everything that is not an aggregate");
     }
     Error::query(message)
+}
+
+/// The binder prints all of a form that it does not know; its name says enough.
+fn unknown_form(message: &str) -> String {
+    match message.strip_prefix("Unsupported ast node in sqltorel: ") {
+        Some(node) => {
+            let name = node.split(['(', ' ', '{']).next().unwrap_or(node);
+            format!("{} in this place", name.to_uppercase())
+        }
+        None => message.to_string(),
+    }
+}
+
+/// Types in a message by the names that SQL has for them.
+fn plain_types(message: &str) -> String {
+    const NAMES: &[(&str, &str)] = &[
+        ("Interval(MonthDayNano)", "interval"),
+        ("Utf8View", "varchar"),
+        ("LargeUtf8", "varchar"),
+        ("Utf8", "varchar"),
+        ("UInt8", "utinyint"),
+        ("UInt16", "usmallint"),
+        ("UInt32", "uinteger"),
+        ("UInt64", "ubigint"),
+        ("Int8", "tinyint"),
+        ("Int16", "smallint"),
+        ("Int32", "integer"),
+        ("Int64", "bigint"),
+        ("Float32", "float"),
+        ("Float64", "double"),
+        ("Decimal128", "decimal"),
+        ("Decimal", "decimal"),
+        ("Boolean", "boolean"),
+        ("Date32", "date"),
+        ("Time64(µs)", "time"),
+        ("Timestamp(µs)", "timestamp"),
+        ("Timestamp(ns)", "timestamp_ns"),
+        ("Timestamp(ms)", "timestamp_ms"),
+        ("Timestamp(s)", "timestamp_s"),
+        ("Interval", "interval"),
+        ("Duration", "duration"),
+    ];
+    NAMES.iter().fold(message.to_string(), |text, (arrow, sql)| text.replace(arrow, sql))
 }
 
 /// A message without DataFusion's own furniture.

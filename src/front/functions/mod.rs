@@ -6,6 +6,7 @@
 mod args;
 pub(super) mod cast;
 mod json;
+mod likes;
 mod lists;
 mod numbers;
 mod planner;
@@ -18,6 +19,8 @@ mod times;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use table::named;
 
 use super::arithmetic;
 use super::custom::{Custom, Function};
@@ -152,6 +155,8 @@ fn options(settings: &Settings) -> Result<ConfigOptions> {
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = settings.time_zone.clone().or_else(|| Some("UTC".into()));
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    // The order of a subquery counts; `unseen` removes the sorts that nobody sees.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     Ok(options)
 }
 

@@ -108,6 +108,15 @@ fn arithmetic(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSchema)
     Ok(Some(made))
 }
 
+/// What a JSON arrow looks into: structs, lists and maps as JSON.
+fn as_json(value: Expr, schema: &DFSchema) -> Result<Expr> {
+    match value.get_type(schema) {
+        Ok(t @ (DataType::Struct(_) | DataType::Map(..))) if !is_text(&t) => call("to_json", vec![value]),
+        Ok(t) if element(&t).is_some() => call("to_json", vec![value]),
+        _ => Ok(value),
+    }
+}
+
 fn comparison(op: &BinaryOperator) -> Option<Operator> {
     Some(match op {
         BinaryOperator::Eq => Operator::Eq,
@@ -126,16 +135,23 @@ impl ExprPlanner for OurPlanner {
         let list = |e: &Expr| e.get_type(schema).is_ok_and(|t| element(&t).is_some());
         let RawBinaryExpr { op, left, right } = expr;
         match &op {
-            B::Arrow => return planned("json_extract", vec![left, right]),
-            B::Custom(name) if name == JSON_ARROW => return planned("json_extract", vec![left, right]),
-            B::LongArrow => return planned("json_extract_string", vec![left, right]),
+            B::Arrow => return planned("json_extract", vec![as_json(left, schema)?, right]),
+            B::Custom(name) if name == JSON_ARROW => {
+                return planned("json_extract", vec![as_json(left, schema)?, right]);
+            }
+            B::LongArrow => return planned("json_extract_string", vec![as_json(left, schema)?, right]),
             B::BitwiseXor | B::PGExp => return planned("power", vec![left, right]),
             B::PGBitwiseShiftLeft => return planned("left_shift", vec![left, right]),
             B::PGBitwiseShiftRight => return planned("right_shift", vec![left, right]),
             B::PGStartsWith => return planned("starts_with", vec![left, right]),
-            B::PGRegexMatch => return planned("regexp_full_match", vec![left, right]),
+            B::PGRegexMatch => return planned("regexp_matches", vec![left, right]),
+            B::PGRegexIMatch => return planned("regexp_matches", vec![left, right, lit("i")]),
             B::PGRegexNotMatch => {
-                let test = call("regexp_full_match", vec![left, right])?;
+                let test = call("regexp_matches", vec![left, right])?;
+                return Ok(PlannerResult::Planned(Expr::Not(Box::new(test))));
+            }
+            B::PGRegexNotIMatch => {
+                let test = call("regexp_matches", vec![left, right, lit("i")])?;
                 return Ok(PlannerResult::Planned(Expr::Not(Box::new(test))));
             }
             B::PGOverlap if list(&left) && list(&right) => return planned("list_has_any", vec![left, right]),

@@ -23,6 +23,14 @@ pub(super) const ROWS: &[Row] = &[
         "try('x'::INT) --> NULL",
     ),
     Row::new(
+        crate::front::rewrite::casts::AS_WRITTEN,
+        "any, text",
+        Gives::Same(0),
+        same,
+        "The first value; what is told apart by the text has a name of its own.",
+        "as_written(1, 'BIGINT') --> 1",
+    ),
+    Row::new(
         "hash",
         "any..",
         Gives::By(hash_type),

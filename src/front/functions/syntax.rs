@@ -11,16 +11,18 @@
 //! x[2:]                         x[2:-1]
 //! ~x                            xor(x, -1)
 //! date_part(['year'], d)        {'year': date_part('year', d)}
+//! json_group_array(x)           to_json(array_agg(x))
 //! regexp_extract(s, p, ['a'])   {'a': regexp_extract(s, p, 1)}
 //! 18446744073709551616          '18446744073709551616'::DECIMAL(38, 0)
 //! ```
 
+use super::likes;
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion_sql::sqlparser::ast::{
     AccessExpr, CaseWhen, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, Subscript, UnaryOperator,
-    Value, VisitorMut,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, Statement, Subscript,
+    UnaryOperator, Value, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -34,8 +36,18 @@ struct Forms;
 impl VisitorMut for Forms {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        likes::order(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        likes::shown(select);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Some(made) = rewritten(expr) {
+        if let Some(made) = likes::rewrite(expr).or_else(|| rewritten(expr)) {
             *expr = made;
         }
         ControlFlow::Continue(())
@@ -196,9 +208,15 @@ fn call(call: &Function) -> Option<Expr> {
         }
         ("sum" | "avg" | "bit_and" | "bit_or" | "bit_xor", 1) => of_null(call),
         ("ifnull" | "nvl", 2) => Some(function("coalesce", plain(&list.args)?)),
+        ("json_group_array", 1) => Some(function("to_json", vec![renamed(call, "array_agg")])),
         ("timezone", 2) => Some(function("at_time_zone", plain(&list.args)?)),
         _ => None,
     }
+}
+
+/// The same call of another function.
+fn renamed(call: &Function, name: &str) -> Expr {
+    Expr::Function(Function { name: ObjectName::from(vec![Ident::new(name)]), ..call.clone() })
 }
 
 /// `sum(NULL)` as `sum(NULL::BIGINT)`: an aggregate of numbers, none of which is known.

@@ -1,14 +1,17 @@
 //! What is reached through dots and brackets.
 //!
 //! - Fields of structs that are not columns: `{'a': 1}.a`, `f(x).a`, `l[1].a`. The binder wants the field's name as a text.
+//! - Fields of what a lambda takes: `list_transform(users, u -> u.name)`.
+//! - `ARRAY(SELECT x FROM t)`: the list of a subquery's values, in its order.
 //! - Calls behind a dot: `l.list_transform(x -> x + 1)` is `list_transform(l, x -> x + 1)`.
 //! - Slices with an open end: `l[:2]`, `l[2:]`.
 //! - `INTERVAL (3) DAY`, whose parentheses the binder does not look through.
 
 use crate::front::walk;
-use crate::front::{make, names};
+use crate::front::{make, names, parse};
 use datafusion_sql::sqlparser::ast::{
-    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript, UnaryOperator, VisitMut, VisitorMut,
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, OneOrManyWithParens, Subscript,
+    UnaryOperator, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -28,6 +31,22 @@ impl VisitorMut for Fields {
                 let root = std::mem::replace(&mut **root, make::number(0));
                 *expr = accessed(root, std::mem::take(access_chain));
             }
+            Expr::Function(Function { name, args: FunctionArguments::Subquery(query), .. })
+                if name.to_string().eq_ignore_ascii_case("array") =>
+            {
+                let listed = format!("SELECT coalesce(array_agg(element), []) FROM ({query}) AS listed(element)");
+                if let Ok(listed) = parse::query(&listed) {
+                    *expr = Expr::Subquery(listed);
+                }
+            }
+            Expr::Lambda(lambda) => {
+                let params = match &lambda.params {
+                    OneOrManyWithParens::One(one) => std::slice::from_ref(one),
+                    OneOrManyWithParens::Many(all) => all.as_slice(),
+                };
+                let params = params.iter().map(|param| names::normal(&param.name)).collect();
+                let _ = walk::alter(&mut *lambda.body, &mut OfParams(params));
+            }
             Expr::Interval(interval) => {
                 if let Expr::Nested(inner) = &*interval.value
                     && is_constant(inner)
@@ -39,6 +58,48 @@ impl VisitorMut for Fields {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Fields of the parameters of a lambda: `x.a` is no column of a table x there.
+struct OfParams(Vec<String>);
+
+impl OfParams {
+    fn holds(&self, ident: &Ident) -> bool {
+        self.0.contains(&names::normal(ident))
+    }
+}
+
+impl VisitorMut for OfParams {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::CompoundIdentifier(parts) => {
+                if let [param, fields @ ..] = parts.as_slice()
+                    && self.holds(param)
+                {
+                    let chain = fields.iter().map(of_name).collect();
+                    *expr = reached(Expr::Identifier(param.clone()), chain);
+                }
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                if matches!(&**root, Expr::Identifier(param) if self.holds(param)) {
+                    for access in access_chain {
+                        if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+                            *access = of_name(field);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `['name']`.
+fn of_name(field: &Ident) -> AccessExpr {
+    AccessExpr::Subscript(Subscript::Index { index: make::text(names::normal(field)) })
 }
 
 fn is_constant(expr: &Expr) -> bool {

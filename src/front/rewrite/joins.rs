@@ -3,8 +3,23 @@
 //! meaning.
 
 use super::Rewriter;
-use crate::error::Result;
-use datafusion_sql::sqlparser::ast::{Ident, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
+use crate::error::{Error, Result};
+use datafusion_sql::sqlparser::ast::{Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
+
+/// Refuses a join whose condition was forgotten: every pair of rows is rarely what is meant.
+pub(super) fn wants_condition(join: &Join) -> Result<()> {
+    use JoinOperator as J;
+    // ASOF and POSITIONAL joins carry the mark.
+    match &join.join_operator {
+        J::Join(c) | J::Inner(c) | J::Left(c) | J::LeftOuter(c) | J::Right(c) | J::RightOuter(c) | J::FullOuter(c)
+            if *c == JoinConstraint::None && !join.global =>
+        {
+            Err(Error::query(format!("{} has no condition", join.to_string().trim()))
+                .advise("ON a = b, or USING (a); CROSS JOIN for every pair"))
+        }
+        _ => Ok(()),
+    }
+}
 
 pub(super) fn say_sides(rewriter: &Rewriter<'_>, from: &mut TableWithJoins) -> Result<()> {
     for at in 0..from.joins.len() {

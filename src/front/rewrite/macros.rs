@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::front::names::normal;
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, MacroArg, MacroDefinition, Query,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, MacroArg, MacroDefinition, Query, Select,
+    SelectItem, TableFactor, VisitMut, VisitorMut,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -122,6 +122,19 @@ impl Calls<'_> {
 
 impl VisitorMut for Calls<'_> {
     type Break = Box<Error>;
+
+    /// A call is called as it was written, not as its body.
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Box<Error>> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(Expr::Function(call)) = item
+                && (self.find)(&call.name.to_string().to_lowercase()).is_some()
+            {
+                let alias = Ident::with_quote('"', call.to_string());
+                *item = SelectItem::ExprWithAlias { expr: Expr::Function(call.clone()), alias };
+            }
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Box<Error>> {
         let Expr::Function(call) = &*expr else { return ControlFlow::Continue(()) };

@@ -5,7 +5,7 @@
 //!
 //! 1. Its CTEs, each seeing those before it.
 //! 2. FROM: [`joins`], [`pivot`] and [`unpivot`], [`sample`]; subqueries inside.
-//! 3. The select list: [`stars`] with RENAME, `COLUMNS(..)`.
+//! 3. The select list: [`stars`] with RENAME, `COLUMNS(..)`; [`unnests`] of structs.
 //! 4. The clauses that stand for whole statements: [`pivot`], [`unpivot`], [`summarize`].
 //! 5. Conditions: [`membership`], subqueries inside of expressions; [`fields`] of structs.
 //! 6. [`order`] by all columns, [`limits`] that are not plain numbers.
@@ -15,6 +15,7 @@
 //! lack of such a column; [`params`] and [`macros`] before anything else.
 
 pub(super) mod aliases;
+pub(super) mod casts;
 pub(super) mod fields;
 mod filename;
 mod joins;
@@ -27,6 +28,7 @@ mod pivot;
 mod sample;
 mod stars;
 mod summarize;
+mod unnests;
 mod unpivot;
 
 pub(super) use filename::lacks_filename;
@@ -165,6 +167,7 @@ impl<'a> Rewriter<'a> {
         self.inside(&mut select.having)?;
         self.inside(&mut select.qualify)?;
         stars::expand(self, select)?;
+        unnests::expand(self, select)?;
         membership::rewrite(select)?;
         refuse_ignored(select)
     }
@@ -187,6 +190,7 @@ impl<'a> Rewriter<'a> {
     fn joined(&mut self, from: &mut TableWithJoins) -> Result<()> {
         self.factor(&mut from.relation)?;
         for join in &mut from.joins {
+            joins::wants_condition(join)?;
             self.factor(&mut join.relation)?;
             self.inside(&mut join.join_operator)?;
         }
@@ -279,7 +283,7 @@ impl<'a> Rewriter<'a> {
 
     /// The plan of a query over what has been rewritten so far.
     fn bound(&self, body: SetExpr) -> Result<LogicalPlan> {
-        bind_query(self.front, Box::new(self.with_ctes(body)), self.sql).map(|settled| settled.plan)
+        bind_query(self.front, Box::new(self.with_ctes(body)), self.sql, false).map(|settled| settled.plan)
     }
 
     /// The columns that `*` stands for over `from`.
@@ -377,6 +381,11 @@ fn refuse_ignored(select: &Select) -> Result<()> {
 /// `GROUP BY (a, b), c` has three keys.
 fn each_key(group_by: &mut GroupByExpr) {
     let GroupByExpr::Expressions(keys, _) = group_by else { return };
+    // `GROUP BY ()` is one group of all rows, where no key would be no group.
+    if matches!(keys.as_slice(), [Expr::Tuple(none)] if none.is_empty()) {
+        *keys = vec![Expr::GroupingSets(vec![Vec::new()])];
+        return;
+    }
     let each = |key: Expr| match key {
         Expr::Tuple(keys) => keys,
         one => vec![one],

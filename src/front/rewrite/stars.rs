@@ -120,7 +120,7 @@ impl Chooser<'_, '_> {
                 let fields = self.fields(&name);
                 match fields {
                     Some(fields) => {
-                        items.extend(fields.into_iter().map(SelectItem::UnnamedExpr));
+                        items.extend(fields);
                         Ok(())
                     }
                     None if options.opt_rename.is_some() => self.renamed(Some(&name), options, items),
@@ -141,7 +141,7 @@ impl Chooser<'_, '_> {
     }
 
     /// The fields of a struct column of that name, where no table has it.
-    fn fields(&self, name: &ObjectName) -> Option<Vec<Expr>> {
+    fn fields(&self, name: &ObjectName) -> Option<Vec<SelectItem>> {
         let [part] = name.0.as_slice() else { return None };
         let name = names::normal(part.as_ident()?);
         if self.known.iter().any(|k| k.relation.as_ref().is_some_and(|r| r.table() == name)) {
@@ -150,7 +150,9 @@ impl Chooser<'_, '_> {
         let column = self.known.iter().find(|k| k.name == name)?;
         let DataType::Struct(fields) = &column.data_type else { return None };
         let field = |f: &arrow::datatypes::FieldRef| {
-            Expr::CompoundIdentifier(vec![Ident::with_quote('"', &name), Ident::with_quote('"', f.name())])
+            let alias = Ident::with_quote('"', f.name());
+            let expr = Expr::CompoundIdentifier(vec![Ident::with_quote('"', &name), alias.clone()]);
+            SelectItem::ExprWithAlias { expr, alias }
         };
         Some(fields.iter().map(field).collect())
     }

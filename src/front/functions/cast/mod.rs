@@ -66,7 +66,8 @@ fn cast_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-fn cast_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// A cast, as ours.
+pub(in crate::front) fn cast_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (inner, field, lenient) = match &expr {
         Expr::Cast(Cast { expr, field }) => (expr, field, false),
         Expr::TryCast(TryCast { expr, field }) => (expr, field, true),

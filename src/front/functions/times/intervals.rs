@@ -3,7 +3,7 @@
 use super::super::args::{Args, floats, primitives, some};
 use super::super::row::{Gives, Row};
 use arrow::array::ArrayRef;
-use arrow::datatypes::{IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow::datatypes::{Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use datafusion_common::{Result, exec_err};
 
 /// A row for each unit: months, days, nanoseconds of one.
@@ -15,6 +15,9 @@ macro_rules! units {
             Row::new("interval_divide", "interval, float", Gives::Interval, divide, "A part of an interval.", "INTERVAL 1 MONTH / 2 --> 15 days"),
             Row::new("normalized_interval", "interval", Gives::Interval, normalized, "Days of 24 hours, months of 30 days.", "normalized_interval(INTERVAL '400 days 25 hours') --> 1 year 1 month 11 days 01:00:00"),
             Row::new("interval_seconds", "interval", Gives::Float, seconds, "The length with days of 24 hours and months of 30 days.", "interval_seconds(INTERVAL 1 DAY) --> 86400.0"),
+            Row::new("interval_months", "interval", Gives::Int, |args| part(args, |v| v.months.into()), "The months of an interval, years included.", "interval_months(INTERVAL 14 MONTH) --> 14"),
+            Row::new("interval_days", "interval", Gives::Int, |args| part(args, |v| v.days.into()), "The days of an interval, without its months and hours.", "interval_days(INTERVAL '1 month 3 days') --> 3"),
+            Row::new("interval_microseconds", "interval", Gives::Int, |args| part(args, |v| v.nanoseconds / 1_000), "The time of an interval, without its months and days.", "interval_microseconds(INTERVAL '1 day 00:00:01') --> 1000000"),
         ];
     };
 }
@@ -104,4 +107,9 @@ fn seconds(args: &Args) -> Result<ArrayRef> {
         let days = f64::from(v.months) * 30.0 + f64::from(v.days);
         Ok(Some(days * 86_400.0 + v.nanoseconds as f64 / 1e9))
     })
+}
+
+fn part(args: &Args, of: impl Fn(IntervalMonthDayNano) -> i64) -> Result<ArrayRef> {
+    let interval = args.interval(0)?;
+    primitives::<Int64Type>(args, |row| Ok(interval.get(row).map(&of)))
 }
