@@ -31,6 +31,8 @@ pub(super) struct Share {
     pub(super) batch: usize,
     /// Whether only the first rows are wanted, which one task puts out.
     pub(super) limited: bool,
+    /// Bytes that a worker may have on their way to scratch.
+    pub(super) writes: usize,
 }
 
 /// What a sort has.
@@ -67,7 +69,15 @@ impl Share {
         // Two runs, two pages to work with, what is put out.
         let least = 6 * page + batch;
         let floor = if few { least } else { part.max(least) };
-        Share { floor, page, fan_in: tuning.merge_fan_in, threads, batch, limited }
+        Share {
+            floor,
+            page,
+            fan_in: tuning.merge_fan_in,
+            threads,
+            batch,
+            limited,
+            writes: 2 * tuning.scratch_write_bytes,
+        }
     }
 
     /// Bytes of an open run, whose largest block has `largest`.
@@ -155,13 +165,19 @@ impl Layout for MergeLayout {
         let why = format!("{tasks} ranges of {runs} runs, {} of them in memory", measured.resident);
         Round { tasks, floor: self.0.merge_floor(runs, measured.largest), why }
     }
+
+    /// What the sort keeps from its first row on: one worker's floor, and its writes.
+    fn floor(&self) -> usize {
+        self.0.floor + self.0.writes
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHARE: Share = Share { floor: 45_056, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false };
+    const SHARE: Share =
+        Share { floor: 45_056, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false, writes: 0 };
 
     fn measured(runs: &[u64]) -> Measured {
         Measured { runs: runs.to_vec(), resident: 0, largest: 100 }
