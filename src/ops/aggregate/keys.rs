@@ -137,7 +137,6 @@ impl Keys {
 /// A column of text or bytes, as views.
 struct Texts {
     views: ScalarBuffer<u128>,
-    /// Those of the column, and at last the views themselves, where short texts are.
     buffers: Vec<Buffer>,
     nulls: Option<NullBuffer>,
 }
@@ -151,9 +150,7 @@ const MIDDLE: usize = 32;
 /// a comparison that asks for it first is guessed wrong by the processor.
 #[inline(always)]
 fn equal(a: &[u8], b: &[u8]) -> bool {
-    let Some(last) = a.len().checked_sub(8).filter(|_| a.len() <= MIDDLE && a.len() == b.len()) else {
-        return a == b;
-    };
+    let Some(last) = a.len().checked_sub(8).filter(|_| a.len() <= MIDDLE && a.len() == b.len()) else { return a == b };
     let inner = last.min(8);
     let places = [0, inner, last - inner, last];
     places.iter().fold(0, |other, at| other | word(a, *at) ^ word(b, *at)) == 0
@@ -168,10 +165,9 @@ impl Texts {
     fn of(column: &ArrayRef) -> Option<Texts> {
         fn views<T: ByteViewType>(column: &ArrayRef) -> Texts {
             let array = column.as_byte_view::<T>();
-            let own = array.views().inner().clone();
             Texts {
                 views: array.views().clone(),
-                buffers: array.data_buffers().iter().cloned().chain([own]).collect(),
+                buffers: array.data_buffers().to_vec(),
                 nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
             }
         }
@@ -194,25 +190,22 @@ impl Texts {
         if u32::from_le_bytes(*length) != view as u32 {
             return false;
         }
-        let length = view as u32 as usize;
-        if length < 8
-            && let Some(word) = row.get(cells + 8..).and_then(|text| text.first_chunk())
-        {
-            return (u64::from_le_bytes(*word) ^ (view >> 32) as u64) & ((1 << (8 * length)) - 1) == 0;
+        let (length, text) = (view as u32 as usize, &row[cells + 8..]);
+        if length > SHORT {
+            let pair = text.get(..length).zip(self.bytes(view, length));
+            return pair.is_some_and(|(a, b)| equal(a, b));
         }
-        let pair = row.get(cells + 8..cells + 8 + length).zip(self.bytes(index, view, length));
-        pair.is_some_and(|(a, b)| equal(a, b))
+        let short = view >> 32;
+        match text.first_chunk::<16>() {
+            Some(words) => (u128::from_le_bytes(*words) ^ short) & ((1u128 << (8 * length)) - 1) == 0,
+            None => text.get(..length) == short.to_le_bytes().get(..length),
+        }
     }
 
-    /// The bytes of the view at `index`, as the format of Arrow has them. Where lengths vary from row to row, whether a text
-    /// is a short one is guessed wrong by the processor: only numbers are chosen by it, without a jump.
+    /// The bytes of a view, as the format of Arrow has them.
     #[inline(always)]
-    fn bytes(&self, index: usize, view: u128, length: usize) -> Option<&[u8]> {
-        let (own, inside) = (self.buffers.len() - 1, index * size_of::<u128>() + size_of::<u32>());
-        let is_short = length <= SHORT;
+    fn bytes(&self, view: u128, length: usize) -> Option<&[u8]> {
         let (buffer, offset) = ((view >> 64) as u32 as usize, (view >> 96) as usize);
-        let buffer = std::hint::select_unpredictable(is_short, own, buffer);
-        let offset = std::hint::select_unpredictable(is_short, inside, offset);
         self.buffers.get(buffer)?.as_slice().get(offset..offset + length)
     }
 }
