@@ -59,6 +59,14 @@ const ROWS: &[Row] = &[
     row("jq: select(.status >= 500) | .path", LOGS, |session, logs| {
         session.read_jq(logs, "select(.status >= 500) | .path", &TextOptions::default())?.count()
     }),
+    row("jq: the same, in order", LOGS, |session, logs| {
+        let paths = session.read_jq(logs, "select(.status >= 500) | .path", &TextOptions::default())?;
+        let mut bytes = 0;
+        for path in paths.iter()? {
+            bytes += path?.as_str().len() as u64;
+        }
+        Ok(bytes)
+    }),
     row("sql: count and sum by user", LOGS, |session, logs| {
         sql(session, &format!("SELECT \"user\".id, count(*) AS n, sum(bytes) AS s FROM '{logs}' GROUP BY 1"))
     }),

@@ -1,8 +1,9 @@
 //! The items of a running bag, in order, for whoever iterates over them.
 //!
 //! A task gathers some items and leaves them with the queue under the number of its partition. Of the partition whose turn
-//! it is a few parcels may wait, of every other one; a task that has left its parcel waits for its token. So what waits
-//! for a slow reader is bounded by the number of running tasks, and a reader that goes away ends the query.
+//! it is a few parcels may wait, of every other one; and more of each, while there is room for all of them in a part of the
+//! budget: so partitions that are ahead of their turn go on, and threads need not wait for one another. A task that has left
+//! as much waits for its token. So what waits for a slow reader is bounded, and a reader that goes away ends the query.
 
 use super::Bag;
 use super::items::lock;
@@ -10,6 +11,7 @@ use super::json::Json;
 use super::task::{Taken, Taker, Takers};
 use crate::error::{Error, Result};
 use crate::frame::Session;
+use crate::memory::{Budget, Reservation};
 use crate::ops::Cx;
 use crate::run::QueryHandle;
 use crate::wake::Waker;
@@ -22,8 +24,13 @@ use std::vec::IntoIter;
 const PARCEL: usize = 256;
 /// Bytes of a parcel's items, at most, not counting what they point to.
 const PARCEL_BYTES: usize = 64 << 10;
-/// Parcels of the partition whose turn it is that may wait.
+/// Parcels of the partition whose turn it is that may wait in any case.
 const PARCELS: usize = 4;
+/// Parcels of a partition that may wait while there is room.
+const AHEAD: usize = 64;
+/// The part of the budget that all parcels may be that wait, and the most that it is.
+const PART: usize = 32;
+const MOST: usize = 16 << 20;
 
 struct Queue<T> {
     state: Mutex<State<T>>,
@@ -33,6 +40,7 @@ struct Queue<T> {
 struct State<T> {
     partitions: BTreeMap<usize, Parcels<T>>,
     turn: usize,
+    store: Store,
     waiting: Vec<Waker>,
     /// The query has ended, so.
     ended: Option<Result<()>>,
@@ -40,8 +48,51 @@ struct State<T> {
 }
 
 struct Parcels<T> {
-    parcels: VecDeque<Vec<T>>,
+    parcels: VecDeque<Parcel<T>>,
     ended: bool,
+}
+
+/// Items, and what they take.
+struct Parcel<T> {
+    items: Vec<T>,
+    bytes: usize,
+}
+
+/// The memory of the parcels that wait.
+struct Store {
+    /// `None` where nobody counts.
+    held: Option<Arc<Reservation>>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Store {
+    fn new(budget: Option<&Budget>) -> Store {
+        let held = budget.and_then(|budget| budget.reserve("items for a reader", 0, false));
+        let most = held.as_ref().map_or(0, |held| (held.budget().limit() / PART).min(MOST));
+        Store { held, bytes: 0, most }
+    }
+
+    /// A parcel has come, whether there was room or not.
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.held.iter().for_each(|held| held.grow_anyway(bytes));
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.held.iter().for_each(|held| held.shrink(bytes));
+    }
+
+    /// Whether there is room for one more parcel.
+    fn has_room(&self) -> bool {
+        let Some(held) = self.held.as_ref().filter(|_| self.bytes + PARCEL_BYTES <= self.most) else { return false };
+        let grown = held.try_grow(PARCEL_BYTES);
+        if grown {
+            held.shrink(PARCEL_BYTES);
+        }
+        grown
+    }
 }
 
 impl<T> State<T> {
@@ -51,8 +102,9 @@ impl<T> State<T> {
 
     /// Whether another parcel of the partition may come now. Only a parcel that is taken makes room.
     fn room(&mut self, partition: usize, cx: &Cx) -> Taken {
-        let most = if partition == self.turn { PARCELS } else { 1 };
-        if self.of(partition).parcels.len() < most {
+        let least = if partition == self.turn { PARCELS } else { 1 };
+        let waiting = self.of(partition).parcels.len();
+        if waiting < least || (waiting < AHEAD && self.store.has_room()) {
             return Taken::More;
         }
         let waker = cx.wakers.ticket();
@@ -65,8 +117,9 @@ impl<T> State<T> {
     fn next(&mut self) -> Option<Vec<T>> {
         loop {
             let parcels = self.partitions.get_mut(&self.turn)?;
-            if let Some(parcel) = parcels.parcels.pop_front() {
-                return Some(parcel);
+            if let Some(Parcel { items, bytes }) = parcels.parcels.pop_front() {
+                self.store.remove(bytes);
+                return Some(items);
             }
             if !parcels.ended {
                 return None;
@@ -104,7 +157,7 @@ struct Deliver<T> {
     partition: usize,
     parcel: Vec<T>,
     most: usize,
-    /// Bytes of the texts in the parcel.
+    /// Bytes of the items in the parcel, with the texts that they point to.
     weight: usize,
 }
 
@@ -120,17 +173,16 @@ fn weight<T: 'static>(item: &T) -> usize {
 impl<T> Deliver<T> {
     /// Leaves the parcel, and waits where enough waits already.
     fn leave(&mut self, cx: &Cx, ended: bool) -> Taken {
-        let parcel = std::mem::take(&mut self.parcel);
-        self.weight = 0;
+        let (items, bytes) = (std::mem::take(&mut self.parcel), std::mem::take(&mut self.weight));
         let mut state = self.queue.lock();
         if state.abandoned {
             return Taken::Done;
         }
-        let parcels = state.of(self.partition);
-        if !parcel.is_empty() {
-            parcels.parcels.push_back(parcel);
+        if !items.is_empty() {
+            state.store.add(bytes);
+            state.of(self.partition).parcels.push_back(Parcel { items, bytes });
         }
-        parcels.ended = ended;
+        state.of(self.partition).ended = ended;
         let taken = if ended { Taken::Done } else { state.room(self.partition, cx) };
         drop(state);
         self.queue.change.notify_all();
@@ -145,7 +197,7 @@ impl<T: Send + 'static> Taker<T> for Deliver<T> {
     }
 
     fn take(&mut self, item: T, cx: &Cx) -> Result<Taken> {
-        self.weight += weight(&item);
+        self.weight += size_of::<T>() + weight(&item);
         self.parcel.push(item);
         match self.parcel.len() >= self.most || self.weight >= PARCEL_BYTES {
             true => Ok(self.leave(cx, false)),
@@ -195,9 +247,11 @@ impl<T: Send + 'static> Bag<T> {
     /// # Errors
     /// Whatever laying the graph meets; what running meets comes with the items.
     pub fn iter(&self) -> Result<BagIter<T>> {
-        let state = State { partitions: BTreeMap::new(), turn: 0, waiting: Vec::new(), ended: None, abandoned: false };
-        let queue = Arc::new(Queue { state: Mutex::new(state), change: Condvar::new() });
         let mut laying = self.laying();
+        let store = Store::new(laying.plan.budget.as_ref());
+        let (partitions, waiting) = (BTreeMap::new(), Vec::new());
+        let state = State { partitions, turn: 0, store, waiting, ended: None, abandoned: false };
+        let queue = Arc::new(Queue { state: Mutex::new(state), change: Condvar::new() });
         let pipe = self.node.lay(&mut laying)?;
         laying.drain(pipe, Arc::new(Delivery(queue.clone())));
         let told = queue.clone();
@@ -315,7 +369,54 @@ impl<T> Drop for BagIter<T> {
         let mut state = self.queue.lock();
         state.abandoned = true;
         state.partitions.clear();
+        state.store = Store::new(None);
         self.queue.tell(state);
         self.handle.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn parcels_have_a_part_of_the_budget() {
+        let budget = Budget::new(64 << 20);
+        let mut store = Store::new(Some(&budget));
+        let most = 2 << 20;
+        for _ in 0..most / PARCEL_BYTES {
+            assert!(store.has_room());
+            store.add(PARCEL_BYTES);
+        }
+        assert!(!store.has_room() && budget.held() == most);
+        store.add(10);
+        store.remove(10 + PARCEL_BYTES);
+        assert!(store.has_room());
+        let other = budget.require("other", (62 << 20) + PARCEL_BYTES, false).unwrap();
+        assert!(!store.has_room(), "nothing is free");
+        drop((store, other));
+        assert_eq!(budget.held(), 0);
+        assert!(!Store::new(None).has_room());
+    }
+
+    #[test]
+    fn partitions_ahead_of_their_turn_go_on() {
+        let session = Session::builder().memory("64MiB").unwrap().threads(2).build().unwrap();
+        let made = Arc::new(AtomicUsize::new(0));
+        let seen = made.clone();
+        let items = Bag::range(&session, 0..20_000, 4).map(move |n| {
+            seen.fetch_add(1, Relaxed);
+            n
+        });
+        let items = items.iter().unwrap();
+        // Nobody reads. They are small enough to wait all.
+        let begun = Instant::now();
+        while made.load(Relaxed) < 20_000 {
+            assert!(begun.elapsed() < Duration::from_secs(300), "{} were made", made.load(Relaxed));
+            std::thread::yield_now();
+        }
+        assert_eq!(items.map(Result::unwrap).collect::<Vec<_>>(), (0..20_000).collect::<Vec<_>>());
     }
 }
