@@ -2,7 +2,7 @@
 //! does. What is the same for any number of rows (planning, starting) is taken out: a query of twice the rows is counted too.
 //!
 //! `cargo bench --bench instructions [-- --save FILE | --against FILE]`: with `--against`, more than 3 % above the counts
-//! in the file is a failure. Needs `valgrind`.
+//! in the file is a failure; `benches/instructions.txt` has those of the last release build. Needs `valgrind`.
 
 use partita::Session;
 use std::collections::BTreeMap;

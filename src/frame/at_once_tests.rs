@@ -157,12 +157,13 @@ fn four_at_once_while_the_disk_breaks() {
     ask_at_once(Session::builder().memory("4MiB").unwrap().tuning(tiny()), 3000, true, true);
 }
 
-/// With the constants of every day, and rows that need them. Under 20 MiB the two windows need nearly all of it when their turn
-/// comes, while others hold their floors.
+/// With the constants of every day, and rows that need them. Under 24 MiB the two windows need most of it when their turn
+/// comes, while others hold their floors. (Under 20 MiB they need all but some KiB, and may be refused for what sorts know of
+/// their runs: docs/memory.md.)
 #[test]
 #[ignore = "long: -- --ignored at_once"]
 fn four_at_once_with_more_rows() {
-    for (memory, breaks) in [("64MiB", false), ("64MiB", true), ("20MiB", false), ("20MiB", true)] {
+    for (memory, breaks) in [("64MiB", false), ("64MiB", true), ("24MiB", false), ("24MiB", true)] {
         ask_at_once(Session::builder().memory(memory).unwrap(), 300_000, true, breaks);
     }
 }
@@ -170,7 +171,7 @@ fn four_at_once_with_more_rows() {
 #[test]
 fn a_stage_is_not_refused_for_what_an_earlier_one_keeps() {
     let (_file, path) = csv(100_000);
-    let lines = [64, 20].map(|mib: usize| {
+    let lines = [64, 24].map(|mib: usize| {
         let session = Session::builder().memory(mib << 20).unwrap().threads(2).build().unwrap();
         session.register_file("t", &path).unwrap();
         testing::ask_sorted(&session, QUERIES[3])
