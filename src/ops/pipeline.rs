@@ -168,13 +168,27 @@ pub struct Feed {
     pub in_flight: usize,
 }
 
+impl Feed {
+    /// A local copy of all that rows go through. Where one is refused, those that were taken go back: they may have rows of
+    /// tasks before.
+    fn take(&self, cx: &Cx) -> Result<(Vec<Local>, Box<dyn Sink>)> {
+        let mut transforms: Vec<Local> = Vec::with_capacity(self.transforms.len());
+        let taken = self.transforms.iter().try_for_each(|slots| {
+            transforms.push(Local { it: slots.take(cx)?, slots: slots.clone() });
+            Ok(())
+        });
+        let sink = taken.and_then(|()| self.sink.take(cx));
+        if sink.is_err() {
+            transforms.drain(..).for_each(|local| local.slots.put(local.it));
+        }
+        Ok((transforms, sink?))
+    }
+}
+
 impl Work for Feed {
     fn open(&self, round: u32, index: usize, cx: &Cx) -> Result<Box<dyn Task>> {
         let in_flight = cx.memory.budget.in_flight("a task", self.in_flight)?;
-        let mut transforms = Vec::with_capacity(self.transforms.len());
-        for slots in &self.transforms {
-            transforms.push(Local { it: slots.take(cx)?, slots: slots.clone() });
-        }
+        let (transforms, sink) = self.take(cx)?;
         Ok(Box::new(PipelineTask {
             source: Opening {
                 op: self.source.clone(),
@@ -185,7 +199,7 @@ impl Work for Feed {
                 meter: self.meter.clone(),
             },
             transforms,
-            sink: Some(self.sink.take(cx)?),
+            sink: Some(sink),
             slots: self.sink.clone(),
             split: self.ordinals.split(index),
             level: 0,
