@@ -479,3 +479,104 @@ impl Task for FinishTask {
         Ok(Step::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::config::Tuning;
+    use crate::memory::{Budget, Memory, PagePool};
+    use crate::ops::Cancel;
+    use crate::store::Scratch;
+    use crate::wake::Wakers;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    fn cx() -> Cx {
+        Cx {
+            tuning: Arc::new(Tuning::default()),
+            memory: Memory { budget: Budget::new(64 << 20), pool: PagePool::new(1 << 16) },
+            scratch: Scratch::new(vec![], None, 0).unwrap(),
+            wakers: Wakers::deaf(),
+            cancel: Cancel::default(),
+            threads: 2,
+        }
+    }
+
+    /// All parts of a pipeline; counts the copies of its transform, and refuses sinks while it is told to.
+    #[derive(Default)]
+    struct Parts {
+        made: AtomicUsize,
+        refuses: AtomicBool,
+    }
+
+    struct Part;
+
+    impl TransformOp for Parts {
+        fn local(&self, _cx: &Cx) -> Result<Box<dyn Transform>> {
+            self.made.fetch_add(1, Relaxed);
+            Ok(Box::new(Part))
+        }
+    }
+
+    impl Transform for Part {
+        fn push(&mut self, _batch: Batch, _cx: &Cx) -> Result<()> {
+            Ok(())
+        }
+
+        fn pull(&mut self, _cx: &Cx) -> Result<Pull> {
+            Ok(Pull::Empty)
+        }
+    }
+
+    impl SinkOp for Parts {
+        fn local(&self, _cx: &Cx) -> Result<Box<dyn Sink>> {
+            if self.refuses.load(Relaxed) { Err(Error::resources("no room")) } else { Ok(Box::new(Part)) }
+        }
+
+        fn finish(&self, _cx: &Cx) -> Result<Sizes> {
+            Ok(Sizes::default())
+        }
+    }
+
+    impl Sink for Part {
+        fn push(&mut self, _batch: Batch, _cx: &Cx) -> Result<Flow> {
+            Ok(Flow::Ready)
+        }
+
+        fn finish(self: Box<Self>, _cx: &Cx) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl SourceOp for Parts {
+        fn open(&self, _round: u32, _index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
+            Err(Error::internal("nobody reads"))
+        }
+    }
+
+    #[test]
+    fn what_was_taken_goes_back_where_the_rest_is_refused() {
+        let (cx, parts) = (cx(), Arc::new(Parts::default()));
+        let meter = Arc::new(Meter::default());
+        let slots = TransformSlots::new(parts.clone(), meter.clone());
+        let feed = Feed {
+            source: parts.clone(),
+            meter: meter.clone(),
+            transforms: vec![slots.clone()],
+            sink: SinkSlots::new(parts.clone(), meter),
+            ordinals: Ordinals::after(None),
+            in_flight: 0,
+        };
+        // A task ends: its transform, which may keep rows, is back already, its sink is not yet.
+        let (mut transforms, _sink) = feed.take(&cx).unwrap();
+        transforms.drain(..).for_each(|local| local.slots.put(local.it));
+        parts.refuses.store(true, Relaxed);
+        for _ in 0..3 {
+            assert_eq!(Work::open(&feed, 0, 0, &cx).err().unwrap().kind(), ErrorKind::Resources);
+            assert_eq!(lock(&slots.idle).len(), 1, "the transform is not lost");
+        }
+        parts.refuses.store(false, Relaxed);
+        assert!(Work::open(&feed, 0, 0, &cx).is_ok());
+        assert_eq!(parts.made.load(Relaxed), 1, "it is the same one");
+    }
+}
