@@ -8,7 +8,7 @@ use crate::graph::{Facts, Round, Sizes};
 use crate::guard::{drop_guarded, guarded};
 use crate::ids::{ReservationId, StageId};
 use crate::ops::{Starved, Step};
-use crate::sched::{NOBODY, Signal};
+use crate::sched::{NOBODY, Signal, UNOPENED};
 use crate::units::ByteSize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ fn open(query: &Query, doing: &mut Doing) -> Result<Step> {
         }
         Err(error) if error.kind() == ErrorKind::Resources => {
             doing.refused = Some(error);
-            Ok(Step::Starved(Starved { reservation: NOBODY, bytes: doing.floor.max(1) }))
+            Ok(Step::Starved(Starved { reservation: UNOPENED, bytes: doing.floor.max(1) }))
         }
         Err(error) => Err(error),
     }

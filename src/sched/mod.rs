@@ -35,14 +35,14 @@
 //!                                                                    then `Starve` fails the youngest
 //! ```
 //!
-//! A task that was refused as it was opened holds nothing, and its floor does not count: queries that have begun start their
-//! tasks beside it, and so end; queries that have not begun wait behind it.
+//! A task that was refused as it was opened ([`UNOPENED`]) holds nothing, and its floor does not count: queries that have
+//! begun start their tasks beside it, and so end; queries that have not begun wait behind it.
 //!
 //! Why this ends: between two events that free memory (call it an epoch) a starved task asks each reservation at most
-//! once, has one last chance and one look at real memory (of a bounded number), so an epoch has a bounded number of resumes. An epoch ends only when a task has ended,
-//! which happens once a task, or when bytes were freed, that is: written to scratch or handed on, which an operator does
-//! a bounded number of times a row. A change of the sum that all holders have counts the same, for holders that free
-//! without saying so.
+//! once, has one last chance and one look at real memory (of a bounded number), so an epoch has a bounded number of
+//! resumes. An epoch ends only when a task has ended, which happens once a task, or when bytes were freed, that is: written
+//! to scratch or handed on, which an operator does a bounded number of times a row. A change of the sum that all holders
+//! have counts the same, for holders that free without saying so.
 //!
 //! # Known limits
 //!
@@ -67,9 +67,12 @@ use crate::ids::{QueryId, ReservationId, StageId, TaskId, Token};
 use crate::memory::Claim;
 use std::sync::Arc;
 
-/// The name of no reservation: what starves when a task cannot even be opened, because others hold more than their
+/// The name of no reservation: what starves when a part of a task cannot be opened, because others hold more than their
 /// floors; and who is asked for what the process has outside of all reservations.
 pub const NOBODY: ReservationId = ReservationId(u32::MAX);
+
+/// In whose name a task starves that could not be opened at all, and so holds nothing.
+pub const UNOPENED: ReservationId = ReservationId(u32::MAX - 1);
 
 /// Something that happened and that the scheduler must know.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +135,7 @@ pub enum Signal {
         query: QueryId,
         /// Which task.
         task: TaskId,
-        /// Which reservation wanted to grow; [`NOBODY`] when the task's floor itself was refused as it was opened.
+        /// Which reservation wanted to grow; [`UNOPENED`] when the task's floor itself was refused as it was opened.
         reservation: ReservationId,
         /// By how many bytes.
         bytes: usize,

@@ -1,6 +1,6 @@
 //! Tasks in progress: a short list (at most `threads` a query), searched by walking it, with counts of each state.
 
-use super::NOBODY;
+use super::UNOPENED;
 use crate::ids::{QueryId, ReservationId, TaskId, Token};
 use crate::memory::Claim;
 
@@ -32,7 +32,7 @@ pub(super) struct Slot {
 impl Slot {
     /// It could not even be opened: it holds nothing, and waits until others hold less.
     pub fn is_unopened(&self) -> bool {
-        self.state == State::Starved && self.hunger.as_ref().is_some_and(|h| h.reservation == NOBODY)
+        self.state == State::Starved && self.hunger.as_ref().is_some_and(|h| h.reservation == UNOPENED)
     }
 }
 
