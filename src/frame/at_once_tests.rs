@@ -158,8 +158,7 @@ fn four_at_once_while_the_disk_breaks() {
 }
 
 /// With the constants of every day, and rows that need them. Under 24 MiB the two windows need most of it when their turn
-/// comes, while others hold their floors. (Under 20 MiB they need all but some KiB, and may be refused for what sorts know of
-/// their runs: docs/memory.md.)
+/// comes, while others hold their floors.
 #[test]
 #[ignore = "long: -- --ignored at_once"]
 fn four_at_once_with_more_rows() {

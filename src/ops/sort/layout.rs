@@ -16,6 +16,8 @@ const RANGE_BLOCKS: u64 = 8;
 const LARGE_RANGE: u64 = 256 << 20;
 /// How many ranges a thread gets, where they are not too large: the last ones end at different times.
 const RANGES: u64 = 4;
+/// The part of the budget that the marks of all runs may be.
+pub(super) const LISTS: usize = 64;
 /// Fewer bytes are one range.
 const SMALL: u64 = 4 << 20;
 
@@ -31,8 +33,8 @@ pub(super) struct Share {
     pub(super) batch: usize,
     /// Whether only the first rows are wanted, which one task puts out.
     pub(super) limited: bool,
-    /// Bytes that a worker may have on their way to scratch.
-    pub(super) writes: usize,
+    /// Bytes that the sort keeps beside floors until all is read: writes of one worker, and what it knows of its runs.
+    pub(super) beside: usize,
 }
 
 /// What a sort has.
@@ -76,7 +78,7 @@ impl Share {
             threads,
             batch,
             limited,
-            writes: 2 * tuning.scratch_write_bytes,
+            beside: 2 * tuning.scratch_write_bytes + limit / LISTS,
         }
     }
 
@@ -166,9 +168,9 @@ impl Layout for MergeLayout {
         Round { tasks, floor: self.0.merge_floor(runs, measured.largest), why }
     }
 
-    /// What the sort keeps from its first row on: one worker's floor, and its writes.
+    /// What the sort keeps from its first row on.
     fn floor(&self) -> usize {
-        self.0.floor + self.0.writes
+        self.0.floor + self.0.beside
     }
 }
 
@@ -177,7 +179,7 @@ mod tests {
     use super::*;
 
     const SHARE: Share =
-        Share { floor: 45_056, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false, writes: 0 };
+        Share { floor: 45_056, page: 4096, fan_in: 4, threads: 2, batch: 1000, limited: false, beside: 0 };
 
     fn measured(runs: &[u64]) -> Measured {
         Measured { runs: runs.to_vec(), resident: 0, largest: 100 }

@@ -52,7 +52,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use cursor::Range;
 use cutoff::Cutoff;
 use keys::KeyEncoder;
-use layout::{Measured, Share};
+use layout::{LISTS, Measured, Share};
 use lease::Lent;
 use run::{Draft, Mark, MemoryRun, Run, RunWriter};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -141,7 +141,7 @@ impl SortOp {
             output: Arc::new(Schema::new(fields)),
             share: Share::new(tuning, limit, page, threads, fetch.is_some(), few),
             cutoff: fetch.map(|n| Mutex::new(Cutoff::new(n))),
-            marks: (limit / 64 / size_of::<Mark>()).max(64),
+            marks: (limit / LISTS / size_of::<Mark>()).max(64),
             limit: fetch.unwrap_or(usize::MAX),
             prefix: size_of::<u128>(),
             rest: Mutex::default(),
