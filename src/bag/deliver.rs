@@ -15,7 +15,7 @@ use crate::memory::{Budget, Reservation};
 use crate::ops::Cx;
 use crate::run::QueryHandle;
 use crate::wake::Waker;
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::vec::IntoIter;
@@ -26,7 +26,7 @@ const PARCEL: usize = 256;
 const PARCEL_BYTES: usize = 64 << 10;
 /// Parcels of the partition whose turn it is that may wait in any case.
 const PARCELS: usize = 4;
-/// Parcels of a partition that may wait while there is room.
+/// Parcels of a partition that may wait while there is room, if it is known what items take.
 const AHEAD: usize = 64;
 /// The part of the budget that all parcels may be that wait, and the most that it is.
 const PART: usize = 32;
@@ -161,6 +161,12 @@ struct Deliver<T> {
     weight: usize,
 }
 
+/// Whether what an item takes is known: then more of them may wait.
+fn is_weighed<T: 'static>() -> bool {
+    let weighed = [TypeId::of::<Json>(), TypeId::of::<String>(), TypeId::of::<Vec<u8>>()];
+    !std::mem::needs_drop::<T>() || weighed.contains(&TypeId::of::<T>())
+}
+
 /// What an item takes beside itself, where that is known: texts may be long.
 fn weight<T: 'static>(item: &T) -> usize {
     let item: &dyn Any = item;
@@ -248,7 +254,7 @@ impl<T: Send + 'static> Bag<T> {
     /// Whatever laying the graph meets; what running meets comes with the items.
     pub fn iter(&self) -> Result<BagIter<T>> {
         let mut laying = self.laying();
-        let store = Store::new(laying.plan.budget.as_ref());
+        let store = Store::new(laying.plan.budget.as_ref().filter(|_| is_weighed::<T>()));
         let (partitions, waiting) = (BTreeMap::new(), Vec::new());
         let state = State { partitions, turn: 0, store, waiting, ended: None, abandoned: false };
         let queue = Arc::new(Queue { state: Mutex::new(state), change: Condvar::new() });
@@ -399,6 +405,12 @@ mod tests {
         drop((store, other));
         assert_eq!(budget.held(), 0);
         assert!(!Store::new(None).has_room());
+    }
+
+    #[test]
+    fn only_items_whose_bytes_are_known_go_ahead() {
+        assert!(is_weighed::<u64>() && is_weighed::<Json>() && is_weighed::<String>() && is_weighed::<Vec<u8>>());
+        assert!(!is_weighed::<Vec<String>>() && !is_weighed::<serde_json::Value>() && !is_weighed::<(u8, String)>());
     }
 
     #[test]
