@@ -363,7 +363,11 @@ impl<T: Send + 'static, A: Item> Work for Feeding<T, A> {
             Some(worker) => worker,
             None => Worker::new(&shared, cx)?,
         };
-        worker.sink.begin(index as u64, cx)?;
+        if let Err(error) = worker.sink.begin(index as u64, cx) {
+            // It may have values of partitions before, and a task that is refused is opened again.
+            lock(&shared.idle).push(worker);
+            return Err(error);
+        }
         Ok(Box::new(FoldTask {
             opening: Opening::new(shared.partitions.clone(), index),
             partition: index as u64,
