@@ -45,7 +45,7 @@ impl Target {
     /// # Errors
     /// As [`Session::create`].
     pub fn file(session: &Session, path: &Path) -> Result<Self> {
-        let file = session.create(&path.to_string_lossy())?;
+        let file = session.create(path)?;
         Ok(Target { to: To::File { file, path: path.to_path_buf() }, buffer: Vec::new() })
     }
 
@@ -117,6 +117,13 @@ mod tests {
         drop(Target::file(&session, &path).unwrap());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
         assert!(Target::file(&session, &dir.path().join("no/such/out.csv")).is_err());
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"\xff.csv"));
+            Target::file(&session, &odd).unwrap().complete().unwrap();
+            assert!(odd.exists(), "a name that is no UTF-8 stays what it is");
+        }
     }
 
     struct Full(io::ErrorKind);

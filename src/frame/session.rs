@@ -20,6 +20,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -584,7 +585,7 @@ impl Session {
     /// let dir = tempfile::tempdir()?;
     /// let path = dir.path().join("words.csv.gz");
     /// let session = partita::Session::builder().build()?;
-    /// let mut file = session.create(&path.to_string_lossy())?;
+    /// let mut file = session.create(&path)?;
     /// file.write_all(b"word\nhello\n")?;
     /// assert!(!path.exists());
     /// file.complete()?;
@@ -592,8 +593,8 @@ impl Session {
     /// assert_eq!(rows.count()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create(&self, path: &str) -> Result<Box<dyn Output>> {
-        write::create(&self.0, path)
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Box<dyn Output>> {
+        write::create(&self.0, path.as_ref())
     }
 
     /// What the session used so far.

@@ -40,7 +40,7 @@ pub(super) fn to_file(
     // Text is packed as its name says; a .tsv has tabs, unless the user said otherwise.
     let named = path_of(path);
     let (packed, plain) = (sink::packing(format, named, &mut options)?, Compression::of_name(named).1);
-    let output = begin(inner, path)?;
+    let output = begin(inner, Path::new(path))?;
     let room = Compression::room(inner.limits.memory);
     let output = Compressed::wrap(output, packed, room)?;
     if plain.ends_with(".tsv") && !["delimiter", "delim", "sep"].iter().any(|o| options.contains_key(*o)) {
@@ -55,16 +55,16 @@ pub(super) fn to_file(
     sink.outcome(execute::drain(inner, planned, sink.clone(), floor))
 }
 
-fn begin(inner: &Inner, path: &str) -> Result<Box<dyn Output>> {
-    match scheme(path) {
-        Some(_) => inner.front.remote().create(path),
-        None => AtomicFile::create(Path::new(path)),
+fn begin(inner: &Inner, path: &Path) -> Result<Box<dyn Output>> {
+    match path.to_str().filter(|address| scheme(address).is_some()) {
+        Some(address) => inner.front.remote().create(address),
+        None => AtomicFile::create(path),
     }
 }
 
 /// An output for bytes that somebody else makes, packed as its name says.
-pub(super) fn create(inner: &Inner, path: &str) -> Result<Box<dyn Output>> {
-    let packed = Compression::of_name(path_of(path)).0;
+pub(super) fn create(inner: &Inner, path: &Path) -> Result<Box<dyn Output>> {
+    let packed = Compression::of_name(path_of(&path.to_string_lossy())).0;
     let room = Compression::room(inner.limits.memory);
     let reservation = inner.engine.memory().budget.require("packing", packed.packer_bytes(room), false)?;
     let output = Compressed::wrap(begin(inner, path)?, packed, room)?;
