@@ -12,7 +12,8 @@ use datafusion_expr::{
 use datafusion_functions_aggregate::average::avg_udaf;
 use std::sync::Arc;
 
-/// The average of `expr`: a float for numbers, a timestamp for dates and timestamps, an interval for intervals; nulls do not count.
+/// The average of `expr`: a float for numbers, a timestamp for dates and timestamps, an interval for intervals; nulls do not
+/// count.
 pub fn avg(expr: Expr) -> Expr {
     Expr::AggregateFunction(AggregateFunction::new_udf(function(), vec![expr], false, None, vec![], None))
 }

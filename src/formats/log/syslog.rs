@@ -6,7 +6,8 @@
 //! <34>1 2024-02-29T12:30:15.123Z host app 123 ID47 [x@1 a="b"] message          5424
 //! ```
 //!
-//! A file of 3164 may have lines of 5424 among its own. What begins as rsyslog writes must have a host that is no level, and a program; else it is a message of another kind.
+//! A file of 3164 may have lines of 5424 among its own. What begins as rsyslog writes must have a host that is no level, and
+//! a program; else it is a message of another kind.
 
 use super::cursor::{Cursor, Out};
 use super::layout::{Field, Fit, Value};

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Columns are called as the fields, in lower case, with `_` for what is no letter or digit: `cs_uri_stem`, `cs_user_agent`.
-//! Quotes around a value may hold blanks. Where `date` and `time` stand side by side, `timestamp` is both, in UTC. `-` is null. Values stay as they are written: IIS
-//! writes `+` for a blank, CloudFront `%20`.
+//! Quotes around a value may hold blanks. Where `date` and `time` stand side by side, `timestamp` is both, in UTC. `-` is
+//! null. Values stay as they are written: IIS writes `+` for a blank, CloudFront `%20`.
 //!
 //! Directives may change within a file. Where a sample shows that, or all of the file was looked at, the file is read from its
 //! beginning, in one piece; a change that was not seen is a misfit.
