@@ -29,11 +29,14 @@ pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     let negative = *bytes.get(at)? == b'-';
     let at = at + usize::from(negative);
     let len = end.checked_sub(at).filter(|len| (1..=16).contains(len))?;
-    if len <= 8
-        && let Some(value) = short(bytes, at, len)
-    {
-        return Some(signed(negative, value));
-    }
+    let short = if len <= 8 { short(bytes, at, len) } else { None };
+    let value = if short.is_some() { short } else { longer(bytes, at, len) };
+    value.map(|value| signed(negative, value))
+}
+
+/// The same for what [`short`] does not know, apart from the loops over rows, which would grow beyond what is compiled well.
+#[inline(never)]
+fn longer(bytes: &[u8], at: usize, len: usize) -> Option<f64> {
     let point = point(bytes, at, len);
     let behind = len.saturating_sub(point + 1);
     let whole = if point == 0 { 0 } else { digits(bytes, at, at + point)? };
@@ -48,7 +51,7 @@ pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
         false if len <= 15 => whole as f64,
         false => return None,
     };
-    Some(signed(negative, value))
+    Some(value)
 }
 
 /// The value, negated where `negative` says so: a bit is set, since signs cannot be guessed.

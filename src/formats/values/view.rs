@@ -8,7 +8,7 @@
 //! Buffer 0 is the input's; what had to be unescaped is copied to buffer 1. The builder does not look at the text: that
 //! it is UTF-8 was checked for the whole buffer at once.
 
-use super::load::{load4, load16};
+use super::load::load16;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
@@ -17,17 +17,21 @@ use std::sync::Arc;
 /// The view of a text of at most 12 bytes, or of a longer one at `offset` of `buffer`.
 #[inline(always)]
 pub(in crate::formats) fn view_of(bytes: &[u8], at: usize, len: usize, buffer: u32, offset: usize) -> u128 {
-    if len <= 12 {
-        let text = load16(bytes, at) & ((1u128 << (8 * len)) - 1);
-        return (text << 32) | len as u128;
-    }
-    long_view(len, load4(bytes, at), buffer, offset)
+    // Without a branch: where lengths vary from row to row, the processor cannot guess which are short.
+    let (text, short) = (load16(bytes, at), len <= SHORT);
+    let prefix = text as u32 & (kept(len.min(4)) as u32);
+    let rest = (text >> 32) as u64 & kept(len.saturating_sub(4).min(8));
+    let place = u64::from(buffer) | (offset as u64) << 32;
+    len as u128 | u128::from(prefix) << 32 | u128::from(if short { rest } else { place }) << 64
 }
 
-/// The view of a longer text.
+/// Texts of at most so many bytes are in their views.
+const SHORT: usize = 12;
+
+/// The bits of the first `bytes` (at most 8) bytes of a word.
 #[inline(always)]
-pub(in crate::formats) fn long_view(len: usize, prefix: u32, buffer: u32, offset: usize) -> u128 {
-    len as u128 | (u128::from(prefix) << 32) | (u128::from(buffer) << 64) | ((offset as u128) << 96)
+fn kept(bytes: usize) -> u64 {
+    u64::MAX.checked_shr(64 - 8 * bytes as u32).unwrap_or(0)
 }
 
 /// Builds a text column.

@@ -31,7 +31,7 @@ use crate::config::Tuning;
 use crate::error::{Error, Result};
 use crate::memory::{Page, Reservation};
 use crate::ops::hash::radix;
-use crate::ops::rows::{Chunk, RowPages, mark_dead, row_bytes};
+use crate::ops::rows::{Chunk, RowPages, leave_out, mark_dead, row_bytes};
 use crate::ops::{Cx, Flow, Sink, Starved};
 use crate::store::SpillWriter;
 use std::sync::Arc;
@@ -365,14 +365,16 @@ impl Partial {
 
     fn new_page(&mut self, partition: usize, cx: &Cx) -> Option<Flow> {
         // A full page is open no longer, so that it can be spilled to make room for the next one.
-        self.open[partition] = NO_PAGE;
-        let Some(page) = cx.memory.page(&self.reservation) else {
+        let first = std::mem::replace(&mut self.open[partition], NO_PAGE) == NO_PAGE;
+        let Some(mut page) = cx.memory.page(&self.reservation) else {
             let bytes = cx.memory.pool.page_bytes();
             return Some(Flow::Starved(Starved { reservation: self.reservation.id(), bytes }));
         };
+        let used = if first { stagger(partition, self.open.len(), page.len()) } else { 0 };
+        leave_out(&mut page, used);
         self.open[partition] = self.live.len();
         self.live.push(page);
-        self.fill.push(Fill { used: 0, rows: 0, partition });
+        self.fill.push(Fill { used, rows: 0, partition });
         None
     }
 
@@ -473,6 +475,12 @@ pub(super) fn floor(plan: &Plan, page_bytes: usize, tuning: &Tuning) -> usize {
     plan.partitions() * page_bytes + Table::bytes(slots(tuning))
 }
 
+/// Where rows begin in the first page of a partition. All pages begin at the same place of the cache next to the processor,
+/// which has room there for a few only: a few groups in each of many pages would drive each other out.
+fn stagger(partition: usize, partitions: usize, page_bytes: usize) -> usize {
+    (page_bytes / 16 / partitions * partition).next_multiple_of(8)
+}
+
 /// How many groups there are, of which `groups` were seen in `seen` rows: rows that meet a group again are as many as if
 /// all groups were equally frequent (birthdays: n^2 / 2g of n rows). `None` where none did.
 fn expected(seen: u64, groups: u64) -> Option<u64> {
@@ -564,5 +572,20 @@ impl Sink for Partial {
         }
         let sealed = std::mem::take(&mut self.sealed);
         self.shared.rest(sealed, self.writer.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_pages_begin_at_other_places_each() {
+        for (partitions, page_bytes) in [(128, 256 << 10), (16, 64 << 10), (16, 4096), (4, 64), (1, 64)] {
+            let places: Vec<usize> = (0..partitions).map(|p| stagger(p, partitions, page_bytes)).collect();
+            assert!(places.iter().all(|at| at % 8 == 0 && *at <= page_bytes / 16), "{places:?}");
+            let apart = places.windows(2).all(|two| two[0] < two[1]);
+            assert_eq!(apart, partitions == 1 || page_bytes > 64, "{places:?}");
+        }
     }
 }

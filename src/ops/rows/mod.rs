@@ -32,7 +32,7 @@ mod pages;
 pub use decode::RowDecoder;
 pub use encode::{EncodedRows, RowEncoder};
 pub use layout::RowLayout;
-pub use pages::{Chunk, RowPages, Rows, mark_dead, row_bytes};
+pub use pages::{Chunk, RowPages, Rows, leave_out, mark_dead, row_bytes};
 
 pub(crate) use cell::{Canonical, Cell, converter, has_nulls, raw_values};
 pub(crate) use decode::views;

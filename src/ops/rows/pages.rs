@@ -25,6 +25,13 @@ pub fn mark_dead(bytes: &mut [u8]) {
     bytes[3] |= 0x80;
 }
 
+/// Makes the first `length` bytes, which are none or at least 8, a row that iterations pass over.
+pub fn leave_out(bytes: &mut [u8], length: usize) {
+    if let Some(word) = bytes.first_chunk_mut().filter(|_| length > 0) {
+        *word = (length as u32 | DEAD).to_le_bytes();
+    }
+}
+
 /// Rows one after the other in memory, dead ones passed over: yields offset and row.
 #[derive(Clone)]
 pub struct Rows<'a> {
