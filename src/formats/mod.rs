@@ -189,6 +189,9 @@ pub trait Scan: Send + Sync {
 
     /// Bytes that one open reader may hold beside the batch that it yielded: buffers, dictionaries, pages.
     fn floor(&self) -> usize;
+
+    /// Memory is short: lets go of buffers that wait for their next use.
+    fn rest(&self) {}
 }
 
 /// What a scan wants of each split.

@@ -128,8 +128,8 @@ impl Budget {
     /// `Resources`, with the floor and what is free.
     pub fn require(&self, name: &str, floor: usize, revocable: bool) -> Result<Arc<Reservation>> {
         self.reserve(name, floor, revocable).ok_or_else(|| {
-            let (limit, free) = (self.limit(), self.free());
-            too_little(name, floor, free, limit)
+            let ledger = self.ledger();
+            ledger.too_little(name, floor, ledger.free())
         })
     }
 
@@ -142,9 +142,7 @@ impl Budget {
         let more = ledger.base + ledger.in_flight + bytes;
         let refused = bytes > 0 && self.refuses_floor(&mut ledger);
         if refused || more > ledger.outside() && !ledger.fits(more - ledger.outside()) {
-            let (limit, free) = (ledger.limit, ledger.free());
-            drop(ledger);
-            return Err(too_little(name, bytes, free, limit));
+            return Err(ledger.too_little(name, bytes, ledger.free()));
         }
         ledger.in_flight += bytes;
         Ok(InFlight { budget: self.clone(), bytes })
@@ -184,7 +182,7 @@ impl Budget {
     pub fn admit(&self, name: &str, floor: usize) -> Result<()> {
         let ledger = self.ledger();
         let most = ledger.usable().saturating_sub(ledger.base);
-        if floor > most { Err(too_little(name, floor, most, ledger.limit)) } else { Ok(()) }
+        if floor > most { Err(ledger.too_little(name, floor, most)) } else { Ok(()) }
     }
 
     /// The limit in bytes.
@@ -213,17 +211,19 @@ impl Budget {
     }
 }
 
-fn too_little(name: &str, floor: usize, free: usize, limit: usize) -> Error {
-    Error::resources(format!(
-        "{name} needs at least {}, but only {} of the memory budget of {} is free",
-        ByteSize(floor),
-        ByteSize(free),
-        ByteSize(limit)
-    ))
-    .advise("raise --memory or lower --threads")
-}
-
 impl Ledger {
+    /// The error of one who needs a floor of which only `free` bytes are there.
+    fn too_little(&self, name: &str, floor: usize, free: usize) -> Error {
+        let limit = ByteSize(self.limit);
+        let needs = format!("{name} needs at least {}", ByteSize(floor));
+        let error =
+            Error::resources(format!("{needs}, but only {} of the memory budget of {limit} is free", ByteSize(free)));
+        let (outside, margin) = (ByteSize(self.outside()), ByteSize(self.margin()));
+        error.advise(format!(
+            "raise --memory or lower --threads ({outside} is in no reservation, {margin} is kept free for the allocator)"
+        ))
+    }
+
     /// What no reservation holds: as announced, or as seen if that is more.
     fn outside(&self) -> usize {
         self.seen.max(self.base + self.in_flight)

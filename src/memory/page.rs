@@ -51,6 +51,12 @@ impl PagePool {
         self.charged(mapped(bytes), bytes, owner)
     }
 
+    /// Gives the free pages back to the kernel.
+    pub fn release(&self) {
+        let free = std::mem::take(&mut *self.0.free.lock().unwrap_or_else(|e| e.into_inner()));
+        drop(free);
+    }
+
     fn charged(&self, map: Option<MmapMut>, bytes: usize, owner: &Arc<Reservation>) -> Option<Page> {
         if map.is_none() {
             owner.shrink(bytes);
@@ -149,6 +155,10 @@ mod tests {
         assert_eq!((a.held(), b.held()), (8192, 4096));
         pages.clear();
         assert_eq!(budget.held(), 0);
+        let free = || pool.0.free.lock().unwrap().len();
+        assert_eq!(free(), 3);
+        pool.release();
+        assert_eq!(free(), 0);
         let region = pool.region(5000, &a).unwrap();
         assert!(region.len() == 8192 && region.iter().all(|b| *b == 0));
     }

@@ -20,6 +20,12 @@ impl SourceOp for ScanOp {
     fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
         Ok(Box::new(Reading { reader: self.scan.open(index)?, schema: self.schema.clone(), row: 0 }))
     }
+
+    /// Buffers that wait for their next use are in no reservation: they count when the process is looked at again.
+    fn spill(&self, _bytes: usize, _cx: &Cx) -> Result<usize> {
+        self.scan.rest();
+        Ok(0)
+    }
 }
 
 struct Reading {

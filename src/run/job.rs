@@ -170,6 +170,7 @@ pub(super) fn relieve(engine: &Inner, reservation: ReservationId, bytes: usize) 
         holder.take_wanted();
     }
     if reservation == NOBODY {
+        engine.memory.pool.release();
         given = given.max(engine.probe.look_again(&engine.memory.budget, bytes));
         if given == 0 && engine.may_sleep() {
             given = await_readers(engine);

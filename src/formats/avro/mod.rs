@@ -175,4 +175,8 @@ impl Scan for AvroScan {
         // The window while it moves; packed and unpacked blocks, and the columns that they become.
         2 * WINDOW + 5 * self.spec.batch_bytes
     }
+
+    fn rest(&self) {
+        self.spares.clear();
+    }
 }

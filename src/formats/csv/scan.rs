@@ -142,6 +142,10 @@ impl Scan for CsvScan {
         let packed = self.0.files.iter().any(|f| f.compression != Compression::None);
         self.0.reader_bytes() + if packed { AHEAD } else { 0 }
     }
+
+    fn rest(&self) {
+        self.0.spares.clear();
+    }
 }
 
 impl Shared {

@@ -96,6 +96,10 @@ impl Scan for JsonScan {
         // The window, the one that views may hold back, and the builders.
         4 * self.0.window
     }
+
+    fn rest(&self) {
+        self.0.spares.clear();
+    }
 }
 
 /// Reads one split.

@@ -105,6 +105,10 @@ impl Scan for LogScan {
         // The window and the one that views may hold back; the spans, four times as much at most; the builders.
         8 * self.0.window
     }
+
+    fn rest(&self) {
+        self.0.spares.clear();
+    }
 }
 
 /// Reads one split.
