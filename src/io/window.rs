@@ -10,6 +10,8 @@
 //! 2. When what is left may not suffice, `refill` moves it to the front and reads on behind it.
 //! 3. Arrays may keep views into the buffer ([`Window::buffer`]); then `refill` leaves that buffer to them and goes on in
 //!    another. Otherwise the same memory is used again and again, small enough to stay in the cache.
+//! 4. When the last of those arrays is gone, their buffer waits with the [`Spares`] for its next use: fresh memory is
+//!    cleared by the kernel, page by page, which costs more than reading into it.
 
 use super::compress::{Compression, open_stream};
 use super::paths::FileRef;
@@ -17,8 +19,9 @@ use super::pipe::PipeReader;
 use super::read::InputFile;
 use crate::error::{Error, Place, Result};
 use arrow::buffer::Buffer;
+use bytes::Bytes;
 use std::io::Read;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Bytes behind the filled part that may be loaded (not used) without a check of bounds.
 pub const PADDING: usize = 64;
@@ -31,23 +34,44 @@ const SPARE: usize = 4 << 20;
 
 /// Buffers that wait for their next use, shared by the readers of one scan.
 #[derive(Clone, Default)]
-pub struct Spares(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Spares(Arc<Waiting>);
+
+type Waiting = Mutex<Vec<Vec<u8>>>;
 
 impl Spares {
     /// Lets go of all buffers that wait.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).pop().unwrap_or_default()
+    fn take(&self) -> Arc<Memory> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Arc::new(Memory { bytes, spares: Arc::downgrade(&self.0) })
     }
+}
 
-    fn give(&self, buffer: Vec<u8>) {
-        let mut spares = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        if spares.len() < 8 && buffer.len() <= SPARE {
-            spares.push(buffer);
+/// A window's memory. It goes back to its scan's spares, unless the scan has ended.
+struct Memory {
+    bytes: Vec<u8>,
+    spares: Weak<Waiting>,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let Some(spares) = self.spares.upgrade() else { return };
+        let mut spares = spares.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < 8 && !self.bytes.is_empty() && self.bytes.len() <= SPARE {
+            spares.push(std::mem::take(&mut self.bytes));
         }
+    }
+}
+
+/// Memory that arrays have views into.
+struct Lent(Arc<Memory>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
     }
 }
 
@@ -60,7 +84,7 @@ enum Source {
 pub struct Window {
     source: Source,
     spares: Spares,
-    buffer: Buffer,
+    memory: Arc<Memory>,
     filled: usize,
     pos: usize,
     /// The offset in the file of the buffer's first byte.
@@ -107,13 +131,13 @@ impl Window {
     }
 
     fn new(source: Source, range: std::ops::Range<u64>, spares: Spares) -> Self {
-        let buffer = Buffer::from_vec(spares.take());
-        Window { source, spares, buffer, filled: 0, pos: 0, base: range.start, soft_end: range.end, ended: false }
+        let memory = spares.take();
+        Window { source, spares, memory, filled: 0, pos: 0, base: range.start, soft_end: range.end, ended: false }
     }
 
     /// The buffer with its padding; what counts is `pos()..filled()`.
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer
+        &self.memory.bytes
     }
 
     /// Where the bytes to come begin in the buffer.
@@ -128,7 +152,7 @@ impl Window {
 
     /// The bytes to come that are here.
     pub fn rest(&self) -> &[u8] {
-        self.buffer.get(self.pos..self.filled).unwrap_or_default()
+        self.memory.bytes.get(self.pos..self.filled).unwrap_or_default()
     }
 
     /// The offset in the (decompressed) file of a place in the buffer.
@@ -148,7 +172,7 @@ impl Window {
 
     /// The buffer, for arrays with views into it.
     pub fn buffer(&self) -> Buffer {
-        self.buffer.clone()
+        Buffer::from(Bytes::from_owner(Lent(self.memory.clone())))
     }
 
     /// Goes on behind `pos` (a place in the buffer).
@@ -188,35 +212,37 @@ impl Window {
 
     fn make_room(&mut self, here: usize, more: usize) {
         let need = here + more + PADDING;
-        let old = std::mem::replace(&mut self.buffer, Buffer::from_vec(Vec::<u8>::new()));
         let rest = self.pos..self.filled;
-        let mut bytes = match old.into_vec::<u8>() {
-            Ok(own) if own.len() > SPARE && own.len() / 8 > need => own.get(rest).unwrap_or_default().to_vec(),
-            Ok(mut own) => {
-                own.copy_within(rest, 0);
-                own
+        match Arc::get_mut(&mut self.memory) {
+            Some(own) if own.bytes.len() > SPARE && own.bytes.len() / 8 > need => {
+                own.bytes = own.bytes.get(rest).unwrap_or_default().to_vec();
             }
-            Err(shared) => {
-                let mut fresh = self.spares.take();
-                fresh.resize(fresh.len().max(need), 0);
-                if let (Some(to), Some(from)) = (fresh.get_mut(..here), shared.get(rest)) {
-                    to.copy_from_slice(from);
-                }
-                fresh
-            }
-        };
-        if bytes.len() < need {
-            bytes.resize(need, 0);
+            Some(own) => own.bytes.copy_within(rest, 0),
+            None => self.leave_memory(rest, need),
+        }
+        if let Some(own) = Arc::get_mut(&mut self.memory).filter(|own| own.bytes.len() < need) {
+            own.bytes.resize(need, 0);
         }
         self.base += self.pos as u64;
         (self.pos, self.filled) = (0, here);
-        self.buffer = Buffer::from_vec(bytes);
+    }
+
+    /// Goes on in other memory, with what is in `rest` of that which arrays look at.
+    fn leave_memory(&mut self, rest: std::ops::Range<usize>, need: usize) {
+        let mut fresh = self.spares.take();
+        if let Some(own) = Arc::get_mut(&mut fresh) {
+            own.bytes.resize(own.bytes.len().max(need), 0);
+            let from = self.memory.bytes.get(rest).unwrap_or_default();
+            if let Some(to) = own.bytes.get_mut(..from.len()) {
+                to.copy_from_slice(from);
+            }
+        }
+        self.memory = fresh;
     }
 
     fn read(&mut self, more: usize) -> Result<bool> {
-        let buffer = std::mem::replace(&mut self.buffer, Buffer::from_vec(Vec::<u8>::new()));
-        let mut bytes = buffer.into_vec::<u8>().map_err(|_| Error::internal("the window's buffer is shared"))?;
-        let into = bytes.get_mut(self.filled..self.filled + more).unwrap_or_default();
+        let memory = Arc::get_mut(&mut self.memory).ok_or_else(|| Error::internal("the window's buffer is shared"))?;
+        let into = memory.bytes.get_mut(self.filled..self.filled + more).unwrap_or_default();
         let read = match &mut self.source {
             Source::Range { input, next } => {
                 let read = input.read_at(into, *next)?;
@@ -234,7 +260,6 @@ impl Window {
             }
         };
         self.filled += read;
-        self.buffer = Buffer::from_vec(bytes);
         Ok(read > 0)
     }
 }
@@ -265,15 +290,6 @@ pub(super) fn fill(from: &mut dyn Read, into: &mut [u8], name: &Arc<str>, at: u6
     Ok(done)
 }
 
-impl Drop for Window {
-    fn drop(&mut self) {
-        let buffer = std::mem::replace(&mut self.buffer, Buffer::from_vec(Vec::<u8>::new()));
-        if let Ok(own) = buffer.into_vec::<u8>() {
-            self.spares.give(own);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,5 +318,32 @@ mod tests {
                 assert_eq!(bytes.as_slice(), &seen[at..at + bytes.len()]);
             }
         }
+    }
+
+    #[test]
+    fn what_arrays_let_go_of_is_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, vec![7; 1000]).unwrap();
+        let file = FileRef::of(&path).unwrap();
+        let spares = Spares::default();
+        let waiting = |spares: &Spares| spares.0.lock().unwrap().len();
+        let mut window = Window::range(&file, 0..1000, spares.clone()).unwrap();
+        window.refill(100).unwrap();
+        let view = window.buffer();
+        let place = view.as_ptr();
+        window.advance_to(50);
+        window.refill(100).unwrap();
+        assert_ne!(window.bytes().as_ptr(), place, "what is looked at is not written over");
+        assert_eq!((waiting(&spares), view.as_slice()[..100].to_vec()), (0, vec![7; 100]));
+        drop(view);
+        assert_eq!(waiting(&spares), 1);
+        let other = Window::range(&file, 0..1000, spares.clone()).unwrap();
+        assert_eq!(other.bytes().as_ptr(), place);
+        let late = window.buffer();
+        drop((window, other));
+        assert_eq!(waiting(&spares), 1);
+        drop(spares);
+        drop(late); // nobody waits for it any more
     }
 }

@@ -478,7 +478,7 @@ pub(super) fn floor(plan: &Plan, page_bytes: usize, tuning: &Tuning) -> usize {
 /// Where rows begin in the first page of a partition. All pages begin at the same place of the cache next to the processor,
 /// which has room there for a few only: a few groups in each of many pages would drive each other out.
 fn stagger(partition: usize, partitions: usize, page_bytes: usize) -> usize {
-    (page_bytes / 16 / partitions * partition).next_multiple_of(8)
+    page_bytes / 16 / partitions * partition / 8 * 8
 }
 
 /// How many groups there are, of which `groups` were seen in `seen` rows: rows that meet a group again are as many as if

@@ -143,7 +143,7 @@ fn dead_rows_are_passed_over() {
     mark_dead(&mut bytes[16..]);
     let alive: Vec<usize> = Rows::new(&bytes, 0).map(|(at, _)| at).collect();
     assert_eq!(alive, [0, 32]);
-    for length in [0, 8, 16, 32] {
+    for length in [0, 16, 32] {
         leave_out(&mut bytes, length);
         let alive: Vec<usize> = Rows::new(&bytes, 0).map(|(at, _)| at).collect();
         assert_eq!(alive, if length == 0 { vec![0, 32] } else { vec![32] }, "{length}");
