@@ -34,6 +34,8 @@ mod write;
 mod tests;
 
 pub(crate) use meter::Limits;
+pub(crate) use scan::number_end;
+pub(crate) use strings::{End, end as string_end};
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{json_text::Malformed, shorten};
