@@ -103,7 +103,7 @@ impl Place {
     const FREE: Place = Place(0);
 
     fn new(half: u32, slot: u32) -> Place {
-        Place(u64::from(half) << 32 | u64::from(slot) + 1)
+        Place((u64::from(half) << 32) | (u64::from(slot) + 1))
     }
 
     #[inline(always)]
