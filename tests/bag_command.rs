@@ -563,3 +563,16 @@ fn collections_of_mongodb_are_counted_as_by_hand() {
     let pages: i64 = all.iter().filter_map(|b| b["pageCount"].as_i64()).max().unwrap();
     assert_eq!(lines(&[path, "topk", "1", ".pageCount", "then", "pluck", ".pageCount"]), [pages.to_string()]);
 }
+
+#[test]
+fn programs_of_jq_say_things_and_know_their_file() {
+    let dir = dir();
+    let a = dir.path().join("a.jsonl").to_str().unwrap().to_string();
+    let output = bag(&[&a, "filter", ".k == \"y\"", "then", "jq", "-c", "debug | .n | debug(\"n\", .) | stderr"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2.5\n");
+    let said = "[\"DEBUG:\",{\"k\":\"y\",\"n\":2.5}]\n[\"DEBUG:\",\"n\"]\n[\"DEBUG:\",2.5]\n2.5";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+    let quoted = serde_json::Value::from(a.as_str()).to_string();
+    assert_eq!(lines(&[&a, "jq", "input_filename", "then", "distinct"]), [quoted.as_str()]);
+    assert_eq!(lines(&[&a, "filter", ".n == 10", "then", "jq", "input_filename"]), [quoted.as_str()]);
+}

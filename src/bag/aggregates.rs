@@ -294,10 +294,7 @@ impl<T: Send + 'static> Bag<T> {
         let folded = self.fold_keys::<K, G::State>(FoldBy {
             key: Box::new(move |item, bytes| encode_key(&key(item), bytes)),
             init: Box::new(move || init.start()),
-            add: Box::new(move |mut state, item, _| {
-                add.add(&mut state, &item)?;
-                Ok(state)
-            }),
+            add: Box::new(move |state, item, _| state.as_mut().map_or(Ok(()), |state| add.add(state, &item))),
             merge: Box::new(move |mut a, b| {
                 merge.merge(&mut a, b)?;
                 Ok(a)

@@ -9,6 +9,7 @@
 //! at its encoding.
 
 use crate::formats::json_text::{Malformed, Text};
+use crate::jq::{End, number_end, string_end};
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -91,8 +92,18 @@ impl<'de> Decoder<'de> {
     /// Behind the value that comes.
     #[inline(always)]
     fn skip(&mut self) -> Read<()> {
-        self.peek();
-        self.at = self.text.skip(self.at)?;
+        let first = self.peek();
+        if first == b'"' {
+            let End { at: end, escaped, .. } = string_end(&self.text, self.at + 1)?;
+            if !escaped {
+                self.at = end + 1;
+                return Ok(());
+            }
+        }
+        self.at = match first {
+            b'-' | b'0'..=b'9' => number_end(&self.text, self.at)?,
+            _ => self.text.skip(self.at)?,
+        };
         Ok(())
     }
 
@@ -109,12 +120,16 @@ impl<'de> Decoder<'de> {
     fn words(&mut self) -> Read<Words<'de>> {
         self.eat(b'"')?;
         let begin = self.at;
-        let (end, escaped) = self.text.string_end(begin)?;
+        let End { at: end, escaped, ascii } = string_end(&self.text, begin)?;
         self.at = end + 1;
         if escaped {
             return self.made(begin, end);
         }
         let bytes = self.text.bytes.get(begin..end).unwrap_or_default();
+        if ascii {
+            // SAFETY: ASCII is UTF-8.
+            return Ok(Words::Lent(unsafe { std::str::from_utf8_unchecked(bytes) }));
+        }
         std::str::from_utf8(bytes).map(Words::Lent).map_err(|_| Unusual)
     }
 
@@ -140,7 +155,7 @@ impl<'de> Decoder<'de> {
         if !negative && !self.text.at(begin).is_ascii_digit() {
             return Err(Unusual);
         }
-        let end = self.text.number_end(begin)?;
+        let end = number_end(&self.text, begin)?;
         self.at = end;
         let token = self.text.bytes.get(begin..end).unwrap_or_default();
         let digits = token.get(usize::from(negative)..).unwrap_or_default();

@@ -17,13 +17,15 @@
 
 use super::Bag;
 use super::coding::{Item, decode, encode_key};
-use super::items::{Blocked, Chain, Items, Pulled, Pulse, lock};
+use super::hash::hash;
+use super::items::{Blocked, Chain, Items, Origin, Pulled, Pulse, lock};
 use super::keyed::sort_by_key;
 use super::node::{Laying, Node, Partitions, Pipe};
-use super::rows::{Form, RowBuilder, RowReader, hash, ranges_of};
+use super::rows::{Form, RowBuilder, RowReader, ranges_of};
 use super::several::fewer;
 use super::table::{Leaving, Table};
 use super::task::{Drawn, Opening, Taken};
+use super::together::Together;
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::events::Meter;
@@ -39,8 +41,16 @@ use std::sync::{Arc, Mutex};
 /// fewer rows for the sort.
 const RUNS: usize = 2;
 
+/// Bytes of a table that surely is in the cache of a core.
+const CACHE: usize = 256 << 10;
+/// Bytes of keys that came together which are kept for the next ones.
+const KEYS: usize = 64 << 10;
+
 /// Appends the canonical bytes of an item's key.
 pub(super) type WriteKey<T> = dyn Fn(&T, &mut Vec<u8>) -> Result<()> + Send + Sync;
+
+/// Adds an item to a value.
+pub(super) type Add<T, A> = dyn Fn(&mut Option<A>, T, Position) -> Result<()> + Send + Sync;
 
 /// How items become a value.
 pub(super) struct FoldBy<T, A> {
@@ -48,8 +58,8 @@ pub(super) struct FoldBy<T, A> {
     pub(super) key: Box<WriteKey<T>>,
     /// The value before the first item.
     pub(super) init: Box<dyn Fn() -> A + Send + Sync>,
-    /// Adds an item, which stands at that position.
-    pub(super) add: Box<dyn Fn(A, T, Position) -> Result<A> + Send + Sync>,
+    /// Adds an item, which stands at that position, to a value that is there.
+    pub(super) add: Box<Add<T, A>>,
     /// Merges the second value, of later items, into the first.
     pub(super) merge: Box<dyn Fn(A, A) -> Result<A> + Send + Sync>,
     /// Whether the order in which values are merged does not matter.
@@ -97,7 +107,10 @@ impl<T: Send + 'static> Bag<T> {
         self.fold_keys(FoldBy {
             key: Box::new(move |item, bytes| encode_key(&key(item), bytes)),
             init: Box::new(move || init.clone()),
-            add: Box::new(move |value, item, _| Ok(add(value, item))),
+            add: Box::new(move |value, item, _| {
+                *value = value.take().map(|value| add(value, item));
+                Ok(())
+            }),
             merge: Box::new(move |a, b| Ok(merge(a, b))),
             commutes: false,
         })
@@ -186,7 +199,32 @@ struct Worker<A> {
     sink_is_ready: bool,
     /// Rows that went into the sort.
     row: u64,
-    key: Vec<u8>,
+    keys: Keys,
+}
+
+/// The keys of items that came together: their hashes, and where their bytes end.
+#[derive(Default)]
+struct Keys {
+    bytes: Vec<u8>,
+    ends: Vec<(u64, usize)>,
+}
+
+impl Keys {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEYS);
+        self.ends.clear();
+    }
+
+    /// The hash and the bytes of each.
+    fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut begin = 0;
+        self.ends.iter().map(move |(hash, end)| {
+            let key = self.bytes.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            (*hash, key)
+        })
+    }
 }
 
 /// The memory of a worker's table: a floor, and what the budget gives beyond it, up to a limit, until it is asked back.
@@ -242,15 +280,37 @@ impl<A: Item> Worker<A> {
             sink: shared.sort.local(cx)?,
             sink_is_ready: true,
             row: 0,
-            key: Vec::new(),
+            keys: Keys::default(),
         })
     }
 
-    fn add<T>(&mut self, how: &FoldBy<T, A>, item: T, position: Position, cx: &Cx) -> Result<()> {
-        self.key.clear();
-        (how.key)(&item, &mut self.key)?;
-        let hash = hash(&self.key, &cx.tuning);
-        self.table.add(hash, &self.key, &how.init, |value| (how.add)(value, item, position))
+    /// Adds items, the first of which stands at that position.
+    fn add<T>(
+        &mut self,
+        how: &FoldBy<T, A>,
+        items: &mut Together<T>,
+        origin: &mut Origin,
+        mut position: Position,
+        cx: &Cx,
+    ) -> Result<()> {
+        let (keys, table) = (&mut self.keys, &mut self.table);
+        keys.clear();
+        items.see(origin, |item| {
+            let begin = keys.bytes.len();
+            (how.key)(item, &mut keys.bytes)?;
+            let hash = hash(keys.bytes.get(begin..).unwrap_or_default(), &cx.tuning);
+            keys.ends.push((hash, keys.bytes.len()));
+            table.expect_place(hash);
+            Ok(())
+        })?;
+        keys.ends.iter().for_each(|(hash, _)| table.expect_slot(*hash));
+        let mut keys = keys.iter();
+        items.take(origin, |item| {
+            let (hash, key) = keys.next().ok_or_else(|| Error::internal("an item without a key"))?;
+            table.add(hash, key, &how.init, |value| (how.add)(value, item, position))?;
+            position.row += 1;
+            Ok(())
+        })
     }
 
     /// Begins to move the table into the sort.
@@ -374,6 +434,7 @@ impl<T: Send + 'static, A: Item> Work for Feeding<T, A> {
             worker: Some(worker),
             shared,
             items: 0,
+            together: Together::new(),
             ended: false,
             _in_flight: in_flight,
         }))
@@ -392,6 +453,7 @@ struct FoldTask<T, A> {
     worker: Option<Worker<A>>,
     /// Items that were added.
     items: u64,
+    together: Together<T>,
     ended: bool,
     _in_flight: InFlight,
 }
@@ -407,10 +469,13 @@ impl<T: Send, A: Item> Task for FoldTask<T, A> {
             lock(&self.shared.idle).extend(self.worker.take());
             return Ok(Step::Done);
         }
-        let (partition, items) = (self.partition, &mut self.items);
-        let drawn = self.opening.pull(cx, &mut |item| {
-            *items += 1;
-            worker.add(how, item, Position { split: partition, row: *items }, cx)?;
+        let (split, items) = (self.partition, &mut self.items);
+        // What is in a cache is there at once.
+        let many = worker.table.bytes() > CACHE;
+        let drawn = self.opening.pull_together(cx, many, &mut self.together, &mut |some, origin| {
+            let position = Position { split, row: *items + 1 };
+            *items += some.len() as u64;
+            worker.add(how, some, origin, position, cx)?;
             Ok(if worker.table.bytes() >= worker.room.now { Taken::Enough } else { Taken::More })
         })?;
         match drawn {

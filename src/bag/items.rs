@@ -53,10 +53,12 @@ impl<'a> Pulse<'a> {
     }
 
     /// An item of `bytes` is on its way.
+    #[inline]
     pub(super) fn burn(&mut self, bytes: usize) {
         self.fuel = self.fuel.saturating_sub(bytes.max(ITEM));
     }
 
+    #[inline]
     pub(super) fn is_spent(&self) -> bool {
         self.fuel == 0
     }

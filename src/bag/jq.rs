@@ -87,9 +87,17 @@ struct Desk {
 }
 
 impl Desk {
-    /// What the program makes of an item, in order.
-    fn made(&mut self, program: &Program, json: &[u8], limits: &Limits, cx: Option<&Cx>) -> Result<Vec<Json>> {
+    /// What the program makes of an item of a file, in order.
+    fn made(
+        &mut self,
+        program: &Program,
+        json: &[u8],
+        file: Option<&Arc<str>>,
+        limits: &Limits,
+        cx: Option<&Cx>,
+    ) -> Result<Vec<Json>> {
         self.out.clear();
+        self.room.reads(file);
         program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
         let mut made = Vec::with_capacity(self.out.len());
         made.extend(self.out.iter().map(Json::trusted));
@@ -139,9 +147,9 @@ impl Session {
         let bytes = limits.bytes;
         let make = move || -> Box<Make<Vec<Json>>> {
             let (program, limits, mut desk) = (program.clone(), limits.clone(), Desk::default());
-            Box::new(move |line: &[u8], _: &Arc<str>| match line.iter().all(u8::is_ascii_whitespace) {
+            Box::new(move |line: &[u8], file: &Arc<str>| match line.iter().all(u8::is_ascii_whitespace) {
                 true => Ok(None),
-                false => desk.made(&program, line, &limits, None).map(Some),
+                false => desk.made(&program, line, Some(file), &limits, None).map(Some),
             })
         };
         Ok(self.records(path, options, Arc::new(make))?.holding(bytes))
@@ -229,14 +237,14 @@ struct Through<T> {
 }
 
 impl<T: Serialize + 'static> Through<T> {
-    fn run(&mut self, item: &T, cx: &Cx) -> Result<Vec<Json>> {
+    fn run(&mut self, item: &T, file: Option<&Arc<str>>, cx: &Cx) -> Result<Vec<Json>> {
         if let Some(json) = (item as &dyn Any).downcast_ref::<Json>() {
-            return self.desk.made(&self.program, json.as_str().as_bytes(), &self.limits, Some(cx));
+            return self.desk.made(&self.program, json.as_str().as_bytes(), file, &self.limits, Some(cx));
         }
         self.json.clear();
         serde_json::to_writer(&mut self.json, item)
             .map_err(|e| Error::data(format!("an item cannot be written as JSON: {e}")).because(e))?;
-        self.desk.made(&self.program, &self.json, &self.limits, Some(cx))
+        self.desk.made(&self.program, &self.json, file, &self.limits, Some(cx))
     }
 }
 
@@ -248,7 +256,7 @@ impl<T: Serialize + Send + 'static> Items<Vec<Json>> for Through<T> {
     fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<Vec<Json>>> {
         loop {
             let item = item!(self.input.next(pulse));
-            match self.run(&item, pulse.cx) {
+            match self.run(&item, pulse.origin.file.as_ref(), pulse.cx) {
                 Ok(made) => {
                     pulse.burn(made.iter().map(|json| json.as_str().len()).sum());
                     return Ok(Pulled::Item(made));

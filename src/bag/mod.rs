@@ -15,14 +15,15 @@
 //!    encoded item ([`coding`], [`rows`]), and goes through the operators that frames have: the external sort
 //!    ([`keyed`]), the hash join ([`join`]), rows at rest ([`rest`]). So a group, a key, a join of any size spills under the
 //!    budget, ties go by the input's order, and the answer does not depend on threads, budget or partitions.
-//! 5. Folds by key ([`foldby`]) first fold what they can in a table of each worker, within its share of the budget.
+//! 5. Folds by key ([`foldby`]) first fold what they can in a table of each worker, within its share of the budget; a few items
+//!    are taken together ([`together`]), so that nobody waits for memory for each.
 //! 6. Items that cannot be read are met by [`faults`]; a panicking closure ends the query with an error that names the item.
 //!
 //! Items by key come out in the order of a hash of the key, which is the same in every process and version; the number of
 //! partitions follows the size of the data. Closures may run more than once for an item (a bag that is used twice, a second
 //! pass), from several threads at a time.
 //!
-//! What rests or travels must be `Serialize + DeserializeOwned` ([`Item`]), and the compiler says so; only the item in hand is
+//! What rests or travels must be `Serialize + DeserializeOwned` ([`Item`]), and the compiler says so; only what is in hand is
 //! decoded. Values of reductions, items on their way to a reader, and the few items of `topk` and `sample` are Rust values in
 //! the allocator: few at any time, but the budget does not see what they point to.
 //!
@@ -40,6 +41,7 @@ mod faults;
 mod foldby;
 mod foreign;
 mod frames;
+mod hash;
 mod items;
 mod join;
 mod jq;
@@ -64,6 +66,7 @@ mod table;
 mod take;
 mod task;
 mod text;
+mod together;
 mod write;
 
 #[cfg(test)]

@@ -398,7 +398,10 @@ impl<T: Item> Bag<T> {
         self.fold_keys(FoldBy {
             key: Box::new(|item: &T, bytes| encode_key(item, bytes)),
             init: Box::new(|| 0u64),
-            add: Box::new(|count, _, _| Ok(count + 1)),
+            add: Box::new(|count, _, _| {
+                *count = count.map(|count| count + 1);
+                Ok(())
+            }),
             merge: Box::new(|a, b| Ok(a + b)),
             commutes: true,
         })
@@ -441,7 +444,8 @@ impl<T: Item> Bag<T> {
             key: Box::new(move |item, bytes| encode_key(&key(item), bytes)),
             init: Box::new(|| None),
             add: Box::new(move |seen, item, Position { split, row }| {
-                Ok(earlier(seen, Some(Seen { split, row, item })))
+                *seen = seen.take().map(|seen| earlier(seen, Some(Seen { split, row, item })));
+                Ok(())
             }),
             merge: Box::new(move |a, b| Ok(earlier(a, b))),
             commutes: true,

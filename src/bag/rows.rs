@@ -9,6 +9,7 @@
 //! A partition of a bag is a source of batches; sources of batches are chains of items again.
 
 use super::coding::{encode, encode_key};
+use super::hash::hash;
 use super::items::{Blocked, Chain, Items, Pulled, Pulse};
 use super::node::{Partitions, Pipe};
 use super::task::{Drawn, Opening, Taken};
@@ -25,7 +26,6 @@ use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use twox_hash::XxHash64;
 
 /// What rows are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +47,6 @@ impl Form {
             Form::Plain => vec![bytes("item")],
         }))
     }
-}
-
-/// The hash of a key's bytes: the same in every process and version.
-pub(super) fn hash(key: &[u8], tuning: &Tuning) -> u64 {
-    XxHash64::oneshot(tuning.hash_seed, key) & tuning.hash_mask
 }
 
 /// A batch of rows in the making.

@@ -7,15 +7,17 @@
 //! Only the index grows by doubling, and that is small; slots stay where they are. A key of a few bytes is in its slot. A
 //! table is emptied chunk by chunk, and its memory comes back as it goes.
 //!
-//! What the table takes is counted, not seen: a slot, its part of the index, a long key, and for the value what it was
-//! encoded to when it had been added to 1, 2, 4, 8 .. times.
+//! What the table takes is counted, not seen: a slot, its part of the index, a long key, and for a value that may have more
+//! than its slot what it was encoded to when it had been added to 1, 2, 4, 8 .. times.
+//!
+//! A table of many keys is larger than the caches, and whoever adds items one by one waits for memory twice an item. So the
+//! keys of several items ([`together`](super::together)) are looked up together: their places in the index are asked for,
+//! then their slots, and then the items are added.
 
 use super::coding::{Item, encode};
 use crate::error::{Error, Result};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
-/// What an entry of the index takes while the index is half full, and its copy in one that grows.
+/// What a place of the index takes while the index is half full, and its copy in one that grows.
 const PLACE: usize = 32;
 /// Bytes of a chunk, about.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -55,7 +57,7 @@ pub(super) struct Slot<A> {
     /// `None` only while an item is added.
     value: Option<A>,
     adds: u32,
-    /// Bytes of the value, when it was measured.
+    /// Bytes that the value has elsewhere, when it was measured.
     bytes: usize,
 }
 
@@ -87,23 +89,90 @@ fn lost() -> Error {
     Error::internal("a value of a fold was lost")
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    hash: u32,
-    slot: u32,
-}
-
 /// Half of a hash is enough for an index, which is grown without looking at keys.
+#[inline]
 fn half(hash: u64) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
 
-fn spread(half: u32) -> u64 {
-    u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+/// An entry of the index: half of the hash, and the number of the slot. Nought is a free one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    const FREE: Place = Place(0);
+
+    fn new(half: u32, slot: u32) -> Place {
+        Place((u64::from(half) << 32) | (u64::from(slot) + 1))
+    }
+
+    #[inline(always)]
+    fn half(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline(always)]
+    fn slot(self) -> usize {
+        (self.0 as u32 as usize).wrapping_sub(1)
+    }
+}
+
+/// Where the slots of keys are: a key's place is the first free one from where its hash says. A power of two of places, of
+/// which a quarter at least is free.
+#[derive(Default)]
+struct Index {
+    places: Vec<Place>,
+    used: usize,
+}
+
+impl Index {
+    /// The places to look at, one after the other, for a hash.
+    #[inline(always)]
+    fn from(&self, half: u32) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.places.len().wrapping_sub(1);
+        (half as usize..).map(move |at| at & mask).take(self.places.len())
+    }
+
+    #[inline(always)]
+    fn at(&self, place: usize) -> Place {
+        self.places.get(place).copied().unwrap_or_default()
+    }
+
+    /// The slot of a hash that is `same`.
+    #[inline(always)]
+    fn find(&self, half: u32, same: impl Fn(usize) -> bool) -> Option<usize> {
+        for place in self.from(half) {
+            match self.at(place) {
+                Place::FREE => return None,
+                found if found.half() == half && same(found.slot()) => return Some(found.slot()),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, half: u32, slot: u32) {
+        if self.used >= self.places.len() / 4 * 3 {
+            let more = vec![Place::FREE; (2 * self.places.len()).max(16)];
+            for place in std::mem::replace(&mut self.places, more).into_iter().filter(|place| *place != Place::FREE) {
+                self.put(place);
+            }
+        }
+        self.put(Place::new(half, slot));
+        self.used += 1;
+    }
+
+    fn put(&mut self, new: Place) {
+        let free = self.from(new.half()).find(|place| self.at(*place) == Place::FREE);
+        if let Some(place) = free.and_then(|free| self.places.get_mut(free)) {
+            *place = new;
+        }
+    }
 }
 
 pub(super) struct Table<A> {
-    index: HashTable<Place>,
+    index: Index,
     chunks: Vec<Vec<Slot<A>>>,
     bytes: usize,
     /// Where values are encoded to be measured.
@@ -112,7 +181,7 @@ pub(super) struct Table<A> {
 
 impl<A> Table<A> {
     pub(super) fn new() -> Self {
-        Table { index: HashTable::new(), chunks: Vec::new(), bytes: 0, measure: Vec::new() }
+        Table { index: Index::default(), chunks: Vec::new(), bytes: 0, measure: Vec::new() }
     }
 
     /// Bytes that it takes.
@@ -126,30 +195,64 @@ impl<A> Table<A> {
 
     /// Everything that is in it, which is then empty.
     pub(super) fn take(&mut self) -> Leaving<A> {
-        self.index = HashTable::new();
+        self.index = Index::default();
         let chunks = std::mem::take(&mut self.chunks).into_iter();
         Leaving { chunks, chunk: Vec::new().into_iter(), bytes: std::mem::take(&mut self.bytes) }
     }
 
-    /// The number of the slot of a key, which is made if there is none.
-    fn slot(&mut self, hash: u64, key: &[u8], init: impl FnOnce() -> A) -> Result<usize> {
-        let (hash, chunks) = (half(hash), &mut self.chunks);
-        let same = |place: &Place| {
-            place.hash == hash && slot_in(chunks, place.slot as usize).is_some_and(|slot| slot.key.bytes() == key)
-        };
-        match self.index.entry(spread(hash), same, |place| spread(place.hash)) {
-            Entry::Occupied(entry) => Ok(entry.get().slot as usize),
-            Entry::Vacant(entry) => {
-                let number = chunks.len().saturating_sub(1) * Slot::<A>::CHUNK + chunks.last().map_or(0, Vec::len);
-                let slot = u32::try_from(number).map_err(|_| Error::resources("a fold has too many keys at a time"))?;
-                let made = Slot { key: Key::of(key), value: Some(init()), adds: 0, bytes: 0 };
-                self.bytes += made.cost();
-                push(chunks, made);
-                entry.insert(Place { hash, slot });
-                Ok(number)
-            }
+    /// Lets the processor bring in the place of a hash, which is asked for soon.
+    #[inline(always)]
+    pub(super) fn expect_place(&self, hash: u64) {
+        let place = self.index.from(half(hash)).next();
+        if let Some(place) = place.and_then(|place| self.index.places.get(place)) {
+            fetch(place);
         }
     }
+
+    /// The same with the slot of a hash, whose place is here.
+    #[inline(always)]
+    pub(super) fn expect_slot(&self, hash: u64) {
+        if let Some(slot) = self.index.find(half(hash), |_| true).and_then(|slot| slot_in(&self.chunks, slot)) {
+            fetch(&slot.key);
+            fetch(&slot.bytes);
+        }
+    }
+
+    /// The number of the slot of a key, which is made if there is none.
+    #[inline(always)]
+    fn slot(&mut self, hash: u64, key: &[u8], init: impl FnOnce() -> A) -> Result<usize> {
+        let (half, chunks) = (half(hash), &self.chunks);
+        let same = |slot: usize| slot_in(chunks, slot).is_some_and(|slot| slot.key.bytes() == key);
+        match self.index.find(half, same) {
+            Some(slot) => Ok(slot),
+            None => self.insert(half, key, init()),
+        }
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, half: u32, key: &[u8], value: A) -> Result<usize> {
+        let number = self.chunks.len().saturating_sub(1) * Slot::<A>::CHUNK + self.chunks.last().map_or(0, Vec::len);
+        // The greatest number is no slot's: see `Place`.
+        let slot = u32::try_from(number).ok().filter(|slot| *slot < u32::MAX);
+        let slot = slot.ok_or_else(|| Error::resources("a fold has too many keys at a time"))?;
+        let made = Slot { key: Key::of(key), value: Some(value), adds: 0, bytes: 0 };
+        self.bytes += made.cost();
+        push(&mut self.chunks, made);
+        self.index.insert(half, slot);
+        Ok(number)
+    }
+}
+
+/// Tells the processor that what is there will be wanted, where it can be told.
+#[inline(always)]
+fn fetch<T>(there: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which touches nothing; every x86-64 has it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(there).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = there;
 }
 
 fn slot_in<A>(chunks: &[Vec<Slot<A>>], number: usize) -> Option<&Slot<A>> {
@@ -170,26 +273,27 @@ fn push<A>(chunks: &mut Vec<Vec<Slot<A>>>, slot: Slot<A>) {
 }
 
 impl<A: Item> Table<A> {
-    /// Makes another value of the value of a key, which begins as `init`.
+    /// Changes the value of a key, which begins as `init`.
+    #[inline(always)]
     pub(super) fn add(
         &mut self,
         hash: u64,
         key: &[u8],
         init: impl FnOnce() -> A,
-        add: impl FnOnce(A) -> Result<A>,
+        add: impl FnOnce(&mut Option<A>) -> Result<()>,
     ) -> Result<()> {
         let number = self.slot(hash, key, init)?;
         let chunk = self.chunks.get_mut(number / Slot::<A>::CHUNK).ok_or_else(lost)?;
         let slot = chunk.get_mut(number % Slot::<A>::CHUNK).ok_or_else(lost)?;
-        let after = add(slot.value.take().ok_or_else(lost)?)?;
+        add(&mut slot.value)?;
         slot.adds = slot.adds.saturating_add(1);
-        if slot.adds.is_power_of_two() {
+        // What has nothing to drop has nothing elsewhere.
+        if std::mem::needs_drop::<A>() && slot.adds.is_power_of_two() {
             self.measure.clear();
-            encode(&after, &mut self.measure)?;
+            encode(slot.value()?, &mut self.measure)?;
             self.bytes = (self.bytes + self.measure.len()).saturating_sub(slot.bytes);
             slot.bytes = self.measure.len();
         }
-        slot.value = Some(after);
         Ok(())
     }
 }
@@ -239,10 +343,12 @@ mod tests {
                     .chain(key.to_le_bytes())
                     .collect::<Vec<u8>>();
                 let hash = twox_hash::XxHash64::oneshot(0, &key) & mask;
-                let grown = |mut list: Vec<u32>| {
-                    list.push(n);
-                    Ok(list)
+                let grown = |list: &mut Option<Vec<u32>>| {
+                    list.as_mut().unwrap().push(n);
+                    Ok(())
                 };
+                table.expect_place(hash);
+                table.expect_slot(hash);
                 table.add(hash, &key, Vec::new, grown).unwrap();
                 map.entry(key).or_default().push(n);
             }
@@ -260,7 +366,12 @@ mod tests {
     #[test]
     fn what_a_value_takes_is_counted_as_it_grows() {
         let mut table = Table::new();
-        let add = |text: &'static str| move |all: String| Ok(all + text);
+        let add = |text: &'static str| {
+            move |all: &mut Option<String>| {
+                *all = all.take().map(|all| all + text);
+                Ok(())
+            }
+        };
         table.add(1, b"k", String::new, add("a")).unwrap();
         let small = table.bytes();
         for _ in 0..3 {
@@ -270,7 +381,11 @@ mod tests {
         table.add(1, &[b'l'; 100], String::new, add("")).unwrap();
         assert!(table.bytes() - small > 3000 + 100 + PLACE);
         assert_eq!(table.take().last().unwrap().key(), [b'l'; 100]);
-        assert!(table.add(1, b"k", String::new, |_| Err(Error::data("no"))).is_err());
+        let lost = |value: &mut Option<String>| {
+            *value = None;
+            Err(Error::data("no"))
+        };
+        assert!(table.add(1, b"k", String::new, lost).is_err());
         assert!(table.take().next().unwrap().value().is_err());
     }
 }

@@ -122,11 +122,16 @@ impl<T> Opening<T> {
     ///
     /// A panic of the user's functions is an error that names the item.
     pub(super) fn pull(&mut self, cx: &Cx, each: &mut dyn FnMut(T) -> Result<Taken>) -> Result<Drawn> {
-        let drawn = guarded(|| self.pull_unguarded(cx, each));
+        self.guarded(|opening| opening.pull_unguarded(cx, &mut |item, _| each(item)))
+    }
+
+    /// What `f` draws; its errors and panics name the item in hand.
+    pub(super) fn guarded(&mut self, f: impl FnOnce(&mut Self) -> Result<Drawn>) -> Result<Drawn> {
+        let drawn = guarded(|| f(self));
         drawn.map_err(|error| named(error, &self.origin, self.partition))
     }
 
-    fn pull_unguarded(&mut self, cx: &Cx, each: &mut dyn FnMut(T) -> Result<Taken>) -> Result<Drawn> {
+    pub(super) fn pull_unguarded(&mut self, cx: &Cx, each: &mut TakeItem<'_, T>) -> Result<Drawn> {
         let Some(items) = &mut self.items else {
             return self.open(cx);
         };
@@ -139,7 +144,7 @@ impl<T> Opening<T> {
         }
         for _ in 0..ITEMS {
             match items.next(&mut pulse)? {
-                Pulled::Item(item) => match each(item)? {
+                Pulled::Item(item) => match each(item, &mut pulse)? {
                     Taken::More => {}
                     Taken::Enough => return Ok(Drawn::More),
                     Taken::Wait(token) => return Ok(Drawn::Wait(token)),
@@ -175,6 +180,9 @@ impl<T> Opening<T> {
         self.refused.take()
     }
 }
+
+/// Takes an item, and may look at the step that it came with.
+pub(super) type TakeItem<'a, T> = dyn FnMut(T, &mut Pulse<'_>) -> Result<Taken> + 'a;
 
 /// How a pull ended.
 pub(super) enum Drawn {

@@ -297,7 +297,7 @@ fn hashes_are_the_same_in_every_version() {
     let mut key = Vec::new();
     coding::encode_key(&("a", 1), &mut key).unwrap();
     assert_eq!(key, [9, 6, 1, b'a', 3, 1, 11]);
-    assert_eq!(rows::hash(&key, &tuning), 7_767_902_627_037_430_864);
+    assert_eq!(super::hash::hash(&key, &tuning), 7_767_902_627_037_430_864);
 }
 
 #[test]

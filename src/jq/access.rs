@@ -86,7 +86,6 @@ impl Val {
                     .collect(),
             ),
             (Val::Obj(o), Val::Str(key)) => o.fields.get(key).cloned(),
-            (Val::Obj(_), _) => None,
             (v @ (Val::Str(_) | Val::Arr(_)), Val::Obj(o)) => {
                 let (start, end) = (o.fields.get(&b"start"[..]), o.fields.get(&b"end"[..]));
                 return jaq_core::ValT::range(v, start..end).map(Some);

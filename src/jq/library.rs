@@ -15,6 +15,7 @@ use jaq_core::load::parse::Def;
 use jaq_core::native::{Fun, bome, run, unary, v};
 use jaq_core::{Cv, DataT, Exn, Lut, RunPtr, ValXs};
 use jaq_json::Num;
+use std::sync::Arc;
 
 /// The kind of data that our programs work on.
 pub(super) struct Ours;
@@ -28,13 +29,15 @@ impl DataT for Ours {
 pub(super) struct Here<'a> {
     pub(super) lut: &'a Lut<Ours>,
     pub(super) regexes: &'a Regexes,
+    /// Where the item was read.
+    pub(super) file: Option<&'a Arc<str>>,
 }
 
 impl Clone for Here<'_> {
     /// jaq does this whenever it calls a function: so this is where recursions and loops without values are counted.
     fn clone(&self) -> Self {
         enter();
-        Here { lut: self.lut, regexes: self.regexes }
+        Here { lut: self.lut, regexes: self.regexes, file: self.file }
     }
 }
 
@@ -93,7 +96,7 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<Ours>> {
 }
 
 fn ours() -> impl Iterator<Item = Fun<Ours>> {
-    let plain: [(&'static str, usize, RunPtr<Ours>); 10] = [
+    let plain: [(&'static str, usize, RunPtr<Ours>); 11] = [
         ("fromjson", 0, |cv| from_json(cv.1)),
         ("tojson", 0, |cv| bome(Ok(Val::Str(write::json_of(&cv.1))))),
         ("length", 0, |cv| bome(length(&cv.1))),
@@ -104,6 +107,9 @@ fn ours() -> impl Iterator<Item = Fun<Ours>> {
         ("ltrimstr", 1, |cv| unary(cv, |v, part| Ok(trimmed(v, &part, |text, part| text.strip_prefix(part))))),
         ("rtrimstr", 1, |cv| unary(cv, |v, part| Ok(trimmed(v, &part, |text, part| text.strip_suffix(part))))),
         ("matches", 2, |cv| matching(cv, true, false)),
+        ("input_filename", 0, |cv| {
+            bome(Ok(cv.0.data().file.map_or(Val::Null, |file| Val::text(file.as_bytes().to_vec()))))
+        }),
     ];
     let splits: [(&'static str, usize, RunPtr<Ours>); 2] =
         [("split_matches", 2, |cv| matching(cv, true, true)), ("split_", 2, |cv| matching(cv, false, true))];

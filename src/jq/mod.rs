@@ -34,6 +34,8 @@ mod write;
 mod tests;
 
 pub(crate) use meter::Limits;
+pub(crate) use scan::number_end;
+pub(crate) use strings::{End, end as string_end};
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{json_text::Malformed, shorten};
@@ -43,7 +45,7 @@ use native::{Exit, Native};
 use scan::{Found, Wanted};
 use slow::Slow;
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use trail::Trail;
 
 /// A compiled program.
@@ -147,7 +149,7 @@ impl Program {
         }
         let (begin, end) = room.found.first().copied().unwrap_or_default();
         let item = json.get(begin..end).unwrap_or_default();
-        self.slow()?.run(item, &self.constants, limits, cancel, out)
+        self.slow()?.run(item, room.file.as_ref(), &self.constants, limits, cancel, out)
     }
 
     /// Runs natively; whether that is all.
@@ -215,6 +217,18 @@ fn at(json: &[u8], place: usize, what: &str) -> Error {
 pub(crate) struct Room {
     found: Found,
     trail: Trail,
+    /// What `input_filename` says.
+    file: Option<Arc<str>>,
+}
+
+impl Room {
+    /// The items that follow are of this file.
+    #[inline]
+    pub(crate) fn reads(&mut self, file: Option<&Arc<str>>) {
+        if self.file.as_ref().map(Arc::as_ptr) != file.map(Arc::as_ptr) {
+            self.file = file.cloned();
+        }
+    }
 }
 
 /// What programs put out: JSON texts, one behind the other.

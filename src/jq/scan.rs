@@ -246,7 +246,7 @@ impl Scan<'_> {
 
 /// Behind a number, which is one by the letter: `-? digits (. digits)? ([eE] [+-]? digits)?`.
 #[inline]
-fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
+pub(crate) fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
     let begin = at + usize::from(text.at(at) == b'-');
     let mut end = digits_end(text, begin);
     if end == begin || (text.at(begin) == b'0' && end > begin + 1) {

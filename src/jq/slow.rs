@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::ops::Cancel;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
+use std::sync::Arc;
 
 /// A compiled program.
 pub(super) struct Slow {
@@ -38,10 +39,11 @@ impl Slow {
         Ok(Slow { filter, regexes: Regexes::default(), closures: closures::recursive(program), deep })
     }
 
-    /// Appends what the program makes of a value, which is known to be JSON, without spaces around it.
+    /// Appends what the program makes of a value of a file, which is known to be JSON, without spaces around it.
     pub(super) fn run(
         &self,
         json: &[u8],
+        file: Option<&Arc<str>>,
         constants: &[Box<[u8]>],
         limits: &Limits,
         cancel: Option<&Cancel>,
@@ -56,7 +58,7 @@ impl Slow {
         let mut run = || {
             out.back_to(begun);
             let input = read::value_of(json);
-            let here = Here { lut: &self.filter.lut, regexes: &self.regexes };
+            let here = Here { lut: &self.filter.lut, regexes: &self.regexes, file };
             let ctx = Ctx::<Ours>::new(here, Vars::new(constants.iter().map(|text| read::value_of(text))));
             for made in self.filter.id.run((ctx, input)) {
                 let made = made.map_err(failed)?;

@@ -2,42 +2,71 @@
 
 use crate::formats::json_text::{Text, Walk};
 
+/// The end of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The place of the closing quote.
+    pub(crate) at: usize,
+    pub(crate) escaped: bool,
+    /// Whether all of it is known to be ASCII.
+    pub(crate) ascii: bool,
+}
+
 /// The end of the string whose content begins at `at` (the place of the closing quote), and whether it has escapes.
 #[inline(always)]
 pub(super) fn string_end(text: &Text<'_>, at: usize) -> Walk<(usize, bool)> {
+    end(text, at).map(|end| (end.at, end.escaped))
+}
+
+/// The end of the string whose content begins at `at`.
+#[inline(always)]
+pub(crate) fn end(text: &Text<'_>, at: usize) -> Walk<End> {
+    let from = at;
     #[cfg(target_arch = "x86_64")]
-    {
-        let mut from = at;
+    let from = {
+        let (mut from, mut ascii) = (from, true);
         while let Some(block) = text.bytes.get(from..).and_then(|rest| rest.first_chunk::<32>()) {
             // SAFETY: every x86-64 has SSE2.
-            let special = unsafe { sse2::special(block) };
+            let Marks { special, high } = unsafe { sse2::marks(block) };
             if special == 0 {
+                ascii &= high == 0;
                 from += 32;
                 continue;
             }
-            from += special.trailing_zeros() as usize;
+            let len = special.trailing_zeros();
+            from += len as usize;
             if text.at(from) == b'"' {
-                return Ok((from, false));
+                ascii &= high & ((1 << len) - 1) == 0;
+                return Ok(End { at: from, escaped: false, ascii });
             }
             break; // an escape, or a control character
         }
-        text.string_end(from)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    text.string_end(at)
+        from
+    };
+    text.string_end(from).map(|(at, escaped)| End { at, escaped, ascii: false })
+}
+
+/// Bits of bytes.
+#[cfg(target_arch = "x86_64")]
+struct Marks {
+    /// Quotes, backslashes, what is below 32.
+    special: u32,
+    /// What is no ASCII.
+    high: u32,
 }
 
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
+    use super::Marks;
     use std::arch::x86_64::*;
 
-    /// Bit i: whether byte i is a quote, a backslash, or below 32.
+    /// Bit i is of byte i.
     ///
     /// # Safety
     /// The machine has SSE2.
     #[inline]
     #[target_feature(enable = "sse2")]
-    pub(super) unsafe fn special(block: &[u8; 32]) -> u32 {
+    pub(super) unsafe fn marks(block: &[u8; 32]) -> Marks {
         // SAFETY: two loads of 16 bytes cover the 32 bytes of the block; unaligned loads are allowed.
         let (low, high) = unsafe {
             let p = block.as_ptr().cast::<__m128i>();
@@ -50,7 +79,8 @@ mod sse2 {
             let controls = _mm_cmpeq_epi8(_mm_max_epu8(bytes, most), most);
             _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, escapes), controls)) as u32
         };
-        mask(low) | (mask(high) << 16)
+        let signs = |bytes: __m128i| _mm_movemask_epi8(bytes) as u32;
+        Marks { special: mask(low) | (mask(high) << 16), high: signs(low) | (signs(high) << 16) }
     }
 }
 
@@ -64,6 +94,29 @@ mod tests {
             let text = Text { bytes: text.as_bytes() };
             let at = at.min(text.bytes.len());
             assert_eq!(string_end(&text, at), text.string_end(at));
+            if let Ok(End { at: end, ascii: true, .. }) = end(&text, at) {
+                assert!(text.bytes[at..end].is_ascii());
+            }
         }
+    }
+
+    #[test]
+    fn what_is_ascii_is_known_where_a_block_fits() {
+        let known = |content: &str| {
+            let text = format!("{content}\"{}", " ".repeat(32));
+            let found = end(&Text { bytes: text.as_bytes() }, 0).unwrap();
+            assert_eq!((found.at, found.escaped), (content.len(), false));
+            found.ascii
+        };
+        for len in [0, 5, 31, 32, 33, 70] {
+            let plain = "a".repeat(len);
+            assert_eq!(known(&plain), cfg!(target_arch = "x86_64"), "{len}");
+            assert!(!known(&format!("{plain}\u{e9}")) && !known(&format!("\u{e9}{plain}")), "{len}");
+        }
+        // What follows is not part of it.
+        assert_eq!(
+            end(&Text { bytes: "a\"\u{e9}                              ".as_bytes() }, 0).unwrap().ascii,
+            known("")
+        );
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn not_loaded(program: &str, errors: &Errors<&str, ()>) -> Error {
 }
 
 /// Names that jq has, and that cannot be here.
-const BEYOND: &[&str] = &["input", "inputs", "input_line_number", "input_filename", "get_search_list", "modulemeta"];
+const BEYOND: &[&str] = &["input", "inputs", "input_line_number", "get_search_list", "modulemeta"];
 
 pub(super) fn not_compiled(program: &str, errors: &jaq_core::compile::Errors<&str, ()>) -> Error {
     let first = errors.iter().flat_map(|(_, errors)| errors).next();

@@ -226,6 +226,16 @@ impl Random {
     }
 }
 
+/// A random program for jaq, in which an object has nothing at a number: of jq's objects that is an error.
+fn as_jq(text: &str) -> String {
+    let text = text.replace("][0][1]", "][0] | at(1)").replace(".a[0]", "(.a | at(0))");
+    let text = text.replace(".[0]", "at(0)").replace(".[-1]", "at(-1)");
+    let strict = "def at($n): if type == \"object\" then error else .[$n] end;
+        def there($k): has($k);
+        def has($k): if type == \"object\" and ($k | type) != \"string\" then error else there($k) end;";
+    format!("{strict} {text}")
+}
+
 fn trace(text: &str, json: &str) {
     if std::env::var_os("JQ_TRACE").is_some() {
         eprintln!("{text} on {json}");
@@ -241,7 +251,7 @@ fn native_and_fallback_and_jaq_agree() {
         let Ok(program) = Program::new(&text, &[]) else { continue };
         native += usize::from(program.is_native());
         let slow = Program { native: None, ..Program::new(&text, &[]).unwrap() };
-        let oracle = Jaq::new(&text);
+        let oracle = Jaq::new(&as_jq(&text));
         for _ in 0..6 {
             let json = random.json(3);
             trace(&text, &json);
@@ -313,6 +323,18 @@ fn wrong_programs_get_a_caret() {
         if let Err(error) = run(&long, "1") {
             assert!(["deeply", "cannot index"].iter().any(|known| error.message().contains(known)), "{error}");
         }
+    }
+}
+
+#[test]
+fn the_file_of_an_item_is_known() {
+    let program = Program::new("input_filename, .", &[]).unwrap();
+    let mut room = Room::default();
+    for (file, expected) in [(None, "null"), (Some("a/b.json"), "\"a/b.json\""), (Some("c"), "\"c\""), (None, "null")] {
+        let mut out = Outputs::default();
+        room.reads(file.map(Arc::from).as_ref());
+        program.run(b"1", &limits(), None, &mut room, &mut out).unwrap();
+        assert_eq!(out.iter().collect::<Vec<_>>(), [expected, "1"]);
     }
 }
 

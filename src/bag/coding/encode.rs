@@ -21,6 +21,7 @@ const PIECE: usize = 256 << 10;
 type Written = Result<(), Fault>;
 
 impl<'a> Encoder<'a> {
+    #[inline]
     fn varint(&mut self, n: u128) {
         match u8::try_from(n) {
             Ok(small @ 0..0x80) => self.out.push(small),
@@ -36,12 +37,14 @@ impl<'a> Encoder<'a> {
         self.out.push(n as u8);
     }
 
+    #[inline]
     fn unsigned(&mut self, n: u128) -> Written {
         self.out.push(INT);
         self.varint(n);
         Ok(())
     }
 
+    #[inline]
     fn signed(&mut self, n: i128) -> Written {
         if n >= 0 {
             return self.unsigned(n.unsigned_abs());
@@ -63,7 +66,20 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
+    #[inline]
     fn run(&mut self, tag: u8, bytes: &[u8]) -> Written {
+        match u8::try_from(bytes.len()) {
+            Ok(len @ 0..0x80) => {
+                self.out.extend_from_slice(&[tag, len]);
+                self.out.extend_from_slice(bytes);
+                Ok(())
+            }
+            _ => self.long_run(tag, bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn long_run(&mut self, tag: u8, bytes: &[u8]) -> Written {
         self.out.push(tag);
         self.varint(bytes.len() as u128);
         for piece in bytes.chunks(PIECE) {
@@ -186,6 +202,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     fn serialize_i32(self, v: i32) -> Written {
         self.signed(v.into())
     }
+    #[inline]
     fn serialize_i64(self, v: i64) -> Written {
         self.signed(v.into())
     }
@@ -201,6 +218,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     fn serialize_u32(self, v: u32) -> Written {
         self.unsigned(v.into())
     }
+    #[inline]
     fn serialize_u64(self, v: u64) -> Written {
         self.unsigned(v.into())
     }
@@ -216,6 +234,7 @@ impl<'b, 'a> ser::Serializer for &'b mut Encoder<'a> {
     fn serialize_char(self, v: char) -> Written {
         self.run(TEXT, v.encode_utf8(&mut [0; 4]).as_bytes())
     }
+    #[inline]
     fn serialize_str(self, v: &str) -> Written {
         self.run(TEXT, v.as_bytes())
     }

@@ -52,6 +52,7 @@ const MAP: u8 = 10;
 const END: u8 = 11;
 
 /// Appends `item` to `out`.
+#[inline]
 pub(super) fn encode<T: Serialize + ?Sized>(item: &T, out: &mut Vec<u8>) -> Result<()> {
     item.serialize(&mut Encoder { out, canonical: false, drain: None }).map_err(|e| unfit::<T>("written", &e))
 }
@@ -80,6 +81,7 @@ pub(crate) fn encode_pieces<T: Serialize + ?Sized>(
 }
 
 /// Appends the canonical bytes of `key` to `out`.
+#[inline]
 pub(super) fn encode_key<T: Serialize + ?Sized>(key: &T, out: &mut Vec<u8>) -> Result<()> {
     key.serialize(&mut Encoder { out, canonical: true, drain: None }).map_err(|e| unfit::<T>("written as a key", &e))
 }

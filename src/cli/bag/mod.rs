@@ -10,6 +10,7 @@ mod arriving;
 mod order;
 mod pretty;
 mod steps;
+mod told;
 mod verbs;
 mod words;
 
@@ -73,6 +74,7 @@ fn run(arguments: &[OsString], place: usize, trim: fn()) -> Result<u8, Stop> {
     let format = super::chosen_format(&args)?.filter(|f| args.format.is_some() || f.name != "table");
     let story = args.story.as_deref().map(Story::create).transpose()?;
     let session = Arc::new(super::session(&args, trim, story.clone())?);
+    told::listen();
     let outcome = run_in(&args, format, &session, &words);
     let told = story.map_or(Ok(()), |story| story.end());
     let rows = outcome?;

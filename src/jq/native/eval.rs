@@ -293,7 +293,7 @@ fn into<'a>(v: &V<'a>, step: &Into) -> Done<V<'a>> {
         },
         (V::Raw(json), Into::At(at)) => match Kind::of(json) {
             Kind::Array => element(json, *at).map(V::Raw),
-            Kind::Null | Kind::Object => None,
+            Kind::Null => None,
             _ => return Err(Exit::Failed),
         },
         (V::Object(fields), Into::Key(key)) => {
