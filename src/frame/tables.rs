@@ -122,8 +122,10 @@ fn demand_different(session: &Session, name: &str, rows: &Collected, key: &[Stri
     let value = |column: &ArrayRef| arrow::util::display::array_value_to_string(column, 0).unwrap_or_default();
     let values: Vec<String> = batch.columns().iter().take(key.len()).map(value).collect();
     let (columns, values) = (key.join(", "), values.join(", "));
-    Err(Error::query(format!("a second row of {name} with the key ({columns}) = ({values}), which is PRIMARY KEY or UNIQUE"))
-        .advise("nothing was inserted"))
+    Err(Error::query(format!(
+        "a second row of {name} with the key ({columns}) = ({values}), which is PRIMARY KEY or UNIQUE"
+    ))
+    .advise("nothing was inserted"))
 }
 
 /// TRUNCATE: the table stays, without rows.

@@ -16,7 +16,9 @@ use crate::ops::expr::from_datafusion;
 use arrow::datatypes::SchemaRef;
 use datafusion_common::Column;
 use datafusion_expr::{Cast, Expr as BoundExpr, LogicalPlan, LogicalPlanBuilder, lit};
-use datafusion_sql::sqlparser::ast::{ColumnDef, ColumnOption, CreateTable, Expr, Ident, Query, SetExpr, TableConstraint};
+use datafusion_sql::sqlparser::ast::{
+    ColumnDef, ColumnOption, CreateTable, Expr, Ident, Query, SetExpr, TableConstraint,
+};
 
 /// The query that has a declared table's columns and no rows, and what its columns demand.
 pub(super) fn table(table: &CreateTable) -> Result<(Box<Query>, Shape)> {
@@ -50,7 +52,8 @@ fn key(constraint: &TableConstraint, table: &CreateTable, shape: &mut Shape) -> 
             other => return Err(Error::unsupported(format!("a key of {other}, which is no column"))),
         };
         let found = known.iter().find(|k| k.eq_ignore_ascii_case(&name));
-        names.push(found.cloned().ok_or_else(|| Error::query(format!("a key of \"{name}\", which is no column here")))?);
+        names
+            .push(found.cloned().ok_or_else(|| Error::query(format!("a key of \"{name}\", which is no column here")))?);
     }
     if primary {
         shape.not_null.extend(names.iter().cloned());
