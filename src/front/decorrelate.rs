@@ -54,6 +54,7 @@ pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
     let mut left = false;
     walk::look_at_plans(plan, &mut |node| {
         left |= matches!(node, LogicalPlan::Subquery(s) if !s.outer_ref_columns.is_empty());
+        left |= matches!(node, LogicalPlan::Join(join) if dangles(join));
         walk::look_at_exprs(node, &mut |expr| {
             left |= expr.exists(|e| {
                 Ok(matches!(
@@ -66,6 +67,14 @@ pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
         Ok(if left { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(left)
+}
+
+/// Whether a join's condition names a column of neither side: the rules made that of a subquery in a subquery that names
+/// the outermost query.
+fn dangles(join: &Join) -> bool {
+    let known = |column: &Column| join.left.schema().has_column(column) || join.right.schema().has_column(column);
+    let pairs = join.on.iter().flat_map(|(left, right)| [left, right]);
+    pairs.chain(&join.filter).any(|expr| !expr.column_refs().into_iter().all(known))
 }
 
 fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {

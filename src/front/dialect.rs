@@ -111,6 +111,7 @@ impl Dialect for PartitaDialect {
             | Token::Ampersand
             | Token::ShiftLeft
             | Token::ShiftRight
+            | Token::Overlap
             | Token::CaretAt => Some(Ok(OTHER)),
             _ => None,
         }

@@ -3,6 +3,7 @@
 //! - `a IS [NOT] DISTINCT FROM b AND c` compares with `b` alone.
 //! - `a ISNULL`, which is `a IS NULL`.
 //! - `x IN list`, without parentheses: whether the list holds it.
+//! - `list && list`: whether they share a value.
 //! - `text GLOB 'a*'` and `~~~`; `text ^@ 'prefix'`; `a ^ b` and `a ** b`, a power.
 //! - `[x + 1 FOR x IN list IF x > 0]`: a list made of another.
 //!
@@ -48,6 +49,11 @@ pub(super) fn infix(
             parser.next_token();
             let right = parser.parse_subexpr(precedence);
             Some(right.map(|prefix| make::call("starts_with", vec![left.clone(), prefix])))
+        }
+        Token::Overlap => {
+            parser.next_token();
+            let right = parser.parse_subexpr(precedence);
+            Some(right.map(|right| make::call("list_has_any", vec![left.clone(), right])))
         }
         Token::Caret => {
             parser.next_token();

@@ -498,12 +498,12 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut a
         super::series::in_from(query)?;
         super::asof::name_sides(query)?;
         let numbered = names::name_columns(query, every);
+        super::frames::plain(query)?;
+        // A view is kept without the marks of what one statement shares, and of what is told apart.
+        let settled = query.clone();
         if apart {
             rewrite::casts::tell_apart(query);
         }
-        super::frames::plain(query)?;
-        // A view is kept without the marks of what one statement shares.
-        let settled = query.clone();
         super::lists::as_calls(query);
         super::share::name_uses(query, &front.shared)?;
         let error = match front.bind_ast(statement) {
