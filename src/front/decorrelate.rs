@@ -38,7 +38,7 @@ pub(super) fn hard(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !has_subqueries(&plan)? {
         return Ok(plan);
     }
-    Decorrelator { all: false, made: 0 }.plan(plan)
+    Decorrelator { all: false, made: 0 }.plan(super::sided::to_filters(plan)?)
 }
 
 /// Plans whatever is correlated; `None` where nothing is.
@@ -88,7 +88,7 @@ fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),

@@ -60,6 +60,7 @@ mod settings;
 mod shadow;
 mod share;
 mod shorthand;
+mod sided;
 mod sniffed;
 mod spelling;
 mod star_keys;
