@@ -298,7 +298,7 @@ fn tables_are_filled() {
         ("CREATE TABLE n AS FROM t; ALTER TABLE n RENAME TO m; SELECT count(*) FROM m", "3"),
         ("CREATE TEMP TABLE w AS SELECT 1 AS one; DROP TABLE w; DROP TABLE IF EXISTS w; SELECT 1", "1"),
         ("CREATE VIEW v(x) AS SELECT a FROM t; SELECT sum(x) FROM v", "4"),
-        ("CREATE TABLE k(a INT PRIMARY KEY); INSERT INTO k VALUES (2), (1); TABLE k ORDER BY a LIMIT 1", "1"),
+        ("CREATE TABLE k(a INT PRIMARY KEY); INSERT INTO k VALUES (2), (1); FROM k ORDER BY a LIMIT 1", "1"),
         ("CREATE OR REPLACE VIEW v AS SELECT a + 1 AS n, n * 2 AS m FROM t; SELECT max(m) FROM v", "6"),
     ]);
     refuse(&[
@@ -314,6 +314,7 @@ fn tables_are_filled() {
         ("CREATE TABLE u(a INT CHECK (a > 0))", ErrorKind::Unsupported, "CHECK"),
         ("UPDATE t SET a = 1", ErrorKind::Unsupported, "UPDATE"),
         ("DELETE FROM t", ErrorKind::Unsupported, "TRUNCATE"),
+        ("TABLE t LIMIT 1", ErrorKind::Unsupported, "TABLE"),
         ("BEGIN TRANSACTION", ErrorKind::Unsupported, "transactions"),
         ("ALTER TABLE t ADD COLUMN c INT", ErrorKind::Unsupported, "ADD COLUMN"),
         ("SET memory_limit = '1GB'", ErrorKind::Unsupported, "--memory"),
