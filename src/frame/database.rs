@@ -77,7 +77,11 @@ fn columns(session: &Session, name: &str, table: &TableRef) -> String {
         }
         sql
     };
-    table.schema().fields().iter().map(column).collect::<Vec<_>>().join(", ")
+    let keys = shape.iter().flat_map(|shape| shape.keys()).map(|key| {
+        let columns: Vec<String> = key.iter().map(|name| quoted(name)).collect();
+        format!("UNIQUE ({})", columns.join(", "))
+    });
+    table.schema().fields().iter().map(column).chain(keys).collect::<Vec<_>>().join(", ")
 }
 
 fn view_sql(name: &str, view: &View) -> Result<String> {

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::front::{Planned, Shape, TableRef};
 use crate::ops::collect::{CollectOp, Collected};
 use crate::plan::batch_schema;
-use arrow::array::AsArray;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use datafusion_expr::{Expr, LogicalPlanBuilder, ident};
+use datafusion_expr::{Expr, LogicalPlanBuilder, ident, lit};
 use std::sync::{Arc, PoisonError};
 
 /// CREATE TABLE: keeps the rows of `query`. Returns a sentence for people.
@@ -68,6 +68,9 @@ pub(super) fn insert(session: &Session, name: &str, query: &Planned, not_null: &
     demand(session, name, &more, not_null)?;
     let _changing = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
     let (rows, shape) = (kept(inner, name)?.then(&more), inner.front.shape(name));
+    for key in shape.iter().flat_map(|shape| shape.keys()) {
+        demand_different(session, name, &rows, key)?;
+    }
     let schema = rows.schema.clone();
     inner.front.register(name, stored(rows, schema), true)?;
     inner.front.keep_shape(name, shape);
@@ -98,6 +101,31 @@ fn demand(session: &Session, name: &str, rows: &Collected, not_null: &[String]) 
         }
     }
     Ok(())
+}
+
+/// Refuses rows of which two have the same key. A null is equal to nothing.
+fn demand_different(session: &Session, name: &str, rows: &Collected, key: &[String]) -> Result<()> {
+    let inner = &session.0;
+    let plan = inner.front.scan("inserted", stored(rows.clone(), rows.schema.clone()))?;
+    let known = key.iter().map(|column| ident(column).is_not_null()).reduce(Expr::and);
+    let count = datafusion_functions_aggregate::expr_fn::count(lit(1_i64)).alias("rows of a key");
+    let columns: Vec<Expr> = key.iter().map(ident).collect();
+    let plan = LogicalPlanBuilder::from(plan)
+        .filter(known.unwrap_or_else(|| lit(true)))
+        .and_then(|plan| plan.aggregate(columns, [count]))
+        .and_then(|plan| plan.filter(ident("rows of a key").gt(lit(1_i64))))
+        .and_then(|plan| plan.limit(0, Some(1)))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(crate::ops::expr::from_datafusion)?;
+    let twice = inner.answer(&inner.front.plan(plan)?)?;
+    let Some(batch) = twice.iter().find(|batch| batch.num_rows() > 0) else { return Ok(()) };
+    let value = |column: &ArrayRef| arrow::util::display::array_value_to_string(column, 0).unwrap_or_default();
+    let values: Vec<String> = batch.columns().iter().take(key.len()).map(value).collect();
+    let (columns, values) = (key.join(", "), values.join(", "));
+    Err(Error::query(format!(
+        "a second row of {name} with the key ({columns}) = ({values}), which is PRIMARY KEY or UNIQUE"
+    ))
+    .advise("nothing was inserted"))
 }
 
 /// TRUNCATE: the table stays, without rows.

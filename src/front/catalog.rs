@@ -119,6 +119,8 @@ impl fmt::Debug for TableRef {
 pub struct Shape {
     /// Columns that must not be null.
     pub(super) not_null: BTreeSet<String>,
+    /// Columns that are together different in all rows, but for rows with a null among them.
+    pub(super) keys: Vec<Vec<String>>,
     /// What a column is where a row does not say.
     pub(super) defaults: BTreeMap<String, ast::Expr>,
 }
@@ -127,6 +129,11 @@ impl Shape {
     /// Whether a column must not be null.
     pub fn is_not_null(&self, column: &str) -> bool {
         self.not_null.contains(column)
+    }
+
+    /// The columns of each key.
+    pub fn keys(&self) -> &[Vec<String>] {
+        &self.keys
     }
 
     /// The default of a column, as SQL.

@@ -4,7 +4,9 @@
 //! Rows become the table's columns by position, by a list of columns, or BY NAME; what a row does not say is the column's
 //! default, or null. Values are cast to the columns' types; one that does not fit is an error.
 //!
-//! Limits: PRIMARY KEY, UNIQUE, CHECK, REFERENCES and generated columns are refused, since nothing would watch them.
+//! A key (PRIMARY KEY, UNIQUE) is looked after by INSERT, which reads the whole table for it.
+//!
+//! Limits: CHECK, REFERENCES and generated columns are refused, since nothing would watch them.
 
 use super::catalog::{Shape, TableRef};
 use super::names::normal;
@@ -14,13 +16,12 @@ use crate::ops::expr::from_datafusion;
 use arrow::datatypes::SchemaRef;
 use datafusion_common::Column;
 use datafusion_expr::{Cast, Expr as BoundExpr, LogicalPlan, LogicalPlanBuilder, lit};
-use datafusion_sql::sqlparser::ast::{ColumnDef, ColumnOption, CreateTable, Expr, Ident, Query, SetExpr};
+use datafusion_sql::sqlparser::ast::{
+    ColumnDef, ColumnOption, CreateTable, Expr, Ident, Query, SetExpr, TableConstraint,
+};
 
 /// The query that has a declared table's columns and no rows, and what its columns demand.
 pub(super) fn table(table: &CreateTable) -> Result<(Box<Query>, Shape)> {
-    if let Some(constraint) = table.constraints.first() {
-        return Err(Error::unsupported(format!("the constraint {constraint}")));
-    }
     let mut shape = Shape::default();
     let mut items = Vec::new();
     for column in &table.columns {
@@ -30,8 +31,39 @@ pub(super) fn table(table: &CreateTable) -> Result<(Box<Query>, Shape)> {
     if items.is_empty() {
         return Err(Error::query("a table without columns"));
     }
+    for constraint in &table.constraints {
+        key(constraint, table, &mut shape)?;
+    }
     Ok((super::parse::query(&format!("SELECT {} LIMIT 0", items.join(", ")))?, shape))
 }
+
+/// A key of columns that the table has.
+fn key(constraint: &TableConstraint, table: &CreateTable, shape: &mut Shape) -> Result<()> {
+    let (columns, primary) = match constraint {
+        TableConstraint::PrimaryKey(key) => (&key.columns, true),
+        TableConstraint::Unique(key) => (&key.columns, false),
+        other => return Err(Error::unsupported(format!("the constraint {other}")).advise(CONSTRAINTS)),
+    };
+    let known: Vec<String> = table.columns.iter().map(|column| normal(&column.name)).collect();
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        let name = match &column.column.expr {
+            Expr::Identifier(ident) => normal(ident),
+            other => return Err(Error::unsupported(format!("a key of {other}, which is no column"))),
+        };
+        let found = known.iter().find(|k| k.eq_ignore_ascii_case(&name));
+        names
+            .push(found.cloned().ok_or_else(|| Error::query(format!("a key of \"{name}\", which is no column here")))?);
+    }
+    if primary {
+        shape.not_null.extend(names.iter().cloned());
+    }
+    shape.keys.push(names);
+    Ok(())
+}
+
+/// What a table may demand.
+const CONSTRAINTS: &str = "NOT NULL, DEFAULT, PRIMARY KEY and UNIQUE are there";
 
 fn demands(column: &ColumnDef, shape: &mut Shape) -> Result<()> {
     let name = normal(&column.name);
@@ -40,9 +72,14 @@ fn demands(column: &ColumnDef, shape: &mut Shape) -> Result<()> {
             ColumnOption::Null | ColumnOption::Comment(_) => {}
             ColumnOption::NotNull => drop(shape.not_null.insert(name.clone())),
             ColumnOption::Default(value) => drop(shape.defaults.insert(name.clone(), value.clone())),
+            ColumnOption::PrimaryKey(_) => {
+                shape.not_null.insert(name.clone());
+                shape.keys.push(vec![name.clone()]);
+            }
+            ColumnOption::Unique(_) => shape.keys.push(vec![name.clone()]),
             other => {
-                return Err(Error::unsupported(format!("the constraint {other} of the column {name}"))
-                    .advise("NOT NULL and DEFAULT are there"));
+                let what = format!("the constraint {other} of the column {name}");
+                return Err(Error::unsupported(what).advise(CONSTRAINTS));
             }
         }
     }

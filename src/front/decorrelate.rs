@@ -38,7 +38,7 @@ pub(super) fn hard(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !has_subqueries(&plan)? {
         return Ok(plan);
     }
-    Decorrelator { all: false, made: 0 }.plan(plan)
+    Decorrelator { all: false, made: 0 }.plan(super::sided::to_filters(plan)?)
 }
 
 /// Plans whatever is correlated; `None` where nothing is.
@@ -54,6 +54,7 @@ pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
     let mut left = false;
     walk::look_at_plans(plan, &mut |node| {
         left |= matches!(node, LogicalPlan::Subquery(s) if !s.outer_ref_columns.is_empty());
+        left |= matches!(node, LogicalPlan::Join(join) if dangles(join));
         walk::look_at_exprs(node, &mut |expr| {
             left |= expr.exists(|e| {
                 Ok(matches!(
@@ -68,6 +69,14 @@ pub(super) fn is_left(plan: &LogicalPlan) -> Result<bool> {
     Ok(left)
 }
 
+/// Whether a join's condition names a column of neither side: the rules made that of a subquery in a subquery that names
+/// the outermost query.
+fn dangles(join: &Join) -> bool {
+    let known = |column: &Column| join.left.schema().has_column(column) || join.right.schema().has_column(column);
+    let pairs = join.on.iter().flat_map(|(left, right)| [left, right]);
+    pairs.chain(&join.filter).any(|expr| !expr.column_refs().into_iter().all(known))
+}
+
 fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     walk::look_at_plans(plan, &mut |node| {
@@ -79,7 +88,7 @@ fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+pub(super) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),

@@ -105,11 +105,13 @@ impl Dialect for PartitaDialect {
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         match &parser.peek_token_ref().token {
             Token::Caret => Some(Ok(POWER)),
+            Token::Word(w) if operators::is_null_test(w) => Some(Ok(self.prec_value(Precedence::Is))),
             Token::StringConcat
             | Token::Pipe
             | Token::Ampersand
             | Token::ShiftLeft
             | Token::ShiftRight
+            | Token::Overlap
             | Token::CaretAt => Some(Ok(OTHER)),
             _ => None,
         }

@@ -6,16 +6,19 @@
 //! avg(date)      make_timestamp(avg(epoch_us(date))::BIGINT)
 //! sum(interval)  to_months(sum(its months)) + to_days(sum(its days)) + to_microseconds(sum(its microseconds))
 //! avg(interval)  sum(interval) / count(interval)
+//! min(interval)  arg_min(interval, interval_seconds(interval))
+//! ORDER BY i     ORDER BY interval_seconds(i): by months, then by days, 36 hours would come before a day
 //! ```
 //!
 //! Limits: not over windows; a timestamp with a zone other than UTC is left to be refused.
 
+use super::aggregates::exprs::{arg_max, arg_min};
 use super::functions::named;
 use super::walk;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TransformedResult};
 use datafusion_common::{Column, DFSchema, Result, plan_err};
-use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion_expr::expr::{AggregateFunction, ScalarFunction, Sort as SortExpr};
 use datafusion_expr::logical_plan::{Aggregate, LogicalPlan, Projection};
 use datafusion_expr::{AggregateUDF, Cast, Expr, ExprSchemable, Operator, binary_expr};
 use datafusion_functions_aggregate::count::count_udaf;
@@ -29,9 +32,25 @@ pub(super) fn as_numbers(plan: LogicalPlan) -> Result<LogicalPlan> {
             Some(made) => Ok(Transformed::yes(made)),
             None => Ok(Transformed::no(LogicalPlan::Aggregate(node))),
         },
+        LogicalPlan::Sort(mut sort) => {
+            let changed = by_length(&mut sort.expr, sort.input.schema())?;
+            Ok(if changed { Transformed::yes } else { Transformed::no }(LogicalPlan::Sort(sort)))
+        }
         other => Ok(Transformed::no(other)),
     })
     .data()
+}
+
+/// Sorts intervals by how long they are; whether there were any.
+fn by_length(keys: &mut [SortExpr], input: &DFSchema) -> Result<bool> {
+    let mut changed = false;
+    for key in keys {
+        if is_interval(&key.expr.get_type(input)?) {
+            key.expr = function("interval_seconds", vec![key.expr.clone()])?;
+            changed = true;
+        }
+    }
+    Ok(changed)
 }
 
 /// The aggregate of numbers, and a projection with the names of before; `None` if there is nothing to do.
@@ -68,6 +87,8 @@ impl Parts {
             Expr::AggregateFunction(call) => match (call.func.name(), call.params.args.as_slice()) {
                 ("avg", [of]) => self.average(call, of, &of.get_type(input)?)?,
                 ("sum", [of]) if is_interval(&of.get_type(input)?) => Some(self.total(call, of)?),
+                ("min", [of]) if is_interval(&of.get_type(input)?) => Some(self.extreme(call, of, arg_min)?),
+                ("max", [of]) if is_interval(&of.get_type(input)?) => Some(self.extreme(call, of, arg_max)?),
                 _ => None,
             },
             _ => None,
@@ -101,6 +122,15 @@ impl Parts {
         let micros = Expr::Cast(Cast::new(Box::new(micros), DataType::Int64));
         let moment = function("make_timestamp", vec![micros])?;
         Ok(Expr::Cast(Cast::new(Box::new(moment), as_type.clone())))
+    }
+
+    /// The shortest or the longest interval.
+    fn extreme(&mut self, call: &AggregateFunction, of: &Expr, by: fn(Expr, Expr) -> Expr) -> Result<Expr> {
+        let mut made = by(of.clone(), function("interval_seconds", vec![of.clone()])?);
+        if let Expr::AggregateFunction(made) = &mut made {
+            made.params.filter.clone_from(&call.params.filter);
+        }
+        Ok(self.column(made))
     }
 
     fn total(&mut self, call: &AggregateFunction, of: &Expr) -> Result<Expr> {

@@ -4,8 +4,8 @@
 //! (`t.a + Int64(1)`). Before binding, an expression without alias gets its own text as an alias, and a name that is
 //! taken gets a number: `a`, `a:1`. The headers of the result are the names without those numbers.
 //!
-//! Whether `SELECT t.*, a` repeats a name is known only when binding fails: then it is done again with `every` set, which
-//! numbers such columns too.
+//! Whether `SELECT t.*, a` or `SELECT a, t.a` repeats a name is known only when binding fails: then it is done again with
+//! `every` set, which numbers such columns too.
 
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{
@@ -54,7 +54,7 @@ pub(super) fn unnested(query: &Query, headers: Vec<String>) -> Vec<String> {
 /// How names are given.
 #[derive(Clone, Copy)]
 struct How<'a> {
-    /// Whether columns behind a star get numbers.
+    /// Whether columns beside the star of a table, and of one name, get numbers.
     every: bool,
     /// What may stand before the dot of a column's name. Before another dot stands a struct.
     relations: &'a HashSet<String>,
@@ -209,6 +209,9 @@ fn name_select(select: &mut Select, how: How<'_>, headers: &mut HashMap<String, 
     let mut taken = HashSet::new();
     for item in &mut select.projection {
         name_field(item, how.relations);
+        if how.every {
+            number_repeated(item, &mut taken, headers);
+        }
         name_item(item, star, &mut taken, headers);
     }
 }
@@ -233,6 +236,18 @@ fn name_field(item: &mut SelectItem, relations: &HashSet<String>) {
             let alias = Ident::with_quote('"', normal(last));
             *item = SelectItem::ExprWithAlias { expr: Expr::CompoundIdentifier(parts.clone()), alias };
         }
+    }
+}
+
+/// `a, t.a`: the second gets a number, as both may be one column.
+fn number_repeated(item: &mut SelectItem, taken: &mut HashSet<String>, headers: &mut HashMap<String, String>) {
+    let SelectItem::UnnamedExpr(expr) = item else { return };
+    let (Origin::Column(_), Some(name)) = (origin(expr), last_part(expr)) else { return };
+    if taken.contains(&name) {
+        let alias = numbered(&name, taken, headers);
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+    } else {
+        taken.insert(name);
     }
 }
 

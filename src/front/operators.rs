@@ -1,7 +1,9 @@
 //! Operators that the parser has no words for, or binds too loosely.
 //!
 //! - `a IS [NOT] DISTINCT FROM b AND c` compares with `b` alone.
+//! - `a ISNULL`, which is `a IS NULL`.
 //! - `x IN list`, without parentheses: whether the list holds it.
+//! - `list && list`: whether they share a value.
 //! - `text GLOB 'a*'` and `~~~`; `text ^@ 'prefix'`; `a ^ b` and `a ** b`, a power.
 //! - `[x + 1 FOR x IN list IF x > 0]`: a list made of another.
 //!
@@ -12,7 +14,7 @@ use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr, Value};
 use datafusion_sql::sqlparser::dialect::{Dialect, Precedence};
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::Token;
+use datafusion_sql::sqlparser::tokenizer::{Token, Word};
 
 /// The operator that stands for GLOB between tokens and expressions.
 pub(super) const GLOB: &str = "~~~";
@@ -27,6 +29,10 @@ pub(super) fn infix(
     let (first, second) = (parser.peek_token().token, parser.peek_nth_token_ref(1).token.clone());
     match first {
         Token::Word(w) if w.keyword == Keyword::IS => distinct_from(dialect, parser, left),
+        Token::Word(w) if is_null_test(&w) => {
+            parser.next_token();
+            Some(Ok(Expr::IsNull(Box::new(left.clone()))))
+        }
         Token::Word(w) if w.keyword == Keyword::IN && second != Token::LParen => {
             parser.next_token();
             Some(in_list(dialect, parser, left, false))
@@ -44,6 +50,11 @@ pub(super) fn infix(
             let right = parser.parse_subexpr(precedence);
             Some(right.map(|prefix| make::call("starts_with", vec![left.clone(), prefix])))
         }
+        Token::Overlap => {
+            parser.next_token();
+            let right = parser.parse_subexpr(precedence);
+            Some(right.map(|right| make::call("list_has_any", vec![left.clone(), right])))
+        }
         Token::Caret => {
             parser.next_token();
             let right = parser.parse_subexpr(precedence);
@@ -56,6 +67,11 @@ pub(super) fn infix(
         }
         _ => None,
     }
+}
+
+/// Whether the word is `ISNULL`, which the parser would take for an alias.
+pub(super) fn is_null_test(word: &Word) -> bool {
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case("isnull")
 }
 
 fn distinct_from(dialect: &dyn Dialect, parser: &mut Parser, left: &Expr) -> Option<Result<Expr, ParserError>> {

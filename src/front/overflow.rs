@@ -5,12 +5,14 @@
 //! The simplifier evaluates the functions as it does any other; one that fails stays in the plan, and fails when a row
 //! reaches it: `CASE WHEN false THEN <overflow> END` is still null.
 //!
-//! Division and remainder are checked by DataFusion itself; floats do not wrap; decimals and times are checked by Arrow.
+//! Decimals of 38 digits are checked the same way: Arrow notices only what does not fit 128 bits, which hold more.
+//!
+//! Division and remainder are checked by DataFusion itself; floats do not wrap; times are checked by Arrow.
 
 use crate::front::walk;
-use arrow::array::{ArrayRef, Datum};
+use arrow::array::{ArrayRef, AsArray, Datum};
 use arrow::compute::kernels::numeric;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, FieldRef};
 use arrow::error::ArrowError;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TransformedResult};
@@ -56,12 +58,14 @@ impl Op {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     op: Op,
+    /// The type of the result, where it is not that of the arguments.
+    decimal: Option<DataType>,
     signature: Signature,
 }
 
 impl Checked {
-    fn udf(op: Op) -> Arc<ScalarUDF> {
-        Arc::new(ScalarUDF::from(Checked { op, signature: Signature::variadic_any(Volatility::Immutable) }))
+    fn udf(op: Op, decimal: Option<DataType>) -> Arc<ScalarUDF> {
+        Arc::new(ScalarUDF::from(Checked { op, decimal, signature: Signature::variadic_any(Volatility::Immutable) }))
     }
 
     /// The operator's expression, for its name.
@@ -110,7 +114,7 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match types.first() {
+        match self.decimal.as_ref().or(types.first()) {
             Some(t) => Ok(t.clone()),
             None => plan_err!("arithmetic takes one or two arguments"),
         }
@@ -127,6 +131,11 @@ impl ScalarUDFImpl for Checked {
         let held = args.args.iter().map(hold).collect::<Result<Vec<_>>>()?;
         let data: Vec<&dyn Datum> = held.iter().map(AsRef::as_ref).collect();
         let out = self.compute(&data)?;
+        if let (Some(DataType::Decimal128(precision, _)), Some(held)) =
+            (&self.decimal, out.as_primitive_opt::<Decimal128Type>())
+        {
+            held.validate_decimal_precision(*precision)?;
+        }
         match scalar {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&out, 0)?)),
             false => Ok(ColumnarValue::Array(out)),
@@ -174,14 +183,20 @@ fn check_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let integer = |e: &Expr| e.get_type(schema).ok().filter(DataType::is_integer);
     match expr {
         Expr::BinaryExpr(b) => match (Op::of(b.op), integer(&b.left), integer(&b.right)) {
-            (Some(op), Some(left), Some(right)) if left == right => call(op, vec![*b.left, *b.right]),
+            (Some(op), Some(left), Some(right)) if left == right => call(op, None, vec![*b.left, *b.right]),
+            (Some(op), None, None) => match Expr::BinaryExpr(b.clone()).get_type(schema) {
+                Ok(full @ DataType::Decimal128(DECIMAL128_MAX_PRECISION, _)) => {
+                    call(op, Some(full), vec![*b.left, *b.right])
+                }
+                _ => Ok(Transformed::no(Expr::BinaryExpr(b))),
+            },
             _ => Ok(Transformed::no(Expr::BinaryExpr(b))),
         },
-        Expr::Negative(inner) if integer(&inner).is_some() => call(Op::Neg, vec![*inner]),
+        Expr::Negative(inner) if integer(&inner).is_some() => call(Op::Neg, None, vec![*inner]),
         other => Ok(Transformed::no(other)),
     }
 }
 
-fn call(op: Op, args: Vec<Expr>) -> Result<Transformed<Expr>> {
-    Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: Checked::udf(op), args })))
+fn call(op: Op, decimal: Option<DataType>, args: Vec<Expr>) -> Result<Transformed<Expr>> {
+    Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: Checked::udf(op, decimal), args })))
 }

@@ -3,9 +3,11 @@
 //! SQL folds names without quotes to lower case. When binding fails because such a name is missing and exactly one column
 //! differs from it in case only, the name is written as the column is, in quotes, and binding is tried again.
 
+use crate::front::errors::Spot;
 use crate::front::walk;
 use datafusion_common::Column;
 use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, Statement, VisitorMut};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// The spelling of the only column that `missing` can mean.
@@ -20,16 +22,33 @@ pub(super) fn meant(missing: &Column, valid: &[Column]) -> Option<String> {
     }
 }
 
-/// Writes `spelling` wherever the name that was missing stands without quotes. Returns whether it stood anywhere.
-pub(super) fn respell(statement: &mut Statement, missing: &str, spelling: &str) -> bool {
-    let mut visitor = Respell { missing, spelling, found: false };
-    let _ = walk::alter(statement, &mut visitor);
-    visitor.found
+/// The names of one statement that were written anew.
+#[derive(Default)]
+pub(super) struct Spelling(BTreeSet<(String, String)>);
+
+impl Spelling {
+    /// Writes `meant` wherever the name that was missing stands without quotes; only at `spot`, where one query of the
+    /// statement wants the one spelling and another the other. Returns whether it stood anywhere.
+    pub(super) fn respell(
+        &mut self,
+        statement: &mut Statement,
+        missing: &str,
+        meant: &str,
+        spot: Option<Spot>,
+    ) -> bool {
+        let back = self.0.contains(&(meant.to_string(), missing.to_string()));
+        self.0.insert((missing.to_string(), meant.to_string()));
+        let only = spot.filter(|_| back);
+        let mut visitor = Respell { missing, spelling: meant, only, found: false };
+        let _ = walk::alter(statement, &mut visitor);
+        visitor.found
+    }
 }
 
 struct Respell<'a> {
     missing: &'a str,
     spelling: &'a str,
+    only: Option<Spot>,
     found: bool,
 }
 
@@ -40,7 +59,9 @@ impl Respell<'_> {
             // DuckDB looks past case in quotes as well; the exact name was tried first.
             Some(_) => ident.value == self.missing,
         };
-        if same {
+        let start = ident.span.start;
+        let here = self.only.is_none_or(|spot| Spot { line: start.line, column: start.column } == spot);
+        if same && here {
             let span = ident.span;
             *ident = Ident::with_quote_and_span('"', span, self.spelling);
             self.found = true;
@@ -68,6 +89,7 @@ impl VisitorMut for Respell<'_> {
         for item in &mut select.projection {
             if let SelectItem::ExprWithAlias { alias, .. } = item
                 && alias.quote_style.is_none()
+                && self.only.is_none()
             {
                 self.ident(alias);
             }

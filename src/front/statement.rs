@@ -449,6 +449,7 @@ impl Binder<'_> {
     /// As `settle`; `apart` gives casts names of their own.
     fn settle_as(&self, mut query: Box<ast::Query>, apart: bool) -> Result<Settled> {
         macros::expand(&mut query, &|name| self.front.definitions.macro_named(name))?;
+        super::shadow::tell_apart(&mut query);
         fields::name(&mut query);
         super::rewrite::name_values(&mut query);
         let rewriter = || Rewriter::new(self.front, self.ask, self.sql);
@@ -489,6 +490,7 @@ impl Settled {
 pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut apart: bool) -> Result<Settled> {
     let mut every = false;
     let mut original = ast::Statement::Query(query);
+    let mut spelling = spelling::Spelling::default();
     for _ in 0..MOST_CORRECTED {
         let mut statement = original.clone();
         let ast::Statement::Query(query) = &mut statement else { break };
@@ -496,12 +498,13 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut a
         super::series::in_from(query)?;
         super::asof::name_sides(query)?;
         let numbered = names::name_columns(query, every);
+        super::frames::plain(query)?;
+        // A view is kept without the marks of what one statement shares, and of what is told apart.
+        let settled = query.clone();
         if apart {
             rewrite::casts::tell_apart(query);
         }
-        super::frames::plain(query)?;
-        // A view is kept without the marks of what one statement shares.
-        let settled = query.clone();
+        super::lists::as_calls(query);
         super::share::name_uses(query, &front.shared)?;
         let error = match front.bind_ast(statement) {
             Ok(plan) => return Ok(Settled { plan, query: settled, numbered }),
@@ -512,7 +515,7 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut a
             (every, apart) = (true, apart || every);
             continue;
         }
-        if !correct(&mut original, &error) {
+        if !correct(&mut original, &error, &mut spelling) {
             let late = match super::errors::missing_field(&error) {
                 Some((field, _)) => front.catalog.late_key(&original, &field.name)?,
                 None => None,
@@ -528,13 +531,17 @@ pub(super) fn bind_query(front: &Front, query: Box<ast::Query>, sql: &str, mut a
 }
 
 /// Mends a name that was not found. Returns whether it could.
-fn correct(statement: &mut ast::Statement, error: &datafusion_common::DataFusionError) -> bool {
+fn correct(
+    statement: &mut ast::Statement,
+    error: &datafusion_common::DataFusionError,
+    spelling: &mut spelling::Spelling,
+) -> bool {
     let Some((field, valid)) = super::errors::missing_field(error) else { return false };
     if super::series::name_column(statement, &field.name) || super::lateral::see_left(statement) {
         return true;
     }
     if let Some(meant) = spelling::meant(field, valid)
-        && spelling::respell(statement, &field.name, &meant)
+        && spelling.respell(statement, &field.name, &meant, super::errors::spot_of(error))
     {
         return true;
     }

@@ -140,6 +140,7 @@ impl Functions {
     /// The names of all functions, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.names_by_kind().into_iter().flatten().collect();
+        names.retain(|name| !name.contains(' '));
         names.sort();
         names.dedup();
         names

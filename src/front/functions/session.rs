@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
         Gives::Same(0),
         same,
         "The first value; what is told apart by the text has a name of its own.",
-        "as_written(1, 'BIGINT') --> 1",
+        "\"as written\"(1, 'BIGINT') --> 1",
     ),
     Row::new(
         "hash",

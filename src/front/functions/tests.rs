@@ -156,7 +156,7 @@ fn document() -> String {
         made.push_str(&format!(
             "\n## {title}\n\n| function | takes | gives | what | example |\n|---|---|---|---|---|\n"
         ));
-        for row in *rows {
+        for row in rows.iter().filter(|row| !row.name.contains(' ')) {
             let also: String = row.also.iter().map(|a| format!(", `{a}`")).collect();
             let (call, answer) = row.example.split_once(" --> ").unwrap_or((row.example, ""));
             let cell = |text: &str| text.replace('|', "\\|");

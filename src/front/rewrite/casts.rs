@@ -1,15 +1,15 @@
 //! `sum(x)` beside `sum(x::DOUBLE)`: the binder names a cast after what it casts, and takes both for one.
 //!
 //! Done when binding failed because a name repeats: then every cast gets a name with its type,
-//! `as_written(x::DOUBLE, 'DOUBLE')`.
+//! `"as written"(x::DOUBLE, 'DOUBLE')`.
 
 use crate::front::make;
 use crate::front::walk;
 use datafusion_sql::sqlparser::ast::{CastKind, Expr, Query, VisitorMut};
 use std::ops::ControlFlow;
 
-/// The function whose value is its first argument.
-pub(in super::super) const AS_WRITTEN: &str = "as_written";
+/// The function whose value is its first argument. A name with a blank is nobody's to call, and is not listed.
+pub(in super::super) const AS_WRITTEN: &str = "as written";
 
 /// Gives every cast of the query a name of its own.
 pub(in super::super) fn tell_apart(query: &mut Query) {

@@ -147,7 +147,12 @@ impl<'a> Rewriter<'a> {
                 self.body(right)
             }
             SetExpr::Values(values) => self.inside(values),
-            SetExpr::Table(_) => Err(Error::unsupported("TABLE as a query").advise("FROM name")),
+            SetExpr::Table(table) => {
+                let name = table.table_name.clone().unwrap_or_default();
+                let schema = table.schema_name.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
+                *body = *super::parse::query(&format!("SELECT * FROM {schema}{name}"))?.body;
+                self.body(body)
+            }
             _ => Ok(()),
         }
     }

@@ -12,8 +12,8 @@ use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_sql::sqlparser::ast::{
     ExcludeSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LambdaFunction,
-    ObjectName, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, TableWithJoins,
-    VisitorMut, WildcardAdditionalOptions,
+    ObjectName, Query, RenameSelectItem, ReplaceSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    TableWithJoins, VisitorMut, WildcardAdditionalOptions,
 };
 use std::ops::ControlFlow;
 
@@ -80,7 +80,7 @@ pub(super) fn named(
 /// Whether this file has something to do for an item.
 fn is_ours(item: &SelectItem) -> bool {
     match item {
-        SelectItem::Wildcard(options) => options.opt_rename.is_some(),
+        SelectItem::Wildcard(options) => options.opt_rename.is_some() || options.opt_replace.is_some(),
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
             // One word may be a table or a struct: only the columns tell.
             options.opt_rename.is_some() || name.0.len() == 1
@@ -113,7 +113,12 @@ struct Chooser<'r, 'a> {
 }
 
 impl Chooser<'_, '_> {
-    fn item(&self, item: SelectItem, items: &mut Vec<SelectItem>) -> Result<()> {
+    fn item(&self, mut item: SelectItem, items: &mut Vec<SelectItem>) -> Result<()> {
+        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = &mut item
+            && let Some(replace) = &mut options.opt_replace
+        {
+            self.spell_replaced(replace)?;
+        }
         match item {
             SelectItem::Wildcard(options) if options.opt_rename.is_some() => self.renamed(None, options, items),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
@@ -138,6 +143,20 @@ impl Chooser<'_, '_> {
                 Ok(())
             }
         }
+    }
+
+    /// Names the columns of REPLACE as they are: one that is missed would be left as it is, without a word.
+    fn spell_replaced(&self, replace: &mut ReplaceSelectItem) -> Result<()> {
+        for item in &mut replace.items {
+            let name = names::normal(&item.column_name);
+            let exact = self.known.iter().find(|k| k.name == name);
+            let found = exact.or_else(|| self.known.iter().find(|k| k.name.eq_ignore_ascii_case(&name)));
+            let Some(found) = found else {
+                return Err(Error::query(format!("REPLACE of \"{name}\", which is no column here")));
+            };
+            item.column_name = Ident::with_quote('"', &found.name);
+        }
+        Ok(())
     }
 
     /// The fields of a struct column of that name, where no table has it.
