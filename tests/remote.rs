@@ -532,10 +532,10 @@ fn names_that_are_not_read_are_refused_by_name() {
     assert!(session.execute("SET s3_endpiont = 'x'").unwrap_err().advice().is_some_and(|a| a.contains("s3_endpoint")));
 }
 
-/// A session that would wait for ever.
+/// A session that would wait for long, but not for ever: what hangs shall fail.
 fn patient(threads: usize) -> Session {
     let session = Session::builder().memory("64MiB").unwrap().threads(threads).build().unwrap();
-    session.execute("SET http_timeout = 86400; SET http_retries = 0").unwrap();
+    session.execute("SET http_timeout = 120; SET http_retries = 0").unwrap();
     session
 }
 
@@ -569,6 +569,36 @@ fn a_cancel_ends_waiting_for_a_server_that_hangs() {
     assert_eq!(asked.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
     server.put("/bound.csv", csv(60_000), How::Well);
     assert_eq!(frame.lines().unwrap().len(), 60_000);
+}
+
+#[test]
+fn a_cancel_ends_looking_whether_a_file_has_changed() {
+    let server = Server::start();
+    let session = patient(2);
+    let url = server.put("/x.csv", csv(10), How::Well);
+    let sql = format!("SELECT sum(id) FROM '{url}'");
+    assert_eq!(rows(&session, &sql), ["45"]);
+    server.put("/x.csv", csv(10), How::Hangs(0));
+    server.take();
+    let other = session.clone();
+    let asked = std::thread::spawn(move || other.sql(&sql).and_then(|frame| frame.lines()));
+    server.wait_for(1);
+    session.cancel_all();
+    assert_eq!(asked.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn what_a_cancelled_query_asked_for_is_asked_again() {
+    let server = Server::start();
+    let session = patient(2);
+    let frame = bound(&server, &session);
+    let first = frame.batches().unwrap();
+    server.wait_for(2);
+    // It has begun, but all threads wait for what the first one asked for.
+    server.put("/bound.csv", csv(60_000), How::Well);
+    let second = frame.batches().unwrap();
+    drop(first);
+    assert_eq!(second.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 60_000);
 }
 
 #[test]
@@ -656,7 +686,7 @@ fn an_interrupt_ends_the_command_though_a_server_hangs() {
     for answers in [0, needed] {
         server.put("/x.csv", csv(60_000), How::Hangs(answers));
         server.take();
-        let sql = format!("SET http_timeout = 86400; SELECT sum(id) FROM '{url}'");
+        let sql = format!("SET http_timeout = 120; SELECT sum(id) FROM '{url}'");
         let child = command(&["-c", &sql]).spawn().unwrap();
         server.wait_for(answers + 1);
         let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

@@ -289,14 +289,14 @@ impl Catalog {
     /// Opens the tables that hold `file` (all, if it is not known) anew, with types that come from all their data.
     ///
     /// # Errors
-    /// `Resources` for a record that the budget has no room for.
+    /// `Resources` for a record that the budget has no room for; `Cancelled`.
     pub(super) fn infer_fully(&self, file: Option<&str>) -> Result<()> {
         let holds = |t: &Table| file.is_none_or(|name| t.files.iter().any(|f| &*f.path == name));
         let fully = |t: &Arc<Table>| {
             let mut def = t.def.clone();
             def.options.insert("infer".into(), "full".into());
             match Table::open_with(def, &self.pipes, self.budget.get()) {
-                Err(error) if error.kind() == ErrorKind::Resources => Err(error),
+                Err(error) if matches!(error.kind(), ErrorKind::Resources | ErrorKind::Cancelled) => Err(error),
                 // What cannot be opened any more says so when it is used.
                 opened => Ok(opened.unwrap_or_else(|_| Arc::clone(t))),
             }
@@ -318,13 +318,24 @@ impl Catalog {
 
     /// Whether the table's files are surely those that it was opened with. A pipe is, while it has its name: it can be read
     /// only once.
-    fn is_fresh(&self, table: &Table) -> bool {
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    fn is_fresh(&self, table: &Table) -> Result<bool> {
         if table.files.iter().all(|file| file.pipe.is_some()) {
-            return table.files.iter().all(|file| self.pipes.is_current(file));
+            return Ok(table.files.iter().all(|file| self.pipes.is_current(file)));
         }
         let named: Vec<&str> = table.def.paths.iter().map(String::as_str).collect();
         let found: Vec<&str> = table.files.iter().map(|f| f.named()).collect();
-        named == found && table.files.iter().all(is_unchanged)
+        if named != found {
+            return Ok(false);
+        }
+        for file in table.files.iter() {
+            if !is_unchanged(file)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A file of the tables of `statement` whose records may have a key that no sample showed.
@@ -357,7 +368,7 @@ impl Catalog {
         let key = format!("{def:?}");
         let known = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(table) = known
-            && self.is_fresh(&table)
+            && self.is_fresh(&table)?
         {
             return Ok(table);
         }
@@ -381,14 +392,14 @@ impl ast::Visitor for Used {
     }
 }
 
-fn is_unchanged(file: &crate::formats::FileRef) -> bool {
+fn is_unchanged(file: &crate::formats::FileRef) -> Result<bool> {
     if let Some(remote) = &file.remote {
         return remote.is_unchanged();
     }
-    let Ok(meta) = std::fs::metadata(&*file.path) else { return false };
+    let Ok(meta) = std::fs::metadata(&*file.path) else { return Ok(false) };
     let modified = meta.modified().ok().map(|t| match t.duration_since(std::time::UNIX_EPOCH) {
         Ok(d) => i128::try_from(d.as_nanos()).unwrap_or(i128::MAX),
         Err(e) => i128::try_from(e.duration().as_nanos()).map_or(i128::MIN, |n| -n),
     });
-    meta.len() == file.size && modified == Some(file.modified)
+    Ok(meta.len() == file.size && modified == Some(file.modified))
 }

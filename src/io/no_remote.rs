@@ -94,7 +94,10 @@ impl RemoteFile {
     }
 
     /// Whether it is as it was.
-    pub fn is_unchanged(&self) -> bool {
+    ///
+    /// # Errors
+    /// None.
+    pub fn is_unchanged(&self) -> Result<bool> {
         match self.0 {}
     }
 

@@ -5,10 +5,12 @@
 //! it. The block that was used longest ago goes first. When the last scan ends, all but the few go. What is held above
 //! what scans reserved is [told](Blocks::tell), so that somebody accounts for it.
 
+use super::RemoteFile;
 use super::object::Object;
 use super::runtime::Ticket;
 use super::upload::Told;
 use crate::error::Result;
+use crate::wake::Cancel;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -48,8 +50,17 @@ struct State {
 
 struct Slot {
     ticket: Ticket<Bytes>,
+    /// Of the query that asked.
+    stop: Cancel,
     bytes: u64,
     used: u64,
+}
+
+impl Slot {
+    /// Whether it may not come for anybody else: who asked for it does not want it any more.
+    fn is_lost(&self) -> bool {
+        self.ticket.is_stopped() || (self.stop.is_cancelled() && !self.ticket.is_ready())
+    }
 }
 
 /// The bytes of a block.
@@ -63,33 +74,33 @@ impl Blocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The block that holds `range` of `object`, under the number `index`; it is asked for, if it is not here.
-    pub(super) fn get(&self, object: &Object, index: u64, range: Range<u64>, sizes: Sizes) -> Result<Ticket<Bytes>> {
+    /// The block that holds `range` of `file`, under the number `index`; it is asked for, if it is not here.
+    pub(super) fn get(&self, file: &RemoteFile, index: u64, range: Range<u64>, sizes: Sizes) -> Result<Ticket<Bytes>> {
         let mut state = self.lock();
-        let key = (object.id, index);
+        let key = (file.object.id, index);
         if let Some(ticket) = state.known(key) {
             return Ok(ticket);
         }
         let bytes = range.end - range.start;
         state.make_room(bytes, sizes);
-        let ticket = object.begin(range)?;
-        state.insert(key, ticket.clone(), bytes);
+        let ticket = file.object.begin(range)?;
+        state.insert(key, ticket.clone(), &file.stop, bytes);
         state.tell(sizes);
         Ok(ticket)
     }
 
     /// Asks for a block that will be needed, if there is room without giving up what is needed before it.
-    pub(super) fn ahead(&self, object: &Object, index: u64, range: Range<u64>, sizes: Sizes) -> Result<()> {
+    pub(super) fn ahead(&self, file: &RemoteFile, index: u64, range: Range<u64>, sizes: Sizes) -> Result<()> {
         let mut state = self.lock();
-        let key = (object.id, index);
+        let key = (file.object.id, index);
         let bytes = range.end - range.start;
         if bytes == 0 || state.slots.contains_key(&key) {
             return Ok(());
         }
         state.make_room(bytes, sizes);
         if state.held + bytes <= state.capacity(sizes) {
-            let ticket = object.begin(range)?;
-            state.insert(key, ticket, bytes);
+            let ticket = file.object.begin(range)?;
+            state.insert(key, ticket, &file.stop, bytes);
         }
         state.tell(sizes);
         Ok(())
@@ -101,7 +112,7 @@ impl Blocks {
         let len = bytes.len() as u64;
         state.make_room(len, sizes);
         if state.held + len <= state.capacity(sizes) {
-            state.insert((object.id, index), Ticket::ready(bytes), len);
+            state.insert((object.id, index), Ticket::ready(bytes), &Cancel::default(), len);
         }
         state.tell(sizes);
     }
@@ -155,7 +166,7 @@ impl State {
 
     fn known(&mut self, key: (u64, u64)) -> Option<Ticket<Bytes>> {
         self.clock += 1;
-        if self.slots.get(&key)?.ticket.is_stopped() {
+        if self.slots.get(&key)?.is_lost() {
             self.remove(key);
         }
         let slot = self.slots.get_mut(&key)?;
@@ -163,10 +174,10 @@ impl State {
         Some(slot.ticket.clone())
     }
 
-    fn insert(&mut self, key: (u64, u64), ticket: Ticket<Bytes>, bytes: u64) {
+    fn insert(&mut self, key: (u64, u64), ticket: Ticket<Bytes>, stop: &Cancel, bytes: u64) {
         self.clock += 1;
         self.held += bytes;
-        self.slots.insert(key, Slot { ticket, bytes, used: self.clock });
+        self.slots.insert(key, Slot { ticket, stop: stop.clone(), bytes, used: self.clock });
     }
 
     fn remove(&mut self, key: (u64, u64)) {
@@ -175,11 +186,11 @@ impl State {
         }
     }
 
-    /// Gives up blocks until `more` bytes have room; those on the way stay.
+    /// Gives up blocks until `more` bytes have room; those that somebody waits for stay.
     fn make_room(&mut self, more: u64, sizes: Sizes) {
         let most = self.capacity(sizes);
         while self.held + more > most {
-            let here = self.slots.iter().filter(|(_, slot)| slot.ticket.is_ready());
+            let here = self.slots.iter().filter(|(_, slot)| slot.ticket.is_ready() || slot.is_lost());
             let Some(oldest) = here.min_by_key(|(_, slot)| slot.used).map(|(key, _)| *key) else { return };
             self.remove(oldest);
         }

@@ -396,7 +396,10 @@ impl RemoteFile {
     }
 
     /// Whether it surely is as it was when it was found.
-    pub fn is_unchanged(&self) -> bool {
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub fn is_unchanged(&self) -> Result<bool> {
         self.object.is_unchanged()
     }
 
@@ -432,7 +435,7 @@ impl RemoteFile {
 
     /// The end of the file, which readers share.
     fn tail(&self, index: u64, range: Range<u64>) -> Result<Ticket<Bytes>> {
-        self.object.remote.blocks().get(&self.object, index, range, self.object.remote.sizes())
+        self.object.remote.blocks().get(self, index, range, self.object.remote.sizes())
     }
 }
 
@@ -469,16 +472,16 @@ impl RemoteReader {
         let range = |index: u64| blocks::place(index, sizes.block, size);
         // All that is needed is on the way before the first is waited for; and what comes next, where that is known.
         for index in first..=last {
-            blocks.ahead(object, index, range(index), sizes)?;
+            blocks.ahead(&self.file, index, range(index), sizes)?;
         }
         let before = self.last.swap(last, Relaxed);
         if before != u64::MAX && last > before && first <= before + 1 {
             for index in last + 1..=last + AHEAD {
-                blocks.ahead(object, index, range(index), sizes)?;
+                blocks.ahead(&self.file, index, range(index), sizes)?;
             }
         }
         for index in first..=last {
-            let (place, ticket) = (range(index), blocks.get(object, index, range(index), sizes)?);
+            let (place, ticket) = (range(index), blocks.get(&self.file, index, range(index), sizes)?);
             let bytes = object.wait(&ticket, &self.file.stop).inspect_err(|_| blocks.forget(object, index, sizes))?;
             copy(&bytes, &place, into, offset)?;
         }

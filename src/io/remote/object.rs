@@ -83,12 +83,19 @@ impl Object {
     }
 
     /// Whether it surely is as it was, and would be found so again.
-    pub(super) fn is_unchanged(&self) -> bool {
+    ///
+    /// # Errors
+    /// `Cancelled`: whoever asks must not go on to look for what it is now.
+    pub(super) fn is_unchanged(&self) -> Result<bool> {
         if self.settings != self.remote.settings() {
-            return false;
+            return Ok(false);
         }
-        let looked = self.remote.look(&self.at, &self.name, 1);
-        looked.is_ok_and(|looked| matches!(looked, Looked::Ranges(meta, _) if self.stamp.is_of(&meta)))
+        match self.remote.look(&self.at, &self.name, 1) {
+            Ok(Looked::Ranges(meta, _)) => Ok(self.stamp.is_of(&meta)),
+            Ok(Looked::Whole) => Ok(false),
+            Err(e) if e.kind() == ErrorKind::Cancelled => Err(e),
+            Err(_) => Ok(false),
+        }
     }
 }
 
