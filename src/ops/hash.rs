@@ -42,7 +42,12 @@ pub fn radix(hash: u64, used: u32, bits: u32) -> usize {
 
 const NULL: u64 = 0x452821e638d01377;
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Texts of at most so many bytes are hashed as their views.
 const SHORT: usize = 12;
+/// Texts of at most so many bytes are hashed as four words.
+const MIDDLE: usize = 32;
+/// Rows among which longer texts are noted at one time.
+const NOTED: usize = 64;
 
 /// The two halves of the product of `x` and `y`, xor-ed.
 #[inline(always)]
@@ -116,21 +121,29 @@ impl KeyHasher {
         }
     }
 
-    /// A view of at most 12 bytes is the text itself and its length: two words.
+    /// A view of at most 12 bytes is the text itself and its length: two words. The longer ones are noted, and come after
+    /// them: where lengths vary from row to row, the processor cannot guess which is which.
     fn views<T: ByteViewType>(&self, column: &ArrayRef, out: &mut [u64])
     where
         T::Native: AsRef<[u8]>,
     {
         let array = column.as_byte_view::<T>();
-        for (r, (hash, view)) in out.iter_mut().zip(array.views()).enumerate() {
-            *hash = if array.is_null(r) {
-                fold(*hash ^ NULL, FACTOR)
-            } else if *view as u32 as usize <= SHORT {
-                short(*hash, *view)
-            } else {
-                let value: &[u8] = array.value(r).as_ref();
-                self.long(*hash, value)
-            };
+        if has_nulls(column) {
+            return mix(array.iter(), out, |h, v| self.bytes(h, v.as_ref()));
+        }
+        for (n, (hashes, views)) in out.chunks_mut(NOTED).zip(array.views().chunks(NOTED)).enumerate() {
+            let (mut noted, mut count) = ([0u8; NOTED], 0);
+            for (k, (hash, view)) in hashes.iter_mut().zip(views).enumerate() {
+                let is_long = *view as u32 as usize > SHORT;
+                noted[count % NOTED] = k as u8;
+                count += usize::from(is_long);
+                let kept = 0u64.wrapping_sub(u64::from(is_long));
+                *hash = *hash & kept | short(*hash, *view) & !kept;
+            }
+            for k in noted.iter().take(count).map(|k| usize::from(*k)) {
+                let value: &[u8] = array.value(n * NOTED + k).as_ref();
+                hashes[k] = self.long(hashes[k], value);
+            }
         }
     }
 
@@ -151,7 +164,16 @@ impl KeyHasher {
         short(hash, u128::from_le_bytes(view))
     }
 
+    /// Of more than 12 bytes. Four words cover 8 to 32 bytes, whatever their number is.
     fn long(&self, hash: u64, value: &[u8]) -> u64 {
+        let last = value.len() - 8;
+        if value.len() <= MIDDLE {
+            let word = |at: usize| value[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+            let inner = last.min(8);
+            let first = fold(word(0) ^ hash, word(inner) ^ FACTOR);
+            let all = fold(word(last - inner) ^ first, word(last) ^ NULL);
+            return fold(all ^ value.len() as u64, FACTOR);
+        }
         let mut hasher = self.text.build_hasher();
         hasher.write(value);
         fold(hash ^ hasher.finish(), FACTOR)
@@ -238,6 +260,40 @@ mod tests {
         let plain: ArrayRef = Arc::new(StringArray::from(texts));
         assert_eq!(hashes(std::slice::from_ref(&views)), hashes(&[plain]));
         assert_eq!(hashes(&[views]).iter().collect::<HashSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn every_byte_of_a_text_counts() {
+        for length in 0..80 {
+            let text: Vec<u8> = (0..length).map(|i| b'a' + i % 26).collect();
+            let mut texts = vec![text.clone()];
+            texts.extend((0..text.len()).map(|at| {
+                let mut other = text.clone();
+                other[at] ^= 1;
+                other
+            }));
+            let texts: Vec<&str> = texts.iter().map(|t| std::str::from_utf8(t).unwrap()).collect();
+            let views: ArrayRef = Arc::new(StringViewArray::from(texts.clone()));
+            let with_null: ArrayRef = Arc::new(StringViewArray::from_iter(texts.iter().map(Some).chain([None])));
+            let plain: ArrayRef = Arc::new(StringArray::from(texts.clone()));
+            let h = hashes(&[views]);
+            assert_eq!(h.iter().collect::<HashSet<_>>().len(), texts.len(), "{length}");
+            assert!(h == hashes(&[plain]) && h == hashes(&[with_null])[..h.len()], "{length}");
+        }
+    }
+
+    #[test]
+    fn texts_are_spread() {
+        for width in [4, 12, 13, 16, 24, 32, 40] {
+            let texts = (0..1 << 16).map(|i| format!("{i:0width$}"));
+            let h = hashes(&[Arc::new(StringViewArray::from_iter_values(texts)) as ArrayRef]);
+            assert_eq!(h.iter().collect::<HashSet<_>>().len(), h.len(), "{width}");
+            for places in [|h: u64| radix(h, 0, 8), |h: u64| radix(h, 8, 8), |h: u64| (h & 255) as usize] {
+                let mut counts = [0; 256];
+                h.iter().for_each(|h| counts[places(*h)] += 1);
+                assert!(counts.iter().all(|c| (128..384).contains(c)), "{width}: {counts:?}");
+            }
+        }
     }
 
     #[test]

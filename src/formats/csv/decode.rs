@@ -85,7 +85,9 @@ impl Decoder<'_> {
                 Ok(Arc::new(self.primitive::<Int64Type>(column, rows, parse_plain_int)?))
             }
             DataType::Float64 if plain && column.guessed => {
-                Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse_plain_float)?))
+                // A closure, not the function's name: it becomes a part of the loop.
+                let parse = |b: &[u8], at, end| parse_plain_float(b, at, end);
+                Ok(Arc::new(self.primitive::<Float64Type>(column, rows, parse)?))
             }
             DataType::Int64 => {
                 let own = if column.guessed { parse_plain_int } else { parse_int };
@@ -223,27 +225,56 @@ impl Decoder<'_> {
     }
 
     fn text(&self, column: &Column, rows: impl ExactSizeIterator<Item = usize>) -> Result<ArrayRef, Bad> {
+        let nulls = !(self.lexicon.nulls.is_empty() || column.keeps_empty);
+        let mut values = TextBuilder::with_capacity(rows.len());
+        if nulls || self.marks.escape.is_some() || !self.unread.is_empty() {
+            for row in rows {
+                self.any_text(&mut values, column, row)?;
+            }
+        } else {
+            self.plain_texts(&mut values, column, rows)?;
+        }
+        values.finish(self.buffer.clone()).map_err(Bad::Other)
+    }
+
+    /// Texts where only what is quoted or empty is not as it stands. Compiled apart: there is little else in this loop.
+    #[inline(never)]
+    fn plain_texts(
+        &self,
+        values: &mut TextBuilder,
+        column: &Column,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<(), Bad> {
+        let (from, bytes, quote) = (self.rows, self.rows.bytes, self.marks.quote);
+        for row in rows {
+            let (at, end) = from.field(row, column.index);
+            match at < end && bytes.get(at).copied() != quote {
+                true => values.view(bytes, at, end),
+                false => self.any_text(values, column, row)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn any_text(&self, values: &mut TextBuilder, column: &Column, row: usize) -> Result<(), Bad> {
         let bytes = self.rows.bytes;
         let nulls = !(self.lexicon.nulls.is_empty() || column.keeps_empty);
         let in_quotes = (nulls || self.lexicon.quoted_empty) && !column.keeps_empty;
-        let mut values = TextBuilder::with_capacity(rows.len());
-        for row in rows {
-            let (at, end) = self.rows.field(row, column.index);
-            let first = bytes.get(at).copied();
-            let unread = !self.unread.is_empty() && self.unread.binary_search(&row).is_ok();
-            if unread {
-                values.null();
-            } else if at >= end {
-                if column.keeps_empty { values.view(bytes, at, at) } else { values.null() }
-            } else if nulls && self.lexicon.is_null(self.rows.text(row, column.index)) {
-                values.null();
-            } else if first == self.marks.quote || self.marks.escape.is_some() {
-                self.quoted(&mut values, row, (at, end), in_quotes && first == self.marks.quote)?;
-            } else {
-                values.view(bytes, at, end);
-            }
+        let (at, end) = self.rows.field(row, column.index);
+        let first = bytes.get(at).copied();
+        if !self.unread.is_empty() && self.unread.binary_search(&row).is_ok() {
+            values.null();
+        } else if at >= end {
+            if column.keeps_empty { values.view(bytes, at, at) } else { values.null() }
+        } else if nulls && self.lexicon.is_null(self.rows.text(row, column.index)) {
+            values.null();
+        } else if first == self.marks.quote || self.marks.escape.is_some() {
+            self.quoted(values, row, (at, end), in_quotes && first == self.marks.quote)?;
+        } else {
+            values.view(bytes, at, end);
         }
-        values.finish(self.buffer.clone()).map_err(Bad::Other)
+        Ok(())
     }
 
     fn quoted(&self, values: &mut TextBuilder, row: usize, (at, end): (usize, usize), nulls: bool) -> Result<(), Bad> {

@@ -20,7 +20,38 @@ const INTEGER_TENS: [u64; 16] = {
 /// A number in `at..end`: digits, point, exponent, or `nan`, `inf`, `infinity` in any case.
 #[inline(always)]
 pub(in crate::formats) fn parse_float(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
+    let value = pointed(bytes, at, end);
+    if value.is_some() { value } else { other(bytes, at, end) }
+}
+
+/// The same for what [`pointed`] does not know, apart from the loops over rows.
+#[inline(never)]
+fn other(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     simple(bytes, at, end).or_else(|| any(bytes.get(at..end)?))
+}
+
+/// Numbers of at most 8 bytes with a point between their digits, by one load; `None` says nothing.
+#[inline(always)]
+pub(super) fn pointed(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
+    let len = end.checked_sub(at).filter(|len| (1..=8).contains(len))?;
+    let x = load8(bytes, at);
+    let negative = x as u8 == b'-';
+    let value = short(x >> (8 * u32::from(negative)), len - usize::from(negative))?;
+    Some(signed(negative, value))
+}
+
+/// As [`pointed`], for numbers in front of whose point no digit could be left out.
+#[inline(always)]
+pub(super) fn plain_pointed(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
+    let len = end.checked_sub(at).filter(|len| (1..=8).contains(len))?;
+    let x = load8(bytes, at);
+    let negative = x as u8 == b'-';
+    let x = x >> (8 * u32::from(negative));
+    // A zero, and no point behind it.
+    if x as u8 == b'0' && (x >> 8) as u8 != b'.' {
+        return None;
+    }
+    Some(signed(negative, short(x, len - usize::from(negative))?))
 }
 
 /// Numbers of few digits without an exponent, fast; `None` says nothing.
@@ -29,7 +60,7 @@ pub(super) fn simple(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     let negative = *bytes.get(at)? == b'-';
     let at = at + usize::from(negative);
     let len = end.checked_sub(at).filter(|len| (1..=16).contains(len))?;
-    let short = if len <= 8 { short(bytes, at, len) } else { None };
+    let short = if len <= 8 { short(load8(bytes, at), len) } else { None };
     let value = if short.is_some() { short } else { longer(bytes, at, len) };
     value.map(|value| signed(negative, value))
 }
@@ -60,11 +91,10 @@ fn signed(negative: bool, value: f64) -> f64 {
     f64::from_bits(value.to_bits() | u64::from(negative) << 63)
 }
 
-/// A number of `len` (1 to 8) bytes with a point between its digits: those behind it move up to those before, and all are
-/// read at one time.
+/// A number of `len` (at most 8) bytes in `x` with a point between its digits: those behind it move up to those before, and
+/// all are read at one time.
 #[inline(always)]
-fn short(bytes: &[u8], at: usize, len: usize) -> Option<f64> {
-    let x = load8(bytes, at);
+fn short(x: u64, len: usize) -> Option<f64> {
     let point = first_point(x);
     if point == 0 || point + 1 >= len {
         return None;

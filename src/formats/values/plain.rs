@@ -2,7 +2,7 @@
 //! for zeros behind the point. What is declared to be one is read as [`parse_int`] and
 //! [`parse_float`](super::parse_float) read it.
 
-use super::float::{any, simple};
+use super::float::{any, plain_pointed, simple};
 use super::parse_int;
 
 /// Digits that any float64 holds as an integer.
@@ -27,6 +27,13 @@ pub(in crate::formats) fn parse_plain_int(bytes: &[u8], at: usize, end: usize) -
 /// A number that a float64 holds, if it is an integer, and rounds at most, if it is none.
 #[inline(always)]
 pub(in crate::formats) fn parse_plain_float(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
+    let value = plain_pointed(bytes, at, end);
+    if value.is_some() { value } else { other_float(bytes, at, end) }
+}
+
+/// The same for what is not so short, or has no point, apart from the loops over rows.
+#[inline(never)]
+fn other_float(bytes: &[u8], at: usize, end: usize) -> Option<f64> {
     if !is_plain(bytes, at, end) {
         return None;
     }
@@ -69,6 +76,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn floats_are_read_alike_in_all_ways(text in "-?[0-9]{0,6}[.]?[0-9.+e-]{0,4}") {
+            let inside = format!("9{text}0.");
+            let (at, end) = (1, 1 + text.len());
+            let expected = other_float(text.as_bytes(), 0, text.len()).map(f64::to_bits);
+            assert_eq!(parse_plain_float(inside.as_bytes(), at, end).map(f64::to_bits), expected);
+            assert_eq!(parse_plain_float(text.as_bytes(), 0, text.len()).map(f64::to_bits), expected);
+        }
+
         #[test]
         fn guessed_integers_are_printed_as_they_were(n: i64, shift in 0u32..64) {
             let text = (n >> shift).to_string();

@@ -43,7 +43,8 @@ impl Cells<'_> {
     /// The bytes from `at` of the row at `location`.
     #[inline(always)]
     pub(super) fn bytes_mut<const N: usize>(&mut self, location: Location, at: usize) -> &mut [u8; N] {
-        bytes_mut(self.row_mut(location), at)
+        let (page, offset) = split(location);
+        bytes_mut(self.0[page], offset + at)
     }
 
     /// The row at `location` and what is behind it in its page.

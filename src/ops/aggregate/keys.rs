@@ -12,6 +12,13 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 
+/// Where the row of a group has the head of its key, and its cells.
+#[derive(Clone, Copy)]
+pub(super) struct KeyAt {
+    pub(super) head: usize,
+    pub(super) cells: usize,
+}
+
 /// Keys of one batch after the other. One a worker.
 pub(super) struct Keys {
     encoder: RowEncoder,
@@ -97,14 +104,14 @@ impl Keys {
 
     /// Whether the group at `row` has the key of a row of the batch, which is one text.
     #[inline(always)]
-    pub(super) fn is_text_of(&self, plan: &Plan, row: &[u8], index: usize) -> bool {
-        self.texts.as_ref().is_some_and(|texts| texts.is(row, plan.row.cells_at(), index))
+    pub(super) fn is_text_of(&self, at: KeyAt, row: &[u8], index: usize) -> bool {
+        self.texts.as_ref().is_some_and(|texts| texts.is(row, at.cells, index))
     }
 
     /// Whether the group at `row` has the key of a row of the batch, of `WORDS` words of 8 bytes; or of any length, for 0.
     #[inline(always)]
-    pub(super) fn is_row_of<const WORDS: usize>(&self, plan: &Plan, row: &[u8], index: usize) -> bool {
-        let (key, head, cells) = (self.row(index), plan.row.head_bytes(), plan.row.cells_at());
+    pub(super) fn is_row_of<const WORDS: usize>(&self, at: KeyAt, row: &[u8], index: usize) -> bool {
+        let (key, KeyAt { head, cells }) = (self.row(index), at);
         if WORDS > 0 {
             let equal = |a: usize, b: usize| row[a..a + 8] == key[b..b + 8];
             return row[4..8] == key[4..8] && (0..WORDS).all(|w| equal(cells + 8 * w, 8 + 8 * w));

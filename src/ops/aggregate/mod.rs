@@ -20,6 +20,7 @@
 //! groups is unspecified.
 
 mod cells;
+mod find;
 pub(crate) mod float;
 mod input;
 mod keys;

@@ -22,8 +22,9 @@
 
 use super::Shared;
 use super::cells::{AHEAD, Cells, Location, bytes, fetch, location};
+use super::find::{Missing, find, find_all};
 use super::input::Input;
-use super::keys::Keys;
+use super::keys::{KeyAt, Keys};
 use super::plan::Plan;
 use super::table::{Slot, Table};
 use crate::batch::Batch;
@@ -49,8 +50,6 @@ const TOGETHER: usize = 256;
 /// Rows that met their group again before their number tells how many groups there are, to about a fifth.
 const TELLING: u64 = 30;
 const NO_PAGE: usize = usize::MAX;
-/// Slots walked before a row is appended without a place in the table: only equal hashes come so far.
-const LONGEST_PROBE: usize = 256;
 
 /// A worker's state of the first phase.
 pub(super) struct Partial {
@@ -170,11 +169,12 @@ impl Partial {
             return Stop::Paused;
         }
         let from = self.at;
+        // Closures, not the functions' names: these become a part of the loop.
         let stop = match self.shared.plan.key_words() {
-            _ if self.keys.are_texts() => self.look_up(Keys::is_text_of, Keys::repeats_text),
-            1 => self.look_up(Keys::is_row_of::<1>, Keys::repeats::<1>),
-            2 => self.look_up(Keys::is_row_of::<2>, Keys::repeats::<2>),
-            _ => self.look_up(Keys::is_row_of::<0>, Keys::repeats::<0>),
+            _ if self.keys.are_texts() => self.look_up(|k, at, row, i| k.is_text_of(at, row, i), Keys::repeats_text),
+            1 => self.look_up(|k, at, row, i| k.is_row_of::<1>(at, row, i), Keys::repeats::<1>),
+            2 => self.look_up(|k, at, row, i| k.is_row_of::<2>(at, row, i), Keys::repeats::<2>),
+            _ => self.look_up(|k, at, row, i| k.is_row_of::<0>(at, row, i), Keys::repeats::<0>),
         };
         self.reduction.seen += (self.at - from) as u64;
         stop
@@ -207,72 +207,60 @@ impl Partial {
     #[inline(always)]
     fn look_up(
         &mut self,
-        same: impl Fn(&Keys, &Plan, &[u8], usize) -> bool,
+        same: impl Fn(&Keys, KeyAt, &[u8], usize) -> bool,
         repeats: impl Fn(&Keys, usize) -> bool,
     ) -> Stop {
         let plan = &self.shared.plan;
         let mut cells = Cells(self.live.iter_mut().map(|p| &mut p[..]).collect());
         let mut table = self.table.view();
-        let texts = !plan.texts.is_empty();
-        let (far, key) = (table.is_far(), plan.row.cells_at());
-        let end = self.rows.min(self.at + TOGETHER);
-        for i in self.at..end {
-            if far && (i - self.at).is_multiple_of(AHEAD) {
-                fetch(&table, &cells, key, &self.keys.hashes()[i..end.min(i + AHEAD)]);
+        let key = KeyAt { head: plan.row.head_bytes(), cells: plan.row.cells_at() };
+        let (has_texts, far) = (!plan.texts.is_empty(), table.is_far());
+        let (keys, from, end) = (&self.keys, self.at, self.rows.min(self.at + TOGETHER));
+        let same = |row: &[u8], i: usize| same(keys, key, row, i);
+        if has_texts && !keys.are_encoded() {
+            return Stop::Encode;
+        }
+        while self.at < end {
+            let (i, done) = (self.at, self.at - from);
+            if far && done.is_multiple_of(AHEAD) {
+                fetch(&table, &cells, key.cells, &keys.hashes()[i..end.min(i + AHEAD)]);
             }
-            // A group that has just been made is not read for this: its bytes are still on their way to the memory.
-            if let Some(before) = self.locations.last().copied()
-                && !texts
-                && repeats(&self.keys, i)
-            {
-                self.locations.push(before);
-                continue;
-            }
-            let hash = self.keys.hash(i);
-            let mut probe = table.probe(hash);
-            let mut steps = 0;
-            let found = loop {
-                match table.at(probe) {
-                    Slot::Empty => break None,
-                    Slot::Candidate(at) if same(&self.keys, plan, cells.row(at), i) => break Some(at),
-                    _ => table.advance(&mut probe),
+            let missing = if has_texts {
+                match find(&table, &cells, keys.hash(i), |row| same(row, i)) {
+                    Ok(at) => {
+                        if let Some((part, bytes)) = plan.offer(cells.row_mut(at), &self.inputs, i) {
+                            return Stop::Slot(at, part, bytes);
+                        }
+                        self.locations.push(at);
+                        None
+                    }
+                    Err(missing) => Some(missing),
                 }
-                steps += 1;
-                if steps > LONGEST_PROBE {
-                    break None;
-                }
+            } else {
+                let until = if far { end.min(i + AHEAD - done % AHEAD) } else { end };
+                find_all(&table, &cells, keys.hashes(), i..until, &mut self.locations, same, |i| repeats(keys, i))
             };
-            if found.is_none_or(|_| texts) && !self.keys.are_encoded() {
-                self.at = i;
+            self.at = from + self.locations.len();
+            let Some(Missing(slot)) = missing else { continue };
+            let i = self.at;
+            if !keys.are_encoded() {
                 return Stop::Encode;
             }
-            if let Some(at) = found {
-                if texts && let Some((part, bytes)) = plan.offer(cells.row_mut(at), &self.inputs, i) {
-                    self.at = i;
-                    return Stop::Slot(at, part, bytes);
-                }
-                self.locations.push(at);
-                continue;
-            }
             if table.is_full() {
-                self.at = i;
                 return Stop::TableFull;
             }
             let mut place = Place { plan, open: &self.open, fill: &mut self.fill, cells: &mut cells };
-            match place.group(hash, self.keys.row(i), &self.inputs, i) {
+            match place.group(keys.hash(i), keys.row(i), &self.inputs, i) {
                 Ok(at) => {
-                    if steps <= LONGEST_PROBE {
-                        table.insert(probe, at);
+                    if let Some(slot) = slot {
+                        table.insert(slot, at);
                     }
                     self.locations.push(at);
+                    self.at += 1;
                 }
-                Err(stop) => {
-                    self.at = i;
-                    return stop;
-                }
+                Err(stop) => return stop,
             }
         }
-        self.at = end;
         Stop::Paused
     }
 
