@@ -44,19 +44,19 @@ impl Spares {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn take(&self) -> Arc<Memory> {
+    fn take(&self) -> Arc<Region> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Arc::new(Memory { bytes, spares: Arc::downgrade(&self.0) })
+        Arc::new(Region { bytes, spares: Arc::downgrade(&self.0) })
     }
 }
 
 /// A window's memory. It goes back to its scan's spares, unless the scan has ended.
-struct Memory {
+struct Region {
     bytes: Vec<u8>,
     spares: Weak<Waiting>,
 }
 
-impl Drop for Memory {
+impl Drop for Region {
     fn drop(&mut self) {
         let Some(spares) = self.spares.upgrade() else { return };
         let mut spares = spares.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,8 +66,8 @@ impl Drop for Memory {
     }
 }
 
-/// Memory that arrays have views into.
-struct Lent(Arc<Memory>);
+/// A region that arrays have views into.
+struct Lent(Arc<Region>);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
@@ -84,7 +84,7 @@ enum Source {
 pub struct Window {
     source: Source,
     spares: Spares,
-    memory: Arc<Memory>,
+    region: Arc<Region>,
     filled: usize,
     pos: usize,
     /// The offset in the file of the buffer's first byte.
@@ -131,13 +131,13 @@ impl Window {
     }
 
     fn new(source: Source, range: std::ops::Range<u64>, spares: Spares) -> Self {
-        let memory = spares.take();
-        Window { source, spares, memory, filled: 0, pos: 0, base: range.start, soft_end: range.end, ended: false }
+        let region = spares.take();
+        Window { source, spares, region, filled: 0, pos: 0, base: range.start, soft_end: range.end, ended: false }
     }
 
     /// The buffer with its padding; what counts is `pos()..filled()`.
     pub fn bytes(&self) -> &[u8] {
-        &self.memory.bytes
+        &self.region.bytes
     }
 
     /// Where the bytes to come begin in the buffer.
@@ -152,7 +152,7 @@ impl Window {
 
     /// The bytes to come that are here.
     pub fn rest(&self) -> &[u8] {
-        self.memory.bytes.get(self.pos..self.filled).unwrap_or_default()
+        self.region.bytes.get(self.pos..self.filled).unwrap_or_default()
     }
 
     /// The offset in the (decompressed) file of a place in the buffer.
@@ -172,7 +172,7 @@ impl Window {
 
     /// The buffer, for arrays with views into it.
     pub fn buffer(&self) -> Buffer {
-        Buffer::from(Bytes::from_owner(Lent(self.memory.clone())))
+        Buffer::from(Bytes::from_owner(Lent(self.region.clone())))
     }
 
     /// Goes on behind `pos` (a place in the buffer).
@@ -213,14 +213,14 @@ impl Window {
     fn make_room(&mut self, here: usize, more: usize) {
         let need = here + more + PADDING;
         let rest = self.pos..self.filled;
-        match Arc::get_mut(&mut self.memory) {
+        match Arc::get_mut(&mut self.region) {
             Some(own) if own.bytes.len() > SPARE && own.bytes.len() / 8 > need => {
                 own.bytes = own.bytes.get(rest).unwrap_or_default().to_vec();
             }
             Some(own) => own.bytes.copy_within(rest, 0),
-            None => self.leave_memory(rest, need),
+            None => self.leave_region(rest, need),
         }
-        if let Some(own) = Arc::get_mut(&mut self.memory).filter(|own| own.bytes.len() < need) {
+        if let Some(own) = Arc::get_mut(&mut self.region).filter(|own| own.bytes.len() < need) {
             own.bytes.resize(need, 0);
         }
         self.base += self.pos as u64;
@@ -228,21 +228,21 @@ impl Window {
     }
 
     /// Goes on in other memory, with what is in `rest` of that which arrays look at.
-    fn leave_memory(&mut self, rest: std::ops::Range<usize>, need: usize) {
+    fn leave_region(&mut self, rest: std::ops::Range<usize>, need: usize) {
         let mut fresh = self.spares.take();
         if let Some(own) = Arc::get_mut(&mut fresh) {
             own.bytes.resize(own.bytes.len().max(need), 0);
-            let from = self.memory.bytes.get(rest).unwrap_or_default();
+            let from = self.region.bytes.get(rest).unwrap_or_default();
             if let Some(to) = own.bytes.get_mut(..from.len()) {
                 to.copy_from_slice(from);
             }
         }
-        self.memory = fresh;
+        self.region = fresh;
     }
 
     fn read(&mut self, more: usize) -> Result<bool> {
-        let memory = Arc::get_mut(&mut self.memory).ok_or_else(|| Error::internal("the window's buffer is shared"))?;
-        let into = memory.bytes.get_mut(self.filled..self.filled + more).unwrap_or_default();
+        let region = Arc::get_mut(&mut self.region).ok_or_else(|| Error::internal("the window's buffer is shared"))?;
+        let into = region.bytes.get_mut(self.filled..self.filled + more).unwrap_or_default();
         let read = match &mut self.source {
             Source::Range { input, next } => {
                 let read = input.read_at(into, *next)?;
