@@ -177,26 +177,27 @@ impl Object {
     /// Takes a value of any kind.
     fn take_value(&mut self, text: Text<'_>, at: usize) -> Taken {
         self.current = Some(0);
-        let end = self.wanted(0, text, at, at, 0)?;
+        let end = match self.keys.first().and_then(|key| key.column) {
+            Some(column) => self.wanted(0, column, text, at, at, 0)?,
+            None => text.skip(at)?,
+        };
         self.current = None;
         self.rows += 1;
         Ok(end)
     }
 
-    /// Takes the value at `at` of the key of this number into its column, if it has one.
+    /// Takes the value at `at` of the key of this number into its column.
     #[inline(always)]
-    fn wanted(&mut self, key: usize, text: Text<'_>, key_at: usize, at: usize, depth: usize) -> Taken {
+    fn wanted(&mut self, key: usize, column: usize, text: Text<'_>, key_at: usize, at: usize, depth: usize) -> Taken {
         let rows = self.rows;
-        let column = self.keys.get(key).and_then(|k| k.column).and_then(|c| self.columns.get_mut(c));
-        match column {
+        match self.columns.get_mut(column) {
             Some(column) if column.len == rows => match column.take(text, at, depth) {
                 Err(Bad::Misfit(place) | Bad::Narrow(place)) if self.nulled.is_some() => {
                     self.make_null(key, text, at, place)
                 }
                 taken => taken,
             },
-            Some(_) => Err(Bad::Twice(key_at)),
-            None => Ok(text.skip(at)?),
+            _ => Err(Bad::Twice(key_at)),
         }
     }
 
@@ -225,17 +226,17 @@ impl Object {
             loop {
                 let key_at = at;
                 let (key, value_at) = self.key(text, at, next)?;
-                at = match key {
-                    Some(k) if self.keys.get(k).is_some_and(|k| k.column.is_some()) => {
+                at = match (key, key.and_then(|k| self.keys.get(k)?.column)) {
+                    (Some(k), Some(column)) => {
                         filled += 1;
                         self.current = key;
-                        self.wanted(k, text, key_at, value_at, depth + 1)?
+                        let end = self.wanted(k, column, text, key_at, value_at, depth + 1)?;
+                        self.current = None;
+                        end
                     }
-                    Some(_) => text.skip(value_at)?,
-                    None if self.strict => return Err(Bad::Key(key_at)),
-                    None => text.skip(value_at)?,
+                    (None, _) if self.strict => return Err(Bad::Key(key_at)),
+                    _ => text.skip(value_at)?,
                 };
-                self.current = None;
                 next = key.map_or(next, |k| k + 1);
                 at = text.space(at);
                 match text.at(at) {

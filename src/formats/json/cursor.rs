@@ -17,6 +17,10 @@ pub(crate) const MAX_DEPTH: usize = 64;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+const TRUE: u32 = u32::from_le_bytes(*b"true");
+const NULL: u32 = u32::from_le_bytes(*b"null");
+const FALS: u32 = u32::from_le_bytes(*b"fals");
+
 /// JSON text up to `bytes.len()`.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
@@ -68,9 +72,28 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Behind the number that begins at `at`.
+    /// Behind the number that begins at `at`. How many digits there are is hard to guess: the usual ones, less than eight in
+    /// front of a point and behind it, are looked at together.
     #[inline(always)]
     pub(crate) fn number_end(&self, at: usize) -> Walk<usize> {
+        let start = at + usize::from(self.at(at) == b'-');
+        let whole = load8(self.bytes, start);
+        let len = digits_in(whole);
+        let mut end = start + len;
+        let mut usual = (1..8).contains(&len) & ((whole as u8 != b'0') | (len == 1));
+        if self.at(end) == b'.' {
+            let len = digits_in(load8(self.bytes, end + 1));
+            usual &= (1..8).contains(&len);
+            end += 1 + len;
+        }
+        match usual && !matches!(self.at(end), b'e' | b'E') {
+            true => Ok(end),
+            false => self.any_number_end(at),
+        }
+    }
+
+    #[inline(never)]
+    fn any_number_end(&self, at: usize) -> Walk<usize> {
         let start = at + usize::from(self.at(at) == b'-');
         let mut end = self.digits(start);
         if end > start + 1 && self.at(start) == b'0' {
@@ -93,12 +116,14 @@ impl<'a> Text<'a> {
         }
     }
 
-    #[inline(always)]
     fn digits(&self, mut at: usize) -> usize {
-        while self.at(at).is_ascii_digit() {
-            at += 1;
+        loop {
+            let len = digits_in(load8(self.bytes, at));
+            at += len;
+            if len < 8 {
+                return at;
+            }
         }
-        at
     }
 
     /// What is wrong with the text from `at` on: that it ends too early, if it is sound up to `end` where it ends.
@@ -108,13 +133,22 @@ impl<'a> Text<'a> {
     }
 
     /// Behind `true`, `false` or `null`.
+    #[inline(always)]
     pub(crate) fn word_end(&self, at: usize) -> Walk<usize> {
+        let x = load8(self.bytes, at);
+        match x as u32 {
+            TRUE | NULL => Ok(at + 4),
+            FALS if (x >> 32) as u8 == b'e' => Ok(at + 5),
+            _ => self.no_word(at),
+        }
+    }
+
+    /// What is wrong with the text at `at`, which is no word.
+    #[cold]
+    fn no_word(&self, at: usize) -> Walk<usize> {
         let rest = self.bytes.get(at..).unwrap_or_default();
-        let word = [&b"true"[..], b"false", b"null"].into_iter().find(|w| rest.starts_with(w));
-        word.map(|w| at + w.len()).ok_or_else(|| {
-            let begun = [&b"true"[..], b"false", b"null"].into_iter().any(|w| w.starts_with(rest));
-            Malformed(if begun { self.bytes.len() } else { at })
-        })
+        let begun = [&b"true"[..], b"false", b"null"].into_iter().any(|w| w.starts_with(rest));
+        Err(Malformed(if begun { self.bytes.len() } else { at }))
     }
 
     /// Behind the value that begins at `at`.
@@ -243,11 +277,26 @@ fn controls(x: u64) -> u64 {
     x.wrapping_sub(ONES * 0x20) & !x & HIGH
 }
 
+/// How many digits `x` begins with.
+#[inline(always)]
+fn digits_in(x: u64) -> usize {
+    // A digit is 0..=9 now: adding 0x76 must not reach the high bit, which must not be set either.
+    let x = x ^ (ONES * u64::from(b'0'));
+    let others = (((x & !HIGH) + ONES * 0x76) | x) & HIGH;
+    others.trailing_zeros() as usize / 8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     proptest::proptest! {
+        #[test]
+        fn numbers_end_alike_in_both_ways(text in "-?[0-9]{0,20}([.][0-9]{0,18})?([eE][+-]?[0-9]{0,3})?[,}x. ]{0,9}") {
+            let t = Text { bytes: text.as_bytes() };
+            assert_eq!(t.number_end(0), t.any_number_end(0), "{text}");
+        }
+
         #[test]
         fn skips_what_serde_reads(text in "[{}\\[\\]:,\"a0-9.eE+\\\\utrlsfn -]{0,24}") {
             let t = Text { bytes: text.as_bytes() };
