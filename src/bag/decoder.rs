@@ -8,8 +8,9 @@
 //! So nothing may be taken here that serde_json refuses or understands otherwise. Both take an unwanted value without a look
 //! at its encoding.
 
+use crate::formats::json_text::End;
 use crate::formats::json_text::{Malformed, Text};
-use crate::jq::{End, number_end, string_end};
+use crate::jq::number_end;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -94,7 +95,7 @@ impl<'de> Decoder<'de> {
     fn skip(&mut self) -> Read<()> {
         let first = self.peek();
         if first == b'"' {
-            let End { at: end, escaped, .. } = string_end(&self.text, self.at + 1)?;
+            let End { at: end, escaped, .. } = self.text.string(self.at + 1)?;
             if !escaped {
                 self.at = end + 1;
                 return Ok(());
@@ -120,7 +121,7 @@ impl<'de> Decoder<'de> {
     fn words(&mut self) -> Read<Words<'de>> {
         self.eat(b'"')?;
         let begin = self.at;
-        let End { at: end, escaped, ascii } = string_end(&self.text, begin)?;
+        let End { at: end, escaped, ascii } = self.text.string(begin)?;
         self.at = end + 1;
         if escaped {
             return self.made(begin, end);

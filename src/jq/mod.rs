@@ -24,7 +24,6 @@ mod read;
 mod regex;
 mod scan;
 mod slow;
-mod strings;
 mod syntax;
 mod trail;
 mod value;
@@ -35,7 +34,6 @@ mod tests;
 
 pub(crate) use meter::Limits;
 pub(crate) use scan::number_end;
-pub(crate) use strings::{End, end as string_end};
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{json_text::Malformed, shorten};

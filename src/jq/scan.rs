@@ -6,12 +6,11 @@
 //! ```
 //!
 //! Most keys are where they were in the last item ([`trail`](super::trail)), strings are passed 32 bytes at a time
-//! ([`strings`](super::strings)).
+//! (`Text::string_end`).
 //!
 //! Afterwards pieces are walked without checks ([`Items`], [`Fields`], [`get`]): they are known to be JSON. Of equal keys the
 //! last one counts.
 
-use super::strings::string_end;
 use super::trail::Trail;
 use super::value::MAX_DEPTH;
 use crate::formats::json_text::{Malformed, Text, Walk};
@@ -213,7 +212,7 @@ impl Scan<'_> {
     fn skip(&mut self, at: usize, depth: u32) -> Walk<usize> {
         match self.text.at(at) {
             b'"' => {
-                let (end, escaped) = string_end(&self.text, at + 1)?;
+                let (end, escaped) = self.text.string_end(at + 1)?;
                 self.check(at + 1, end, escaped)?;
                 Ok(end + 1)
             }

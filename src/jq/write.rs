@@ -6,7 +6,6 @@
 use super::access::float;
 use super::meter::{Held, enter};
 use super::scan::{Fields, Kind};
-use super::strings::string_end;
 use super::value::{Val, charged};
 use crate::formats::json_text::Text;
 use bytes::Bytes;
@@ -185,7 +184,7 @@ impl<'a> Anew<'a, '_> {
 
     /// Behind the text that begins at `at`.
     fn text_at(&mut self, at: usize) -> usize {
-        let end = string_end(&self.text, at + 1).map_or(self.text.bytes.len(), |(end, _)| end + 1);
+        let end = self.text.string_end(at + 1).map_or(self.text.bytes.len(), |(end, _)| end + 1);
         let quoted = self.text.bytes.get(at..end).unwrap_or_default();
         if self.text.at(self.text.space(end)) == b':' {
             self.keys.push(quoted);

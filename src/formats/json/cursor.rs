@@ -3,7 +3,10 @@
 //! All functions take the whole buffer and a place, and answer with the place behind. Text that is no JSON is `Err` with
 //! the place; text that ends too early too, its place being the end.
 
+use super::strings;
 use crate::formats::values::load8;
+
+pub(crate) use super::strings::End;
 
 /// The place at which the text is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,19 @@ impl<'a> Text<'a> {
 
     /// The end of the string whose content begins at `at` (the place of the closing quote), and whether it has escapes.
     #[inline(always)]
-    pub(crate) fn string_end(&self, mut at: usize) -> Walk<(usize, bool)> {
+    pub(crate) fn string_end(&self, at: usize) -> Walk<(usize, bool)> {
+        strings::end(self, at).map(|end| (end.at, end.escaped))
+    }
+
+    /// The same, and whether the string is known to be ASCII.
+    #[inline(always)]
+    pub(crate) fn string(&self, at: usize) -> Walk<End> {
+        strings::end(self, at)
+    }
+
+    /// As [`string_end`](Self::string_end), 8 bytes at a time.
+    #[inline(never)]
+    pub(super) fn string_end_by_words(&self, mut at: usize) -> Walk<(usize, bool)> {
         let mut escaped = false;
         loop {
             let x = load8(self.bytes, at);

@@ -26,6 +26,7 @@ mod objects;
 mod options;
 mod reader;
 mod shape;
+mod strings;
 mod write;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where strings end, 32 bytes at a time where the machine has vectors of 16.
 
-use crate::formats::json_text::{Text, Walk};
+use super::cursor::{Text, Walk};
 
 /// The end of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +12,9 @@ pub(crate) struct End {
     pub(crate) ascii: bool,
 }
 
-/// The end of the string whose content begins at `at` (the place of the closing quote), and whether it has escapes.
-#[inline(always)]
-pub(super) fn string_end(text: &Text<'_>, at: usize) -> Walk<(usize, bool)> {
-    end(text, at).map(|end| (end.at, end.escaped))
-}
-
 /// The end of the string whose content begins at `at`.
 #[inline(always)]
-pub(crate) fn end(text: &Text<'_>, at: usize) -> Walk<End> {
+pub(super) fn end(text: &Text<'_>, at: usize) -> Walk<End> {
     let from = at;
     #[cfg(target_arch = "x86_64")]
     let from = {
@@ -43,7 +37,7 @@ pub(crate) fn end(text: &Text<'_>, at: usize) -> Walk<End> {
         }
         from
     };
-    text.string_end(from).map(|(at, escaped)| End { at, escaped, ascii: false })
+    text.string_end_by_words(from).map(|(at, escaped)| End { at, escaped, ascii: false })
 }
 
 /// Bits of bytes.
@@ -93,7 +87,7 @@ mod tests {
         fn agrees_with_eight_bytes_at_a_time(text in "[a\u{80}\n\"\\\\]{0,3}a{0,40}[a\u{e9}\n\"\\\\]{0,60}", at in 0usize..40) {
             let text = Text { bytes: text.as_bytes() };
             let at = at.min(text.bytes.len());
-            assert_eq!(string_end(&text, at), text.string_end(at));
+            assert_eq!(text.string_end(at), text.string_end_by_words(at));
             if let Ok(End { at: end, ascii: true, .. }) = end(&text, at) {
                 assert!(text.bytes[at..end].is_ascii());
             }
