@@ -62,7 +62,7 @@ impl Jq {
         self.compile().map(drop)
     }
 
-    fn compile(&self) -> Result<Arc<Program>> {
+    pub(super) fn compile(&self) -> Result<Arc<Program>> {
         Ok(Arc::new(Program::new(&self.program, &self.constants)?))
     }
 }
@@ -74,20 +74,35 @@ impl<P: Into<String>> From<P> for Jq {
 }
 
 /// What a program may use for one item.
-fn limits(session: &Session) -> Limits {
+pub(super) fn limits(session: &Session) -> Limits {
     let limits = session.lowering().limits;
     Limits::of((limits.memory / 16 / limits.threads.max(1)).clamp(MIB, 64 * MIB))
 }
 
 /// What is kept from item to item.
 #[derive(Default)]
-struct Desk {
+pub(super) struct Desk {
     room: Room,
     out: Outputs,
 }
 
 impl Desk {
-    /// What the program makes of an item of a file, in order.
+    /// What the program puts out for an item of a file, in order.
+    pub(super) fn run(
+        &mut self,
+        program: &Program,
+        json: &[u8],
+        file: Option<&Arc<str>>,
+        limits: &Limits,
+        cx: Option<&Cx>,
+    ) -> Result<&Outputs> {
+        self.out.clear();
+        self.room.reads(file);
+        program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
+        Ok(&self.out)
+    }
+
+    /// The same as items.
     fn made(
         &mut self,
         program: &Program,
@@ -96,11 +111,9 @@ impl Desk {
         limits: &Limits,
         cx: Option<&Cx>,
     ) -> Result<Vec<Json>> {
-        self.out.clear();
-        self.room.reads(file);
-        program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
-        let mut made = Vec::with_capacity(self.out.len());
-        made.extend(self.out.iter().map(Json::trusted));
+        let out = self.run(program, json, file, limits, cx)?;
+        let mut made = Vec::with_capacity(out.len());
+        made.extend(out.iter().map(Json::trusted));
         Ok(made)
     }
 }
@@ -145,7 +158,7 @@ impl Session {
     pub fn read_jq_lists(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
-        let make = move || -> Box<Make<Vec<Json>>> {
+        let make = move || -> Box<dyn Make<Vec<Json>>> {
             let (program, limits, mut desk) = (program.clone(), limits.clone(), Desk::default());
             Box::new(move |line: &[u8], file: &Arc<str>| match line.iter().all(u8::is_ascii_whitespace) {
                 true => Ok(None),

@@ -257,7 +257,7 @@ impl Session {
 /// A maker that keeps nothing from line to line.
 fn each<T: 'static>(make: impl Fn(&[u8], &Arc<str>) -> Result<Option<T>> + Send + Sync + 'static) -> Arc<Maker<T>> {
     let make = Arc::new(make);
-    Arc::new(move || -> Box<Make<T>> {
+    Arc::new(move || -> Box<dyn Make<T>> {
         let make = make.clone();
         Box::new(move |line: &[u8], path: &Arc<str>| make(line, path))
     })
@@ -281,7 +281,7 @@ fn text(line: &[u8], policy: InvalidUtf8) -> Result<String> {
 
 /// A maker of records. Where lines of a type are never as usual, it does not try them twice.
 fn records<T: DeserializeOwned + 'static>() -> Arc<Maker<T>> {
-    Arc::new(|| -> Box<Make<T>> {
+    Arc::new(|| -> Box<dyn Make<T>> {
         let mut trials = TRIALS;
         Box::new(move |line: &[u8], _: &Arc<str>| {
             if trials > 0 {

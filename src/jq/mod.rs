@@ -261,6 +261,17 @@ impl Outputs {
         Some(value::as_str(json))
     }
 
+    /// Appends each of them to `lines`, with a line end behind it, which none has in it.
+    #[inline]
+    pub(crate) fn append_lines(&self, lines: &mut Vec<u8>) {
+        let mut begin = 0;
+        for end in &self.ends {
+            lines.extend_from_slice(self.bytes.get(begin..*end).unwrap_or_default());
+            lines.push(b'\n');
+            begin = *end;
+        }
+    }
+
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).filter_map(|index| self.get(index))
