@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
 use crate::frame::Session;
 use crate::io::{Coding, FileRef, resolve_with};
+use crate::jq::Trail;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -282,10 +283,10 @@ fn text(line: &[u8], policy: InvalidUtf8) -> Result<String> {
 /// A maker of records. Where lines of a type are never as usual, it does not try them twice.
 fn records<T: DeserializeOwned + 'static>() -> Arc<Maker<T>> {
     Arc::new(|| -> Box<dyn Make<T>> {
-        let mut trials = TRIALS;
+        let (mut trials, mut trail) = (TRIALS, Trail::default());
         Box::new(move |line: &[u8], _: &Arc<str>| {
             if trials > 0 {
-                match decode(line) {
+                match decode(line, &mut trail) {
                     Ok(record) => {
                         trials = TRIALS;
                         return Ok(Some(record));

@@ -36,6 +36,7 @@ mod tests;
 pub(crate) use meter::Limits;
 pub(crate) use scan::number_end;
 pub(crate) use strings::{End, end as string_end};
+pub(crate) use trail::Trail;
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{json_text::Malformed, shorten};
@@ -46,7 +47,6 @@ use scan::{Found, Wanted};
 use slow::Slow;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
-use trail::Trail;
 
 /// A compiled program.
 pub(crate) struct Program {
