@@ -122,7 +122,7 @@ impl Scan<'_> {
             }
             _ => {
                 self.forget(node);
-                self.skip(at, depth)?
+                self.pass(at, depth)?
             }
         };
         if let Some(place) = self.found.get_mut(node) {
@@ -131,10 +131,15 @@ impl Scan<'_> {
         Ok(end)
     }
 
+    #[inline(always)]
     fn forget(&mut self, node: usize) {
-        if self.found.get(node).is_none_or(|place| *place == NOWHERE) {
-            return;
+        if self.found.get(node).is_some_and(|place| *place != NOWHERE) {
+            self.forget_fields(node);
         }
+    }
+
+    #[cold]
+    fn forget_fields(&mut self, node: usize) {
         for (_, field) in self.wanted.fields(node) {
             self.forget(*field);
             if let Some(place) = self.found.get_mut(*field) {
@@ -161,7 +166,7 @@ impl Scan<'_> {
             at = self.text.space(behind);
             at = match field {
                 Some(field) => self.node(at, field, depth + 1)?,
-                None => self.skip(at, depth + 1)?,
+                None => self.pass(at, depth + 1)?,
             };
             at = self.text.space(at);
             match self.text.at(at) {
@@ -209,7 +214,21 @@ impl Scan<'_> {
         self.text.unescape(begin, end, &mut self.spare)
     }
 
+    /// Behind the value that begins at `at`: what is usual at once.
+    #[inline(always)]
+    fn pass(&mut self, at: usize, depth: u32) -> Walk<usize> {
+        match self.text.at(at) {
+            b'"' => match string_end(&self.text, at + 1)? {
+                (end, false) => Ok(end + 1),
+                _ => self.skip(at, depth),
+            },
+            b'-' | b'0'..=b'9' => number_end(&self.text, at),
+            _ => self.skip(at, depth),
+        }
+    }
+
     /// Behind the value that begins at `at`.
+    #[inline(never)]
     fn skip(&mut self, at: usize, depth: u32) -> Walk<usize> {
         match self.text.at(at) {
             b'"' => {
