@@ -15,14 +15,14 @@
 use super::Bag;
 use super::frames::Texts;
 use super::items::{Blocked, Chain, Items, Pulled, Pulse};
-use super::jq::{Desk, Jq, limits};
+use super::jq::{Jq, limits};
 use super::json::Json;
 use super::lines::Make;
 use super::text::TextOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{SeenObjects, rows_of};
 use crate::frame::{Frame, Session};
-use crate::jq::{Limits, Program};
+use crate::jq::{Limits, Outputs, Program, Room};
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 
@@ -72,6 +72,10 @@ impl JqColumns {
         Ok(self)
     }
 
+    fn names(&self) -> Arc<[String]> {
+        self.names.as_slice().into()
+    }
+
     /// The program that puts out a value for each column.
     fn program(&self) -> Result<Jq> {
         let first: Vec<String> = self.programs.iter().map(|program| format!("[{program}\n][0]")).collect();
@@ -92,10 +96,6 @@ pub struct JqRows {
 }
 
 impl JqRows {
-    fn new(columns: &JqColumns) -> Self {
-        JqRows { names: columns.names.as_slice().into(), values: Vec::new(), rows: 0 }
-    }
-
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows
@@ -106,29 +106,16 @@ impl JqRows {
         self.rows == 0
     }
 
-    /// Another row, of so many values, which `write` appends with a line end behind each.
-    #[inline]
-    fn push(&mut self, count: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        if count != self.names.len() {
-            return Err(Error::internal("a row that lacks values"));
-        }
-        write(&mut self.values);
-        self.rows += 1;
-        Ok(())
+    /// Some rows with these values.
+    fn of(names: &Arc<[String]>, values: Vec<u8>, rows: usize) -> Option<JqRows> {
+        (rows > 0).then(|| JqRows { names: names.clone(), values, rows })
     }
+}
 
-    /// What gathered, if it is enough.
-    #[inline]
-    fn enough(&mut self, most: Most) -> Option<JqRows> {
-        if self.values.len() < most.bytes && self.rows < most.rows { None } else { self.take() }
-    }
-
-    /// What gathered, if there is anything.
-    fn take(&mut self) -> Option<JqRows> {
-        let (names, room) = (self.names.clone(), self.values.capacity().min(2 * PIECE));
-        let next = JqRows { names, values: Vec::with_capacity(room), rows: 0 };
-        (self.rows > 0).then(|| std::mem::replace(self, next))
-    }
+/// A row that lacks values would move all behind it.
+#[inline]
+fn check(values: usize, names: &[String]) -> Result<()> {
+    if values == names.len() { Ok(()) } else { Err(Error::internal("a row that lacks values")) }
 }
 
 /// What gathers at most.
@@ -139,6 +126,11 @@ struct Most {
 }
 
 impl Most {
+    #[inline]
+    fn is_reached(self, bytes: usize, rows: usize) -> bool {
+        bytes >= self.bytes || rows >= self.rows
+    }
+
     fn of(session: &Session) -> Most {
         let tuning = session.lowering().limits.tuning;
         Most { bytes: PIECE.min(tuning.batch_bytes), rows: tuning.batch_rows }
@@ -149,8 +141,10 @@ impl Most {
 struct OfLines {
     program: Arc<Program>,
     limits: Limits,
-    desk: Desk,
-    rows: JqRows,
+    room: Room,
+    names: Arc<[String]>,
+    values: Outputs,
+    rows: usize,
     most: Most,
 }
 
@@ -159,21 +153,44 @@ impl Make<JqRows> for OfLines {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let values = self.desk.run(&self.program, line, Some(file), &self.limits, None)?;
-        self.rows.push(values.len(), |lines| values.append_lines(lines))?;
-        Ok(self.rows.enough(self.most))
+        self.values.count_anew();
+        self.room.reads(Some(file));
+        self.program.run(line, &self.limits, None, &mut self.room, &mut self.values)?;
+        check(self.values.len(), &self.names)?;
+        self.rows += 1;
+        let is_enough = self.most.is_reached(self.values.lines().len(), self.rows);
+        Ok(if is_enough { self.rest() } else { None })
     }
 
     fn rest(&mut self) -> Option<JqRows> {
-        self.rows.take()
+        JqRows::of(&self.names, self.values.take_lines(), std::mem::take(&mut self.rows))
     }
 }
 
 /// Rows of the lists of a partition, each of which has the values of one.
 struct OfLists {
     input: Chain<Vec<Json>>,
-    rows: JqRows,
+    names: Arc<[String]>,
+    values: Vec<u8>,
+    rows: usize,
     most: Most,
+}
+
+impl OfLists {
+    fn push(&mut self, values: &[Json]) -> Result<()> {
+        check(values.len(), &self.names)?;
+        for value in values {
+            self.values.extend_from_slice(value.as_str().as_bytes());
+            self.values.push(b'\n');
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn take(&mut self) -> Option<JqRows> {
+        let room = Vec::with_capacity(self.values.len());
+        JqRows::of(&self.names, std::mem::replace(&mut self.values, room), std::mem::take(&mut self.rows))
+    }
 }
 
 impl Items<JqRows> for OfLists {
@@ -185,19 +202,16 @@ impl Items<JqRows> for OfLists {
         loop {
             match self.input.next(pulse)? {
                 Pulled::Item(values) => {
-                    self.rows.push(values.len(), |lines| {
-                        for value in &values {
-                            lines.extend_from_slice(value.as_str().as_bytes());
-                            lines.push(b'\n');
-                        }
-                    })?;
-                    if let Some(rows) = self.rows.enough(self.most) {
+                    self.push(&values)?;
+                    if self.most.is_reached(self.values.len(), self.rows)
+                        && let Some(rows) = self.take()
+                    {
                         return Ok(Pulled::Item(rows));
                     }
                 }
                 Pulled::Pause => return Ok(Pulled::Pause),
                 Pulled::Blocked(why) => return Ok(Pulled::Blocked(why)),
-                Pulled::End => return Ok(self.rows.take().map_or(Pulled::End, Pulled::Item)),
+                Pulled::End => return Ok(self.take().map_or(Pulled::End, Pulled::Item)),
             }
         }
     }
@@ -211,10 +225,11 @@ impl Session {
     /// As [`read_jq`](Self::read_jq); `Usage`, where there are no columns.
     pub fn read_jq_rows(&self, path: &str, columns: &JqColumns, options: &TextOptions) -> Result<Bag<JqRows>> {
         let (program, limits, most) = (columns.program()?.compile()?, limits(self), Most::of(self));
-        let (bytes, rows) = (limits.bytes, JqRows::new(columns));
+        let (bytes, names) = (limits.bytes, columns.names());
         let make = move || -> Box<dyn Make<JqRows>> {
-            let (program, limits, rows) = (program.clone(), limits.clone(), rows.clone());
-            Box::new(OfLines { program, limits, desk: Desk::default(), rows, most })
+            let (program, limits, names) = (program.clone(), limits.clone(), names.clone());
+            let (room, values) = (Room::default(), Outputs::in_lines());
+            Box::new(OfLines { program, limits, room, names, values, rows: 0, most })
         };
         Ok(self.records(path, options, Arc::new(make))?.holding(bytes + 2 * most.bytes))
     }
@@ -239,9 +254,11 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// # Errors
     /// As [`jq`](Self::jq); `Usage`, where there are no columns.
     pub fn jq_rows(&self, columns: &JqColumns) -> Result<Bag<JqRows>> {
-        let (rows, most) = (JqRows::new(columns), Most::of(&self.session));
+        let (names, most) = (columns.names(), Most::of(&self.session));
         let lists = self.jq_lists(columns.program()?)?.holding(2 * most.bytes);
-        Ok(lists.each("rows", move |input, _, _, _| Box::new(OfLists { input, rows: rows.clone(), most })))
+        Ok(lists.each("rows", move |input, _, _, _| {
+            Box::new(OfLists { input, names: names.clone(), values: Vec::new(), rows: 0, most })
+        }))
     }
 }
 

@@ -81,28 +81,13 @@ pub(super) fn limits(session: &Session) -> Limits {
 
 /// What is kept from item to item.
 #[derive(Default)]
-pub(super) struct Desk {
+struct Desk {
     room: Room,
     out: Outputs,
 }
 
 impl Desk {
-    /// What the program puts out for an item of a file, in order.
-    pub(super) fn run(
-        &mut self,
-        program: &Program,
-        json: &[u8],
-        file: Option<&Arc<str>>,
-        limits: &Limits,
-        cx: Option<&Cx>,
-    ) -> Result<&Outputs> {
-        self.out.clear();
-        self.room.reads(file);
-        program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
-        Ok(&self.out)
-    }
-
-    /// The same as items.
+    /// What the program makes of an item of a file, in order.
     fn made(
         &mut self,
         program: &Program,
@@ -111,9 +96,11 @@ impl Desk {
         limits: &Limits,
         cx: Option<&Cx>,
     ) -> Result<Vec<Json>> {
-        let out = self.run(program, json, file, limits, cx)?;
-        let mut made = Vec::with_capacity(out.len());
-        made.extend(out.iter().map(Json::trusted));
+        self.out.clear();
+        self.room.reads(file);
+        program.run(json, limits, cx.map(|cx| &cx.cancel), &mut self.room, &mut self.out)?;
+        let mut made = Vec::with_capacity(self.out.len());
+        made.extend(self.out.iter().map(Json::trusted));
         Ok(made)
     }
 }

@@ -264,8 +264,22 @@ impl Scan<'_> {
 }
 
 /// Behind a number, which is one by the letter: `-? digits (. digits)? ([eE] [+-]? digits)?`.
-#[inline]
+#[inline(always)]
 pub(crate) fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
+    let begin = at + usize::from(text.at(at) == b'-');
+    if let Some(eight) = text.bytes.get(begin..).and_then(|rest| rest.first_chunk::<8>()) {
+        // Less than eight digits and no more, mostly.
+        let len = others(eight).trailing_zeros() as usize / 8;
+        let is_whole = (1..8).contains(&len) && !matches!(text.at(begin + len), b'.' | b'e' | b'E');
+        if is_whole && (len == 1 || eight.first() != Some(&b'0')) {
+            return Ok(begin + len);
+        }
+    }
+    any_number_end(text, at)
+}
+
+#[inline(never)]
+fn any_number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
     let begin = at + usize::from(text.at(at) == b'-');
     let mut end = digits_end(text, begin);
     if end == begin || (text.at(begin) == b'0' && end > begin + 1) {
@@ -289,13 +303,19 @@ pub(crate) fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
     Ok(end)
 }
 
+/// The high bits of bytes that are no digits.
+#[inline(always)]
+fn others(eight: &[u8; 8]) -> u64 {
+    // A digit is 0..=9 now: adding 0x76 must not reach the high bit, which must not be set either.
+    let x = u64::from_le_bytes(*eight) ^ 0x3030_3030_3030_3030;
+    (((x & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080
+}
+
 /// Behind the digits from `at` on: eight at a time, since how many there are is hard to guess.
 #[inline(always)]
 fn digits_end(text: &Text<'_>, mut at: usize) -> usize {
     while let Some(eight) = text.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        // A digit is 0..=9 now: adding 0x76 must not reach the high bit, which must not be set either.
-        let x = u64::from_le_bytes(*eight) ^ 0x3030_3030_3030_3030;
-        let others = (((x & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
+        let others = others(eight);
         if others != 0 {
             return at + others.trailing_zeros() as usize / 8;
         }
@@ -466,6 +486,18 @@ mod tests {
             // Numbers beyond floats are numbers here.
             let too_large = serde.as_ref().is_err_and(|e| e.to_string().contains("out of range"));
             assert_eq!(found(&text, &[&["a"]]).is_some(), serde.is_ok() || too_large, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_end_where_serde_says(text in "-?[0-9]{0,20}(\\.[0-9]{0,9})?([eE][+-]?[0-9]{0,3})?[,} x]{0,9}") {
+            let text = Text { bytes: text.as_bytes() };
+            proptest::prop_assert_eq!(number_end(&text, 0), any_number_end(&text, 0));
+            if let Ok(end) = number_end(&text, 0) {
+                let number = serde_json::from_slice::<serde_json::Value>(&text.bytes[..end]);
+                assert!(number.is_ok() || number.unwrap_err().to_string().contains("out of range"));
+            }
         }
     }
 
