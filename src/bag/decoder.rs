@@ -1,16 +1,16 @@
 //! The fast way from a line of JSON to a value of a type: what serde_json answers, in half of the time.
 //!
 //! Only what records usually have is read here: unwanted values are skipped eight bytes at a time, text without escapes is
-//! lent from the line, short whole numbers are read at once. Whatever is unusual or wrong (a number with a fraction is only
+//! lent from the line, short whole numbers are read at once, and keys are where they were in the last line
+//! ([`Trail`](crate::jq::Trail)). Whatever is unusual or wrong (a number with a fraction is only
 //! passed on; a variant with content, JSON kept as text, keys that are numbers, deep nesting, any fault) is an
 //! [`Unusual`], which says nothing else: the line is then read once more by serde_json, whose answer or error counts.
 //!
 //! So nothing may be taken here that serde_json refuses or understands otherwise. Both take an unwanted value without a look
 //! at its encoding.
 
-use crate::formats::json_text::End;
-use crate::formats::json_text::{Malformed, Text};
-use crate::jq::number_end;
+use crate::formats::json_text::{End, Malformed, Text};
+use crate::jq::Trail;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -21,9 +21,10 @@ const DIGITS: usize = 18;
 /// The name under which JSON that is kept as text is read.
 const RAW: &str = "$serde_json::private::RawValue";
 
-/// The value of a line, if it is as usual.
-pub(super) fn decode<'de, T: Deserialize<'de>>(line: &'de [u8]) -> Result<T, Unusual> {
-    let mut decoder = Decoder { text: Text { bytes: line }, at: 0, depth: 0 };
+/// The value of a line, if it is as usual. The trail is for lines of this type.
+pub(super) fn decode<'de, T: Deserialize<'de>>(line: &'de [u8], trail: &mut Trail) -> Result<T, Unusual> {
+    trail.begin();
+    let mut decoder = Decoder { text: Text { bytes: line }, at: 0, depth: 0, behind_key: false, trail };
     let value = T::deserialize(&mut decoder)?;
     if decoder.text.space(decoder.at) == line.len() { Ok(value) } else { Err(Unusual) }
 }
@@ -54,10 +55,13 @@ impl From<Malformed> for Unusual {
 
 type Read<T> = Result<T, Unusual>;
 
-struct Decoder<'de> {
+struct Decoder<'de, 't> {
     text: Text<'de>,
     at: usize,
     depth: usize,
+    /// A key and its colon were read, and its value was not asked for yet.
+    behind_key: bool,
+    trail: &'t mut Trail,
 }
 
 /// A number as it stands there.
@@ -73,7 +77,17 @@ enum Words<'de> {
     Made(String),
 }
 
-impl<'de> Decoder<'de> {
+impl<'de> Words<'de> {
+    #[inline(always)]
+    fn visited<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
+        match self {
+            Words::Lent(text) => visitor.visit_borrowed_str(text),
+            Words::Made(text) => visitor.visit_str(&text),
+        }
+    }
+}
+
+impl<'de> Decoder<'de, '_> {
     /// The first byte of the next value.
     #[inline(always)]
     fn peek(&mut self) -> u8 {
@@ -102,7 +116,7 @@ impl<'de> Decoder<'de> {
             }
         }
         self.at = match first {
-            b'-' | b'0'..=b'9' => number_end(&self.text, self.at)?,
+            b'-' | b'0'..=b'9' => self.text.number_end(self.at)?,
             _ => self.text.skip(self.at)?,
         };
         Ok(())
@@ -134,6 +148,34 @@ impl<'de> Decoder<'de> {
         std::str::from_utf8(bytes).map(Words::Lent).map_err(|_| Unusual)
     }
 
+    /// The key that comes, and its colon where that is at once behind it.
+    #[inline(always)]
+    fn key(&mut self) -> Read<Words<'de>> {
+        let rest = self.text.bytes.get(self.at..).unwrap_or_default();
+        match self.trail.follow(rest, None) {
+            Some((len, _)) => {
+                self.at += len;
+                self.behind_key = true;
+                let key = rest.get(1..len - 2).unwrap_or_default();
+                // SAFETY: the trail was told of a key of the same bytes, which was UTF-8.
+                Ok(Words::Lent(unsafe { std::str::from_utf8_unchecked(key) }))
+            }
+            None => self.other_key(),
+        }
+    }
+
+    #[inline(never)]
+    fn other_key(&mut self) -> Read<Words<'de>> {
+        let begin = self.at;
+        let words = self.words()?;
+        if matches!(words, Words::Lent(_)) && self.text.at(self.at) == b':' {
+            self.at += 1;
+            self.behind_key = true;
+            self.trail.note(self.text.bytes.get(begin..self.at).unwrap_or_default(), None, None);
+        }
+        Ok(words)
+    }
+
     #[inline(never)]
     fn made(&self, begin: usize, end: usize) -> Read<Words<'de>> {
         let mut made = Vec::with_capacity(end - begin);
@@ -143,10 +185,7 @@ impl<'de> Decoder<'de> {
 
     #[inline(always)]
     fn visit_words<V: Visitor<'de>>(&mut self, visitor: V) -> Read<V::Value> {
-        match self.words()? {
-            Words::Lent(text) => visitor.visit_borrowed_str(text),
-            Words::Made(text) => visitor.visit_str(&text),
-        }
+        self.words()?.visited(visitor)
     }
 
     #[inline(always)]
@@ -156,7 +195,7 @@ impl<'de> Decoder<'de> {
         if !negative && !self.text.at(begin).is_ascii_digit() {
             return Err(Unusual);
         }
-        let end = number_end(&self.text, begin)?;
+        let end = self.text.number_end(begin)?;
         self.at = end;
         let token = self.text.bytes.get(begin..end).unwrap_or_default();
         let digits = token.get(usize::from(negative)..).unwrap_or_default();
@@ -181,6 +220,9 @@ impl<'de> Decoder<'de> {
         }
         let made = inside(self)?;
         self.depth -= 1;
+        if self.behind_key {
+            return Err(Unusual);
+        }
         self.eat(close)?;
         Ok(made)
     }
@@ -220,7 +262,7 @@ macro_rules! texts {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
+impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
     type Error = Unusual;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
@@ -343,16 +385,19 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 }
 
 /// The elements of a list, or the entries of an object.
-struct Parts<'a, 'de> {
-    of: &'a mut Decoder<'de>,
+struct Parts<'a, 'de, 't> {
+    of: &'a mut Decoder<'de, 't>,
     close: u8,
     first: bool,
 }
 
-impl Parts<'_, '_> {
+impl Parts<'_, '_, '_> {
     /// Goes to the next part; says whether there is one.
     #[inline(always)]
     fn go_on(&mut self) -> Read<bool> {
+        if self.of.behind_key {
+            return Err(Unusual);
+        }
         let byte = self.of.peek();
         if byte == self.close {
             return Ok(false);
@@ -367,7 +412,7 @@ impl Parts<'_, '_> {
     }
 }
 
-impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
+impl<'de> SeqAccess<'de> for Parts<'_, 'de, '_> {
     type Error = Unusual;
 
     #[inline(always)]
@@ -376,23 +421,25 @@ impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Parts<'_, 'de> {
+impl<'de> MapAccess<'de> for Parts<'_, 'de, '_> {
     type Error = Unusual;
 
     #[inline(always)]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Read<Option<K::Value>> {
-        if self.go_on()? { seed.deserialize(Key(self.of)).map(Some) } else { Ok(None) }
+        if self.go_on()? { seed.deserialize(Key(self.of.key()?)).map(Some) } else { Ok(None) }
     }
 
     #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Read<V::Value> {
-        self.of.eat(b':')?;
+        if !std::mem::take(&mut self.of.behind_key) {
+            self.of.eat(b':')?;
+        }
         seed.deserialize(&mut *self.of)
     }
 }
 
 /// The key of an entry, which is text here, whatever is wanted.
-struct Key<'a, 'de>(&'a mut Decoder<'de>);
+struct Key<'de>(Words<'de>);
 
 macro_rules! unusual {
     ($($method:ident)*) => {$(
@@ -402,12 +449,12 @@ macro_rules! unusual {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Key<'_, 'de> {
+impl<'de> de::Deserializer<'de> for Key<'de> {
     type Error = Unusual;
 
     #[inline(always)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        self.0.visit_words(visitor)
+        self.0.visited(visitor)
     }
 
     serde::forward_to_deserialize_any! { char str string identifier }
@@ -510,13 +557,48 @@ mod tests {
 
     /// What is taken here is what serde_json takes; answers whether it was.
     fn agree<T: DeserializeOwned + fmt::Debug + PartialEq>(text: &[u8]) -> bool {
-        let (ours, theirs) = (decode::<T>(text), serde_json::from_slice::<T>(text));
+        // The second time all keys are known, the third time those of another line.
+        let mut trail = Trail::default();
+        let first = agree_with::<T>(text, &mut trail);
+        assert_eq!(agree_with::<T>(text, &mut trail), first);
+        let _ = decode::<T>(br#"{"a":1,"e":2,"b":{"c":3},"a":4}"#, &mut trail);
+        assert_eq!(agree_with::<T>(text, &mut trail), first);
+        first
+    }
+
+    fn agree_with<T: DeserializeOwned + fmt::Debug + PartialEq>(text: &[u8], trail: &mut Trail) -> bool {
+        let (ours, theirs) = (decode::<T>(text, trail), serde_json::from_slice::<T>(text));
         let shown = String::from_utf8_lossy(text);
         if let Ok(ours) = &ours {
             let theirs = theirs.unwrap_or_else(|e| panic!("{shown}: {ours:?}, but {e}"));
             assert_eq!(*ours, theirs, "{shown}");
         }
         ours.is_ok()
+    }
+
+    /// Asks for keys without their values, and for one more than wanted.
+    #[derive(Debug, PartialEq)]
+    struct Hasty<const KEYS: usize>;
+
+    impl<'de, const KEYS: usize> Deserialize<'de> for Hasty<KEYS> {
+        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Hasty)
+        }
+    }
+
+    impl<'de, const KEYS: usize> Visitor<'de> for Hasty<KEYS> {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("keys")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self, M::Error> {
+            for _ in 0..KEYS {
+                map.next_key::<String>()?;
+            }
+            Ok(self)
+        }
     }
 
     fn all(text: &[u8]) -> usize {
@@ -535,6 +617,8 @@ mod tests {
             agree::<i8>(text),
             agree::<char>(text),
             agree::<()>(text),
+            agree::<Hasty<1>>(text),
+            agree::<Hasty<2>>(text),
             agree::<String>(text),
         ];
         agreed.into_iter().filter(|agreed| *agreed).count()
@@ -598,5 +682,9 @@ mod tests {
         let deep = [vec![b'['; 200], vec![b']'; 200]].concat();
         assert!(!agree::<Value>(&deep));
         assert!(!agree::<String>(b"\"\xff\""));
+        for hasty in [&br#"{"a":}"#[..], br#"{"a":,"b":}"#, br#"{"a":1,"b":2}"#, br#"{"a":"#] {
+            assert!(!agree::<Hasty<1>>(hasty) && !agree::<Hasty<2>>(hasty));
+        }
+        assert!(agree::<Hasty<1>>(b"{}"));
     }
 }

@@ -11,7 +11,7 @@ use super::items::{Blocked, Chain, Items, Pulled, Pulse, lock};
 use super::node::{Laying, Node, Partitions, Pipe};
 use super::rows::Form;
 use super::task::{Drawn, Opening, Taken};
-use super::{Bag, Json};
+use super::{Bag, Json, Session};
 use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::events::Meter;
@@ -161,9 +161,27 @@ const PIECES: usize = 16;
 /// and partitions at most.
 const PARTITIONS: usize = 64;
 
+/// Appends an item to a piece of text that rests, and takes it into account; answers with the number of its rows.
+pub(super) type Add<T> = dyn Fn(T, &mut Vec<u8>, &mut SeenObjects) -> Result<usize> + Send + Sync;
+
+/// Makes rows of such a piece.
+pub(super) type Read = fn(&SchemaRef, Vec<u8>) -> Result<RecordBatch>;
+
 impl Texts {
-    /// Runs the bag, and keeps its items.
-    pub(super) fn of<T: Serialize + Send + 'static>(bag: &Bag<T>) -> Result<Arc<Texts>> {
+    /// Runs the bag, and keeps its items as lines.
+    fn of<T: Serialize + Send + 'static>(bag: &Bag<T>) -> Result<Arc<Texts>> {
+        let add = |item: T, lines: &mut Vec<u8>, objects: &mut SeenObjects| {
+            let begin = lines.len();
+            write_line(&item, lines)?;
+            objects.add(lines.get(begin..).unwrap_or_default())?;
+            lines.push(b'\n');
+            Ok(1)
+        };
+        Texts::kept(bag, Arc::new(add))
+    }
+
+    /// Runs the bag, and keeps what `add` makes of its items.
+    pub(super) fn kept<T: Send + 'static>(bag: &Bag<T>, add: Arc<Add<T>>) -> Result<Arc<Texts>> {
         let mut laying = bag.laying();
         let pipe = bag.node.lay(&mut laying)?;
         let limits = laying.plan.limits.clone();
@@ -171,7 +189,7 @@ impl Texts {
         let top = plan::Described::new("bag", pipe.name.clone(), meter.clone(), Vec::new());
         let inlet = plan::Inlet {
             name: pipe.name,
-            source: Arc::new(Writing { partitions: pipe.partitions, seen: seen.clone() }),
+            source: Arc::new(Writing { partitions: pipe.partitions, add, seen: seen.clone() }),
             meter,
             layout: pipe.layout,
             tasks: pipe.tasks,
@@ -192,6 +210,17 @@ impl Texts {
             ends.push(ends.last().unwrap_or(&0) + one.pieces);
         }
         Ok(Arc::new(Texts { rows, items, ends, schema: all.schema() }))
+    }
+
+    /// The rows that `read` makes of the pieces.
+    pub(super) fn frame(self: Arc<Self>, session: &Session, read: Read) -> Result<Frame> {
+        let (schema, partitions, items) = (self.schema.clone(), self.partitions(), self.items);
+        let columns = schema.clone();
+        let supply = Supply::new("bag", schema, partitions, move |partition| {
+            let columns = columns.clone();
+            Ok(self.share(partition).map(move |text| read(&columns, text?)))
+        });
+        session.from_supply("bag", supply.with_rows(items))
     }
 
     /// How many partitions frames read.
@@ -232,13 +261,15 @@ struct Seen {
 /// The partitions of a bag as a source of batches, each of one row with many lines.
 struct Writing<T> {
     partitions: Arc<dyn Partitions<T>>,
+    add: Arc<Add<T>>,
     seen: Arc<Mutex<Partitioned>>,
 }
 
-impl<T: Serialize + Send + 'static> SourceOp for Writing<T> {
+impl<T: Send + 'static> SourceOp for Writing<T> {
     fn open(&self, _round: u32, index: usize, _cx: &Cx) -> Result<Box<dyn Source>> {
         Ok(Box::new(Written {
             opening: Opening::new(self.partitions.clone(), index),
+            add: self.add.clone(),
             seen: self.seen.clone(),
             partition: index,
             lines: Vec::new(),
@@ -251,28 +282,26 @@ impl<T: Serialize + Send + 'static> SourceOp for Writing<T> {
 
 struct Written<T> {
     opening: Opening<T>,
+    add: Arc<Add<T>>,
     seen: Arc<Mutex<Partitioned>>,
     partition: usize,
     lines: Vec<u8>,
     here: Seen,
-    /// Items since the last piece.
+    /// Rows since the last piece.
     in_piece: usize,
     ended: bool,
 }
 
-impl<T: Serialize + Send + 'static> Source for Written<T> {
+impl<T: Send + 'static> Source for Written<T> {
     fn next(&mut self, cx: &Cx) -> Result<Pull> {
         if self.ended {
             return Ok(Pull::End);
         }
         let (most_bytes, most_rows) = (PIECE.min(cx.tuning.batch_bytes), cx.tuning.batch_rows);
         let (lines, objects, in_piece) = (&mut self.lines, &mut self.here.objects, &mut self.in_piece);
+        let add = &*self.add;
         let drawn = self.opening.pull(cx, &mut |item| {
-            let begin = lines.len();
-            write_line(&item, lines)?;
-            objects.add(lines.get(begin..).unwrap_or_default())?;
-            lines.push(b'\n');
-            *in_piece += 1;
+            *in_piece += add(item, lines, objects)?;
             let is_full = lines.len() >= most_bytes || *in_piece >= most_rows;
             Ok(if is_full { Taken::Enough } else { Taken::More })
         })?;
@@ -402,13 +431,6 @@ impl<T: Serialize + Send + 'static> Bag<T> {
     /// # Errors
     /// Whatever the run meets; `Data`, for items that are no objects.
     pub fn to_frame(&self) -> Result<Frame> {
-        let texts = Texts::of(self)?;
-        let (schema, partitions, items) = (texts.schema.clone(), texts.partitions(), texts.items);
-        let columns = schema.clone();
-        let supply = Supply::new("bag", schema, partitions, move |partition| {
-            let columns = columns.clone();
-            Ok(texts.share(partition).map(move |lines| objects_of(&columns, lines?)))
-        });
-        self.session.from_supply("bag", supply.with_rows(items))
+        Texts::of(self)?.frame(&self.session, objects_of)
     }
 }

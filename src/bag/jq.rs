@@ -62,7 +62,7 @@ impl Jq {
         self.compile().map(drop)
     }
 
-    fn compile(&self) -> Result<Arc<Program>> {
+    pub(super) fn compile(&self) -> Result<Arc<Program>> {
         Ok(Arc::new(Program::new(&self.program, &self.constants)?))
     }
 }
@@ -74,7 +74,7 @@ impl<P: Into<String>> From<P> for Jq {
 }
 
 /// What a program may use for one item.
-fn limits(session: &Session) -> Limits {
+pub(super) fn limits(session: &Session) -> Limits {
     let limits = session.lowering().limits;
     Limits::of((limits.memory / 16 / limits.threads.max(1)).clamp(MIB, 64 * MIB))
 }
@@ -145,7 +145,7 @@ impl Session {
     pub fn read_jq_lists(&self, path: &str, program: impl Into<Jq>, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
         let (program, limits) = (program.into().compile()?, limits(self));
         let bytes = limits.bytes;
-        let make = move || -> Box<Make<Vec<Json>>> {
+        let make = move || -> Box<dyn Make<Vec<Json>>> {
             let (program, limits, mut desk) = (program.clone(), limits.clone(), Desk::default());
             Box::new(move |line: &[u8], file: &Arc<str>| match line.iter().all(u8::is_ascii_whitespace) {
                 true => Ok(None),

@@ -67,11 +67,25 @@ impl Delimiter {
     }
 }
 
-/// Makes an item of a line of a file; `None` where there is none.
-pub(super) type Make<T> = dyn FnMut(&[u8], &Arc<str>) -> Result<Option<T>> + Send;
+/// Makes items of the lines of a partition. It may keep something from line to line.
+pub(super) trait Make<T>: Send {
+    /// What is made of a line of a file, and of what was kept before; `None` where there is nothing yet.
+    fn make(&mut self, line: &[u8], file: &Arc<str>) -> Result<Option<T>>;
 
-/// Makes what makes the items of a partition, which may keep something from line to line.
-pub(super) type Maker<T> = dyn Fn() -> Box<Make<T>> + Send + Sync;
+    /// What was kept, when there are no more lines.
+    fn rest(&mut self) -> Option<T> {
+        None
+    }
+}
+
+impl<T, F: FnMut(&[u8], &Arc<str>) -> Result<Option<T>> + Send> Make<T> for F {
+    fn make(&mut self, line: &[u8], file: &Arc<str>) -> Result<Option<T>> {
+        self(line, file)
+    }
+}
+
+/// Makes what makes the items of a partition.
+pub(super) type Maker<T> = dyn Fn() -> Box<dyn Make<T>> + Send + Sync;
 
 /// The lines of files, each made an item by `make`.
 pub(super) struct Lines<T> {
@@ -157,7 +171,7 @@ impl<T> Lines<T> {
 /// The lines of a partition.
 struct Reading<T> {
     shared: Arc<Shared<T>>,
-    make: Box<Make<T>>,
+    make: Box<dyn Make<T>>,
     next: usize,
     end: usize,
     piece: Option<Piece>,
@@ -387,8 +401,8 @@ impl<T> Reading<T> {
             pulse.origin.byte = offset;
             pulse.origin.line = piece.line_number().unwrap_or(0);
             pulse.origin.item += 1;
-            let made =
-                (self.make)(piece.window.bytes().get(line.begin..line.end).unwrap_or_default(), &piece.file.path);
+            let text = piece.window.bytes().get(line.begin..line.end).unwrap_or_default();
+            let made = self.make.make(text, &piece.file.path);
             let made = made.map_err(|error| piece.located(error, offset, &shared.delimiter));
             piece.taken += 1;
             piece.window.advance_to(line.next);
@@ -412,10 +426,9 @@ impl<T> Items<T> for Reading<T> {
                 return Ok(pulled);
             }
             self.piece = None;
-            if self.next >= self.end {
-                return Ok(Pulled::End);
-            }
-            let Some(split) = self.shared.splits.get(self.next) else { return Ok(Pulled::End) };
+            let Some(split) = self.shared.splits.get(self.next).filter(|_| self.next < self.end) else {
+                return Ok(self.make.rest().map_or(Pulled::End, Pulled::Item));
+            };
             let piece = Piece::open(&self.shared, split)?;
             self.next += 1;
             pulse.origin.file = Some(piece.file.path.clone());

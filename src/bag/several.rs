@@ -56,13 +56,19 @@ impl<T> Items<T> for InTurn<T> {
 
     fn next(&mut self, pulse: &mut Pulse<'_>) -> Result<Pulled<T>> {
         loop {
-            if let Some(why) = self.ready(pulse)? {
-                return Ok(Pulled::Blocked(why));
-            }
-            let Some(open) = &mut self.open else { return Ok(Pulled::End) };
-            match open.next(pulse)? {
-                Pulled::End => self.open = None,
-                other => return Ok(other),
+            match &mut self.open {
+                Some(open) if self.begun => match open.next(pulse)? {
+                    Pulled::End => self.open = None,
+                    other => return Ok(other),
+                },
+                _ => {
+                    if let Some(why) = self.ready(pulse)? {
+                        return Ok(Pulled::Blocked(why));
+                    }
+                    if self.open.is_none() {
+                        return Ok(Pulled::End);
+                    }
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::shorten;
 use crate::frame::Session;
 use crate::io::{Coding, FileRef, resolve_with};
+use crate::jq::Trail;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -257,7 +258,7 @@ impl Session {
 /// A maker that keeps nothing from line to line.
 fn each<T: 'static>(make: impl Fn(&[u8], &Arc<str>) -> Result<Option<T>> + Send + Sync + 'static) -> Arc<Maker<T>> {
     let make = Arc::new(make);
-    Arc::new(move || -> Box<Make<T>> {
+    Arc::new(move || -> Box<dyn Make<T>> {
         let make = make.clone();
         Box::new(move |line: &[u8], path: &Arc<str>| make(line, path))
     })
@@ -281,11 +282,11 @@ fn text(line: &[u8], policy: InvalidUtf8) -> Result<String> {
 
 /// A maker of records. Where lines of a type are never as usual, it does not try them twice.
 fn records<T: DeserializeOwned + 'static>() -> Arc<Maker<T>> {
-    Arc::new(|| -> Box<Make<T>> {
-        let mut trials = TRIALS;
+    Arc::new(|| -> Box<dyn Make<T>> {
+        let (mut trials, mut trail) = (TRIALS, Trail::default());
         Box::new(move |line: &[u8], _: &Arc<str>| {
             if trials > 0 {
-                match decode(line) {
+                match decode(line, &mut trail) {
                     Ok(record) => {
                         trials = TRIALS;
                         return Ok(Some(record));

@@ -46,7 +46,7 @@ pub use csv::scan_structure;
 pub use csv::{Sniffed, sniff_csv, sniff_csv_with};
 pub use directory::{BeginFile, Directory, Naming, OpenFile};
 pub(crate) use json::{Document, HEAD, Next, document_of, is_document};
-pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of};
+pub(crate) use json::{Seen as SeenObjects, cursor as json_text, is_json, objects_of, rows_of};
 pub(crate) use late::file_with_key;
 pub use manual::options_manual;
 pub use table::{FORMATS, Table, format_by_ending, format_named};

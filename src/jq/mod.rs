@@ -33,7 +33,7 @@ mod write;
 mod tests;
 
 pub(crate) use meter::Limits;
-pub(crate) use scan::number_end;
+pub(crate) use trail::Trail;
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::formats::{json_text::Malformed, shorten};
@@ -44,7 +44,6 @@ use scan::{Found, Wanted};
 use slow::Slow;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
-use trail::Trail;
 
 /// A compiled program.
 pub(crate) struct Program {
@@ -180,8 +179,11 @@ impl Program {
     /// Runs the native program; false, if it is to be run by jaq instead.
     fn straight(&self, native: &Native, json: &[u8], limits: &Limits, room: &Room, out: &mut Outputs) -> Result<bool> {
         let (begun, mut large) = (out.mark(), None);
-        let ends = &mut out.ends;
+        let (ends, in_lines) = (&mut out.ends, out.in_lines);
         let done = native.run(json, &room.found, &self.constants, &mut out.bytes, &mut |bytes| {
+            if in_lines {
+                bytes.push(b'\n');
+            }
             ends.push(bytes.len());
             fits(bytes.len() + size_of::<usize>() * ends.len(), begun, limits).map_err(|error| {
                 large = Some(error);
@@ -234,6 +236,8 @@ impl Room {
 pub(crate) struct Outputs {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Whether each has a line end behind it, which none has in it.
+    in_lines: bool,
 }
 
 /// A place in outputs.
@@ -257,6 +261,29 @@ impl Outputs {
         };
         let json = self.bytes.get(begin..*self.ends.get(index)?)?;
         Some(value::as_str(json))
+    }
+
+    /// Outputs that gather as lines: what was put out is taken by [`take_lines`](Self::take_lines), not one by one.
+    pub(crate) fn in_lines() -> Self {
+        Outputs { in_lines: true, ..Outputs::default() }
+    }
+
+    /// Those that come are counted from here on; the lines so far stay.
+    #[inline]
+    pub(crate) fn count_anew(&mut self) {
+        self.ends.clear();
+    }
+
+    /// The lines so far: their bytes.
+    #[inline]
+    pub(crate) fn lines(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The lines so far, which are then gone, and room for more of about as many bytes.
+    pub(crate) fn take_lines(&mut self) -> Vec<u8> {
+        let room = Vec::with_capacity(self.bytes.len());
+        std::mem::replace(&mut self.bytes, room)
     }
 
     /// All of them.
@@ -289,6 +316,9 @@ impl Outputs {
 
     /// An output is complete.
     fn end(&mut self, begun: Mark, limits: &Limits) -> Result<()> {
+        if self.in_lines {
+            self.bytes.push(b'\n');
+        }
         self.ends.push(self.bytes.len());
         fits(self.bytes.len() + size_of::<usize>() * self.ends.len(), begun, limits)
     }

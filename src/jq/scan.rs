@@ -121,7 +121,7 @@ impl Scan<'_> {
             }
             _ => {
                 self.forget(node);
-                self.skip(at, depth)?
+                self.pass(at, depth)?
             }
         };
         if let Some(place) = self.found.get_mut(node) {
@@ -130,10 +130,15 @@ impl Scan<'_> {
         Ok(end)
     }
 
+    #[inline(always)]
     fn forget(&mut self, node: usize) {
-        if self.found.get(node).is_none_or(|place| *place == NOWHERE) {
-            return;
+        if self.found.get(node).is_some_and(|place| *place != NOWHERE) {
+            self.forget_fields(node);
         }
+    }
+
+    #[cold]
+    fn forget_fields(&mut self, node: usize) {
         for (_, field) in self.wanted.fields(node) {
             self.forget(*field);
             if let Some(place) = self.found.get_mut(*field) {
@@ -160,7 +165,7 @@ impl Scan<'_> {
             at = self.text.space(behind);
             at = match field {
                 Some(field) => self.node(at, field, depth + 1)?,
-                None => self.skip(at, depth + 1)?,
+                None => self.pass(at, depth + 1)?,
             };
             at = self.text.space(at);
             match self.text.at(at) {
@@ -208,7 +213,21 @@ impl Scan<'_> {
         self.text.unescape(begin, end, &mut self.spare)
     }
 
+    /// Behind the value that begins at `at`: what is usual at once.
+    #[inline(always)]
+    fn pass(&mut self, at: usize, depth: u32) -> Walk<usize> {
+        match self.text.at(at) {
+            b'"' => match self.text.string_end(at + 1)? {
+                (end, false) => Ok(end + 1),
+                _ => self.skip(at, depth),
+            },
+            b'-' | b'0'..=b'9' => self.text.number_end(at),
+            _ => self.skip(at, depth),
+        }
+    }
+
     /// Behind the value that begins at `at`.
+    #[inline(never)]
     fn skip(&mut self, at: usize, depth: u32) -> Walk<usize> {
         match self.text.at(at) {
             b'"' => {
@@ -216,7 +235,7 @@ impl Scan<'_> {
                 self.check(at + 1, end, escaped)?;
                 Ok(end + 1)
             }
-            b'-' | b'0'..=b'9' => number_end(&self.text, at),
+            b'-' | b'0'..=b'9' => self.text.number_end(at),
             b'{' => self.object(at, depth, None),
             b'[' => self.array(at, depth),
             _ => self.text.word_end(at),
@@ -241,50 +260,6 @@ impl Scan<'_> {
             }
         }
     }
-}
-
-/// Behind a number, which is one by the letter: `-? digits (. digits)? ([eE] [+-]? digits)?`.
-#[inline]
-pub(crate) fn number_end(text: &Text<'_>, at: usize) -> Walk<usize> {
-    let begin = at + usize::from(text.at(at) == b'-');
-    let mut end = digits_end(text, begin);
-    if end == begin || (text.at(begin) == b'0' && end > begin + 1) {
-        return Err(Malformed(at));
-    }
-    if text.at(end) == b'.' {
-        let fraction = digits_end(text, end + 1);
-        if fraction == end + 1 {
-            return Err(Malformed(fraction));
-        }
-        end = fraction;
-    }
-    if matches!(text.at(end), b'e' | b'E') {
-        let sign = end + 1 + usize::from(matches!(text.at(end + 1), b'+' | b'-'));
-        let exponent = digits_end(text, sign);
-        if exponent == sign {
-            return Err(Malformed(exponent));
-        }
-        end = exponent;
-    }
-    Ok(end)
-}
-
-/// Behind the digits from `at` on: eight at a time, since how many there are is hard to guess.
-#[inline(always)]
-fn digits_end(text: &Text<'_>, mut at: usize) -> usize {
-    while let Some(eight) = text.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        // A digit is 0..=9 now: adding 0x76 must not reach the high bit, which must not be set either.
-        let x = u64::from_le_bytes(*eight) ^ 0x3030_3030_3030_3030;
-        let others = (((x & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
-        if others != 0 {
-            return at + others.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while text.at(at).is_ascii_digit() {
-        at += 1;
-    }
-    at
 }
 
 /// Behind a value that is known to be JSON.

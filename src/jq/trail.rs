@@ -20,7 +20,7 @@ const WORD: usize = size_of::<u128>();
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
+pub(crate) struct Trail {
     guesses: Vec<Guess>,
     next: usize,
 }
@@ -61,13 +61,13 @@ fn word(rest: &[u8]) -> u128 {
 
 impl Trail {
     /// An item begins.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.next = 0;
     }
 
     /// If the expected key stands at the beginning of `rest`: its length with the colon, and its node.
     #[inline(always)]
-    pub(super) fn follow(&mut self, rest: &[u8], parent: Option<usize>) -> Option<(usize, Option<usize>)> {
+    pub(crate) fn follow(&mut self, rest: &[u8], parent: Option<usize>) -> Option<(usize, Option<usize>)> {
         let word = word(rest);
         let guess = self.guesses.get(self.next)?;
         if guess.is(rest, word, parent) {
@@ -91,7 +91,7 @@ impl Trail {
     }
 
     /// Remembers a key (with its quotes and colon) that was not expected.
-    pub(super) fn note(&mut self, key: &[u8], parent: Option<usize>, field: Option<usize>) {
+    pub(crate) fn note(&mut self, key: &[u8], parent: Option<usize>, field: Option<usize>) {
         if key.len() > LONGEST || self.next >= MOST {
             return;
         }

@@ -5,11 +5,12 @@ use super::arriving;
 use super::order::{self, InOrder};
 use super::verbs::{Constant, Fold, Joining, Verb};
 use super::words::{Words, usage};
-use partita::bag::{BadItems, Jq, Json};
+use partita::bag::{BadItems, Jq, JqColumns, JqRows, Json};
 use partita::formats::format_by_ending;
 use partita::io::Compression;
 use partita::prelude::*;
 use partita::units::ByteSize;
+use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -103,6 +104,15 @@ impl Items<'_> {
         Ok(judged(made, self.bad))
     }
 
+    /// A row of each of them.
+    fn rows(&self, columns: &JqColumns) -> Result<Bag<JqRows>> {
+        let made = match &self.from {
+            From::Inputs(words) => inputs(self.session, words, columns)?,
+            From::Made(items) => items.jq_rows(columns)?,
+        };
+        Ok(judged(made, self.bad))
+    }
+
     /// The items as they are.
     fn all(&self) -> Result<Bag<Json>> {
         match &self.from {
@@ -133,29 +143,64 @@ fn keyed(path: &str, lists: impl FnOnce(Jq) -> Result<Bag<Vec<Json>>>) -> Result
     }))
 }
 
-/// What a program makes of each item of all inputs.
-fn inputs(session: &Session, words: &Words, program: &Jq) -> Result<Bag<Vec<Json>>> {
+/// What is made of items where they are read.
+trait Making {
+    type Made: Send + 'static;
+    /// Of the records of files of JSON.
+    fn of_files(&self, session: &Session, path: &str, options: &TextOptions) -> Result<Bag<Self::Made>>;
+    /// Of other items.
+    fn of_items<T: Serialize + Send + 'static>(&self, items: &Bag<T>) -> Result<Bag<Self::Made>>;
+}
+
+/// All that a program puts out.
+impl Making for Jq {
+    type Made = Vec<Json>;
+
+    fn of_files(&self, session: &Session, path: &str, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
+        session.read_jq_lists(path, self.clone(), options)
+    }
+
+    fn of_items<T: Serialize + Send + 'static>(&self, items: &Bag<T>) -> Result<Bag<Vec<Json>>> {
+        items.jq_lists(self.clone())
+    }
+}
+
+/// A row.
+impl Making for JqColumns {
+    type Made = JqRows;
+
+    fn of_files(&self, session: &Session, path: &str, options: &TextOptions) -> Result<Bag<JqRows>> {
+        session.read_jq_rows(path, self, options)
+    }
+
+    fn of_items<T: Serialize + Send + 'static>(&self, items: &Bag<T>) -> Result<Bag<JqRows>> {
+        items.jq_rows(self)
+    }
+}
+
+/// What is made of each item of all inputs.
+fn inputs<M: Making>(session: &Session, words: &Words, making: &M) -> Result<Bag<M::Made>> {
     let options = TextOptions { records: words.records.clone(), ..TextOptions::default() };
-    let mut all: Option<Bag<Vec<Json>>> = None;
+    let mut all: Option<Bag<M::Made>> = None;
     for input in &words.inputs {
         let bag = match (input.as_str(), words.text) {
-            ("-", false) => arriving::json(session, words.records.as_deref()).jq_lists(program.clone())?,
-            ("-", true) => arriving::text(session).jq_lists(program.clone())?,
-            (path, false) => items_of(session, path, program.clone(), &options)?,
-            (path, true) => session.read_text(path)?.jq_lists(program.clone())?,
+            ("-", false) => making.of_items(&arriving::json(session, words.records.as_deref()))?,
+            ("-", true) => making.of_items(&arriving::text(session))?,
+            (path, false) => items_of(session, path, making, &options)?,
+            (path, true) => making.of_items(&session.read_text(path)?)?,
         };
         all = Some(all.map_or(bag.clone(), |all| all.concat(&bag)));
     }
     all.ok_or_else(|| usage("there is no input"))
 }
 
-/// The items of files through a program: records of JSON, or the rows of files that their names say are something else.
-fn items_of(session: &Session, path: &str, jq: Jq, options: &TextOptions) -> Result<Bag<Vec<Json>>> {
+/// What is made of the items of files: records of JSON, or the rows of files that their names say are something else.
+fn items_of<M: Making>(session: &Session, path: &str, making: &M, options: &TextOptions) -> Result<Bag<M::Made>> {
     match format_by_ending(path).map(|format| format.name()) {
-        Some("avro") => Bag::<Json>::read_avro(session, path)?.jq_lists(jq),
-        Some("csv") => session.read_csv(path)?.to_bag::<Json>().jq_lists(jq),
-        Some("parquet") => session.read_parquet(path)?.to_bag::<Json>().jq_lists(jq),
-        _ => session.read_jq_lists(path, jq, options),
+        Some("avro") => making.of_items(&Bag::<Json>::read_avro(session, path)?),
+        Some("csv") => making.of_items(&session.read_csv(path)?.to_bag::<Json>()),
+        Some("parquet") => making.of_items(&session.read_parquet(path)?.to_bag::<Json>()),
+        _ => making.of_files(session, path, options),
     }
 }
 
@@ -234,7 +279,7 @@ fn one(session: &Session, items: &Items<'_>, verb: &Verb) -> Result<Out> {
         Verb::GroupBy(key) => grouped(&items.keyed(key)?, session.stats().budget / GROUP),
         Verb::Join { file, on, kind } => joined(
             &items.keyed(on)?,
-            &keyed(on, |program| items_of(session, file, program, &TextOptions::default()))?,
+            &keyed(on, |program| items_of(session, file, &program, &TextOptions::default()))?,
             *kind,
         ),
         Verb::Sort { path, reverse: false } => {
@@ -270,19 +315,22 @@ fn one(session: &Session, items: &Items<'_>, verb: &Verb) -> Result<Out> {
 
 /// Folds by key are SQL's aggregates over the rows of keys and values: any number of keys, and quantiles, within the budget.
 fn folded(session: &Session, items: &Items<'_>, key: &str, folds: &[Fold]) -> Result<Out> {
-    Jq::new(key).check()?;
-    let mut columns = vec![format!("key: [{key}\n][0]")];
-    for (at, fold) in folds.iter().enumerate().filter(|(_, fold)| fold.sql != "count(*)") {
-        Jq::new(fold.path.as_str()).check()?;
-        columns.push(format!("v{at}: [{}\n][0]", fold.path));
+    let mut columns = JqColumns::new().column("key", key)?;
+    // What is folded twice is one column.
+    let mut paths: Vec<&str> = folds.iter().filter(|fold| fold.sql != "count(*)").map(|fold| &*fold.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let column = |path: &str| format!("v{}", paths.partition_point(|other| *other < path));
+    for path in &paths {
+        columns = columns.column(column(path), *path)?;
     }
-    let values = items.through(format!("{{{}}}", columns.join(", ")))?.to_frame()?;
+    let values = items.rows(&columns)?.to_frame()?;
     let schema = values.schema()?;
     if schema.fields().is_empty() {
         return Ok(Out::Items(Bag::from_iter(session, [], 0)));
     }
-    let wanted = folds.iter().enumerate().map(|(at, fold)| {
-        let column = format!("v{at}");
+    let wanted = folds.iter().map(|fold| {
+        let column = column(&fold.path);
         let sql = fold.sql.replace("{}", &column);
         let whole = schema.field_with_name(&column).is_ok_and(|field| field.data_type().is_integer());
         // The sum of integers is a wide number, which JSON has as a text; where it does not fit, it is an error.

@@ -253,6 +253,18 @@ impl Object {
         Ok(at + 1)
     }
 
+    /// Takes the row at `at`, whose values stand one behind the other, one for each column.
+    pub(super) fn take_row(&mut self, text: Text<'_>, mut at: usize) -> Taken {
+        if self.columns.is_empty() {
+            return Err(Bad::Malformed(at));
+        }
+        for column in &mut self.columns {
+            at = text.space(column.take(text, at, 1)?);
+        }
+        self.rows += 1;
+        Ok(at)
+    }
+
     /// Columns whose key was missing get a null.
     fn fill(&mut self) {
         let rows = self.rows;

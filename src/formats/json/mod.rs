@@ -37,7 +37,7 @@ mod tests;
 pub(crate) use document::{Document, Next};
 pub(super) use layout::goes_on_over_lines;
 pub(crate) use layout::{HEAD, document_of, is_document};
-pub use objects::{Seen, objects_of};
+pub use objects::{Seen, objects_of, rows_of};
 pub use shape::is_json;
 
 use super::{Assemble, ByName, Encode, FileRef, Format, Output, Scan, ScanSpec, Table, TableDef, TableStats};

@@ -163,6 +163,26 @@ impl Shape {
         Ok(at + 1)
     }
 
+    /// Takes a row into account: the values of objects that all have these keys, one behind the other.
+    pub(super) fn observe_row(&mut self, names: &[String], text: Text<'_>, mut at: usize, rule: Rule) -> Walk<usize> {
+        if matches!(self, Shape::Null) {
+            *self = Shape::Struct(Keys::default());
+        }
+        let Shape::Struct(keys) = self else { return Err(Malformed(at)) };
+        if keys.list.is_empty() {
+            for name in names {
+                keys.shape(name.clone());
+            }
+        }
+        if keys.list.len() != names.len() {
+            return Err(Malformed(at));
+        }
+        for (_, shape) in &mut keys.list {
+            at = text.space(shape.observe(text, at, 1, rule)?);
+        }
+        Ok(at)
+    }
+
     fn observe_array(&mut self, text: Text<'_>, at: usize, depth: usize, rule: Rule) -> Walk<usize> {
         if matches!(self, Shape::Null) {
             *self = Shape::List(Box::default());

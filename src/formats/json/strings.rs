@@ -35,6 +35,9 @@ pub(super) fn end(text: &Text<'_>, at: usize) -> Walk<End> {
             }
             break; // an escape, or a control character
         }
+        if let Some((at, high)) = sse2::last_quote(text.bytes, from) {
+            return Ok(End { at, escaped: false, ascii: ascii && !high });
+        }
         from
     };
     text.string_end_by_words(from).map(|(at, escaped)| End { at, escaped, ascii: false })
@@ -53,6 +56,20 @@ struct Marks {
 mod sse2 {
     use super::Marks;
     use std::arch::x86_64::*;
+
+    /// Of less than a block from `from` to the end, where a block fits before the end: the place of the first quote, if
+    /// nothing else is special before it, and whether what is before it is all ASCII.
+    #[inline(always)]
+    pub(super) fn last_quote(bytes: &[u8], from: usize) -> Option<(usize, bool)> {
+        let block = bytes.last_chunk::<32>()?;
+        let seen = from.checked_sub(bytes.len() - 32).filter(|seen| *seen < 32)?;
+        // SAFETY: every x86-64 has SSE2.
+        let Marks { special, high } = unsafe { marks(block) };
+        let len = (special >> seen).trailing_zeros();
+        let at = from + len as usize;
+        // Behind the end there is none, so it is less than 32 bytes on.
+        (bytes.get(at) == Some(&b'"')).then(|| (at, (high >> seen) & ((1 << len) - 1) != 0))
+    }
 
     /// Bit i is of byte i.
     ///
@@ -106,6 +123,16 @@ mod tests {
             let plain = "a".repeat(len);
             assert_eq!(known(&plain), cfg!(target_arch = "x86_64"), "{len}");
             assert!(!known(&format!("{plain}\u{e9}")) && !known(&format!("\u{e9}{plain}")), "{len}");
+        }
+        // Where less than a block is left, there may be one before it that overlaps.
+        for len in 0..70 {
+            let (plain, before) = ("a".repeat(len), " ".repeat(31));
+            for (content, ascii) in [(plain.clone(), true), (format!("{plain}\u{e9}"), false)] {
+                let text = format!("{before}{content}\"");
+                let found = end(&Text { bytes: text.as_bytes() }, 31).unwrap();
+                assert_eq!((found.at, found.escaped), (text.len() - 1, false), "{len}");
+                assert!(!found.ascii || ascii);
+            }
         }
         // What follows is not part of it.
         assert_eq!(

@@ -51,11 +51,7 @@ impl Native {
             eval.write_object(fields, &item, out)?;
             return end(out);
         }
-        eval.each(&self.op, &item, &mut |v| {
-            tick();
-            v.write(out);
-            end(out)
-        })
+        eval.write_each(&self.op, &item, out, end)
     }
 }
 
@@ -98,6 +94,23 @@ impl<'a> Eval<'a> {
         }
         out.push(b'}');
         Ok(())
+    }
+
+    /// Appends all that `op` puts out for `v`, one behind the other; fields of the item are not passed on first.
+    fn write_each(&self, op: &'a Op, v: &V<'a>, out: &mut Vec<u8>, end: &mut dyn FnMut(&mut Vec<u8>) -> Done) -> Done {
+        let mut write = |v: V<'a>| {
+            tick();
+            v.write(out);
+            end(out)
+        };
+        match op {
+            Op::Wanted(nodes) => write(self.wanted(nodes)?),
+            Op::Comma(a, b) => {
+                self.write_each(a, v, out, end)?;
+                self.write_each(b, v, out, end)
+            }
+            op => self.each(op, v, &mut write),
+        }
     }
 
     /// Pushes all that `op` puts out for `v`.
