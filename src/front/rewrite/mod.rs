@@ -18,6 +18,7 @@ pub(super) mod aliases;
 pub(super) mod casts;
 pub(super) mod fields;
 mod filename;
+mod groupings;
 mod joins;
 mod limits;
 pub(super) mod macros;
@@ -165,6 +166,7 @@ impl<'a> Rewriter<'a> {
             filename::add(self.front, select);
         }
         sample::of_query(self, select)?;
+        groupings::spell_out(&mut select.group_by)?;
         each_key(&mut select.group_by);
         self.inside(&mut select.projection)?;
         self.inside(&mut select.selection)?;

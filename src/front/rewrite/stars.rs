@@ -18,7 +18,9 @@ use datafusion_sql::sqlparser::ast::{
 use std::ops::ControlFlow;
 
 pub(super) fn expand(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()> {
-    let wanted = select.projection.iter().any(is_ours)
+    let several = are_several(&select.projection);
+    let wanted = several
+        || select.projection.iter().any(is_ours)
         || [&select.selection, &select.having, &select.qualify].into_iter().flatten().any(holds_columns);
     if !wanted {
         return Ok(());
@@ -35,7 +37,7 @@ pub(super) fn expand(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()>
         Err(_) if !must => return Ok(()),
         Err(error) => return Err(error),
     };
-    let chooser = Chooser { rewriter, known };
+    let chooser = Chooser { rewriter, known, several };
     let mut items = Vec::new();
     for item in std::mem::take(&mut select.projection) {
         chooser.item(item, &mut items)?;
@@ -53,7 +55,7 @@ pub(super) fn named(
     from: &[TableWithJoins],
     items: Vec<SelectItem>,
 ) -> Result<Vec<(Expr, String)>> {
-    let chooser = Chooser { rewriter, known: rewriter.columns(from)? };
+    let chooser = Chooser { rewriter, known: rewriter.columns(from)?, several: false };
     let mut found = Vec::new();
     for item in items {
         match item {
@@ -75,6 +77,13 @@ pub(super) fn named(
         }
     }
     Ok(found)
+}
+
+/// Whether two stars show the same columns: `*, *`, `t.*, *`.
+fn are_several(items: &[SelectItem]) -> bool {
+    let all = items.iter().filter(|item| matches!(item, SelectItem::Wildcard(_))).count();
+    let some = items.iter().filter(|item| matches!(item, SelectItem::QualifiedWildcard(..))).count();
+    all > 0 && all + some > 1
 }
 
 /// Whether this file has something to do for an item.
@@ -110,6 +119,8 @@ fn holds_columns(expr: &Expr) -> bool {
 struct Chooser<'r, 'a> {
     rewriter: &'r Rewriter<'a>,
     known: Vec<Known>,
+    /// Whether the columns of stars must be told apart: `SELECT *, *`.
+    several: bool,
 }
 
 impl Chooser<'_, '_> {
@@ -120,7 +131,9 @@ impl Chooser<'_, '_> {
             self.spell_replaced(replace)?;
         }
         match item {
-            SelectItem::Wildcard(options) if options.opt_rename.is_some() => self.renamed(None, options, items),
+            SelectItem::Wildcard(options) if options.opt_rename.is_some() || self.several => {
+                self.renamed(None, options, items)
+            }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let fields = self.fields(&name);
                 match fields {
@@ -128,7 +141,7 @@ impl Chooser<'_, '_> {
                         items.extend(fields);
                         Ok(())
                     }
-                    None if options.opt_rename.is_some() => self.renamed(Some(&name), options, items),
+                    None if options.opt_rename.is_some() || self.several => self.renamed(Some(&name), options, items),
                     None => {
                         let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
                         items.push(SelectItem::QualifiedWildcard(kind, options));
