@@ -15,6 +15,7 @@
 //! lack of such a column; [`params`] and [`macros`] before anything else.
 
 pub(super) mod aliases;
+mod by_name;
 pub(super) mod casts;
 pub(super) mod fields;
 mod filename;
@@ -134,6 +135,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn body(&mut self, body: &mut SetExpr) -> Result<()> {
+        use datafusion_sql::sqlparser::ast::SetQuantifier as Q;
         match body {
             SetExpr::Select(select) => {
                 self.select(select)?;
@@ -143,9 +145,13 @@ impl<'a> Rewriter<'a> {
                 Ok(())
             }
             SetExpr::Query(query) => self.query(query),
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation { left, right, set_quantifier, .. } => {
                 self.body(left)?;
-                self.body(right)
+                self.body(right)?;
+                if matches!(set_quantifier, Q::ByName | Q::AllByName | Q::DistinctByName) {
+                    by_name::spell_alike(self, left, right);
+                }
+                Ok(())
             }
             SetExpr::Values(values) => self.inside(values),
             SetExpr::Table(table) => {
