@@ -1,8 +1,8 @@
 //! The rules that turn a bound plan into the one that is run, in their order.
 //!
 //! 1. What SQL says and DataFusion has no word for gets its nodes: shared CTEs, as-of joins, lateral UNNEST,
-//!    INTERSECT ALL and EXCEPT ALL, [intervals](spans) and aggregates of [`moments`], [nulls in lists](nested_order), subqueries that DataFusion plans wrongly, and, when it
-//!    refused the plan, correlated ones.
+//!    INTERSECT ALL and EXCEPT ALL, [intervals](spans), aggregates of [`moments`], [nulls in lists](nested_order),
+//!    subqueries that DataFusion plans wrongly, and, when it refused the plan, correlated ones.
 //! 2. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
 //! 3. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
 //! 4. Sorts go away whose order nobody sees ([`unseen`]).

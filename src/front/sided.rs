@@ -28,7 +28,7 @@ use super::decorrelate::subquery_of;
 use super::extra::{Extra, Kind};
 use crate::front::walk;
 use crate::ops::window::place_fields;
-use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, Result};
 use datafusion_expr::logical_plan::{Filter, Join};
 use datafusion_expr::utils::{conjunction, split_conjunction_owned};
@@ -138,12 +138,8 @@ fn has_subquery(condition: &Expr) -> Result<bool> {
 
 /// Whether a plan depends on the row of an outer query.
 fn depends(plan: &LogicalPlan) -> Result<bool> {
-    let mut found = false;
-    walk::look_at_plans(plan, &mut |node| {
-        found |= node.contains_outer_reference();
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
+    // Subqueries of the plan may depend on its own rows.
+    plan.exists(|node| Ok(node.contains_outer_reference()))
 }
 
 /// Whether a condition has a subquery, and it and the condition name columns of `schema` alone.

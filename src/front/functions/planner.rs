@@ -158,6 +158,7 @@ impl ExprPlanner for OurPlanner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         use BinaryOperator as B;
         let list = |e: &Expr| e.get_type(schema).is_ok_and(|t| element(&t).is_some());
+        let null = |e: &Expr| matches!(e, Expr::Literal(value, _) if value.is_null());
         let RawBinaryExpr { op, left, right } = expr;
         let (left, right) = truth_as_number(&op, left, right, schema);
         match &op {
@@ -183,7 +184,11 @@ impl ExprPlanner for OurPlanner {
             B::PGOverlap if list(&left) && list(&right) => return planned("list_has_any", vec![left, right]),
             B::AtArrow if list(&left) && list(&right) => return planned("list_has_all", vec![left, right]),
             B::ArrowAt if list(&left) && list(&right) => return planned("list_has_all", vec![right, left]),
-            B::StringConcat if list(&left) && list(&right) => return planned("list_concat", vec![left, right]),
+            // Unlike the function, the operator makes null of a null.
+            B::StringConcat if list(&left) && (list(&right) || null(&right)) || null(&left) && list(&right) => {
+                let both = call("list_concat", vec![left.clone(), right.clone()])?;
+                return planned("constant_or_null", vec![both, left, right]);
+            }
             _ => {}
         }
         let made = match date_comparison(&op, &left, &right, schema) {

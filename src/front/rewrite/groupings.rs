@@ -1,4 +1,5 @@
-//! `GROUPING SETS (ROLLUP (a, b), CUBE (c), (d))`: the sets that are written short become the sets that they stand for.
+//! `GROUPING SETS (ROLLUP (a, b), CUBE (c), (d))`, `ROLLUP ((a, b), c)`: sets that are written short become the sets that
+//! they stand for.
 
 use crate::error::{Error, Result};
 use datafusion_sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr};
@@ -10,6 +11,14 @@ const MOST: usize = 12;
 pub(super) fn spell_out(group_by: &mut GroupByExpr) -> Result<()> {
     let GroupByExpr::Expressions(keys, _) = group_by else { return Ok(()) };
     for key in keys {
+        // The binder takes keys in parentheses in sets only.
+        let several = |keys: &[Vec<Expr>]| keys.iter().any(|key| key.len() != 1);
+        if let Expr::Rollup(keys) | Expr::Cube(keys) = &*key
+            && several(keys)
+            && let Some(sets) = short(key)?
+        {
+            *key = Expr::GroupingSets(sets);
+        }
         if let Expr::GroupingSets(sets) = key {
             let mut all = Vec::with_capacity(sets.len());
             for set in std::mem::take(sets) {

@@ -15,7 +15,7 @@ use datafusion_common::{Result, exec_err};
 
 pub(in super::super) const ROWS: &[Row] = &[Row::new(
     "to_char",
-    "moment, text",
+    "moment, text | time, text",
     Gives::Text,
     to_char,
     "A date or a timestamp written after PostgreSQL's patterns, or after those of strftime.",
@@ -62,16 +62,25 @@ enum Letters {
 type Pieces = Vec<(Piece, Letters)>;
 
 fn to_char(args: &Args) -> Result<ArrayRef> {
-    let (moments, pattern) = (Moments::new(args, 0)?, args.text(1)?);
+    let pattern = args.text(1)?;
+    // A time is one of the first day.
+    let (moments, time) = match args.type_of(0) {
+        DataType::Time32(_) | DataType::Time64(_) => (None, Some(args.time(0)?)),
+        _ => (Some(Moments::new(args, 0)?), None),
+    };
+    let micros = |row| match (&moments, &time) {
+        (Some(moments), _) => moments.get(row),
+        (_, time) => time.as_ref()?.get(row),
+    };
     let zoned = matches!(args.type_of(0), DataType::Timestamp(_, Some(_)));
     let mut last: Option<(String, Pieces)> = None;
     texts(args, |row| {
-        let (micros, pattern) = (some!(moments.get(row)), some!(pattern.get(row)));
+        let (micros, pattern) = (some!(micros(row)), some!(pattern.get(row)));
         if last.as_ref().is_none_or(|(p, _)| p != pattern) {
             last = Some((pattern.to_string(), parsed(pattern)?));
         }
         let time = some!(civil(micros));
-        let offset = moments.offset(row).unwrap_or(0);
+        let offset = moments.as_ref().and_then(|moments| moments.offset(row)).unwrap_or(0);
         let mut made = String::new();
         for (piece, letters) in last.iter().flat_map(|(_, pieces)| pieces) {
             let text = match piece {
@@ -112,7 +121,7 @@ fn parsed(pattern: &str) -> Result<Pieces> {
             );
         } else {
             made.push((Piece::Text(c.to_string()), Letters::AsTheyAre));
-            rest = &rest[c.len_utf8()..];
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
         }
     }
     Ok(made)
