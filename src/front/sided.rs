@@ -11,15 +11,15 @@
 //! ```
 //!
 //! One over both sides, or over the side that is kept, is a filter of the pairs; rows find their pairs again by their
-//! places in the input:
+//! numbers:
 //!
 //! ```text
-//! full join on EXISTS(t.a, u.b)        full join on place of u
-//!   t                            ->      left join on place of t
-//!   u                                      t, with places (computed once)
+//! full join on EXISTS(t.a, u.b)        full join on number of u
+//!   t                            ->      left join on number of t
+//!   u                                      t, numbered (computed once)
 //!                                          filter EXISTS(t.a, u.b)
-//!                                            cross join of both, with places
-//!                                        u, with places (computed once)
+//!                                            cross join of both, numbered
+//!                                        u, numbered (computed once)
 //! ```
 //!
 //! Limits: not where a side depends on the row of an outer query.
@@ -27,12 +27,13 @@
 use super::decorrelate::subquery_of;
 use super::extra::{Extra, Kind};
 use crate::front::walk;
-use crate::ops::window::place_fields;
 use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, Result};
+use datafusion_expr::expr::{WindowFunction, WindowFunctionDefinition};
 use datafusion_expr::logical_plan::{Filter, Join};
 use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
+use datafusion_functions_window::row_number::row_number_udwf;
 use std::sync::Arc;
 
 /// Makes filters of such conditions, in the whole plan.
@@ -96,8 +97,8 @@ fn paired(join: &Join, made: &mut usize) -> Result<Option<LogicalPlan>> {
     if !outer || depends(&join.left)? || depends(&join.right)? {
         return Ok(None);
     }
-    let (left, here) = placed(&join.left, "left", made)?;
-    let (right, there) = placed(&join.right, "right", made)?;
+    let (left, here) = numbered(&join.left, made)?;
+    let (right, there) = numbered(&join.right, made)?;
     let of_pair = |name: &Column| Column::from_name(format!("{} of pair", name.name));
     let places = here.iter().chain(&there).map(|c| Expr::Column(c.clone()).alias(of_pair(c).name));
     let pairs = LogicalPlanBuilder::from(both(&left, right.clone())?).project(places)?.build()?;
@@ -112,18 +113,20 @@ fn paired(join: &Join, made: &mut usize) -> Result<Option<LogicalPlan>> {
     lefts.join(right, join.join_type, keys(&there), None)?.project(columns)?.build().map(Some)
 }
 
-/// A side whose rows have their places, computed once, and the columns of these.
-fn placed(side: &Arc<LogicalPlan>, name: &str, made: &mut usize) -> Result<(LogicalPlan, [Column; 2])> {
-    let plan = Extra::plan(Kind::Place, vec![side.as_ref().clone()], Vec::new())?;
+/// A side whose rows are numbered, computed once, and the column of the numbers.
+fn numbered(side: &Arc<LogicalPlan>, made: &mut usize) -> Result<(LogicalPlan, [Column; 1])> {
+    let function = WindowFunctionDefinition::WindowUDF(row_number_udwf());
+    let number = Expr::from(WindowFunction::new(function, Vec::new()));
+    let shown = Expr::Column(Column::from_name(number.schema_name().to_string()));
     let own = side.schema().columns().into_iter().map(Expr::Column);
-    let alias = |place: &str| format!("{place}, {name} {made}");
-    let fields = place_fields();
-    let names = [alias(fields[0].name()), alias(fields[1].name())];
-    let places = fields.iter().zip(&names).map(|(f, n)| Expr::Column(Column::from_name(f.name())).alias(n));
-    let plan = LogicalPlanBuilder::from(plan).project(own.chain(places))?.build()?;
+    let name = format!("number of pair {made}");
+    let plan = LogicalPlanBuilder::from(side.as_ref().clone())
+        .window([number])?
+        .project(own.chain([shown.alias(&name)]))?
+        .build()?;
     let plan = Extra::plan(Kind::Shared(FIRST_SHARED + *made), vec![plan], Vec::new())?;
     *made += 1;
-    Ok((plan, names.map(Column::from_name)))
+    Ok((plan, [Column::from_name(name)]))
 }
 
 fn has_subquery(condition: &Expr) -> Result<bool> {
