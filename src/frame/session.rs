@@ -242,6 +242,9 @@ impl Session {
             Bound::Insert { name, query, not_null } => {
                 tables::insert(self, &name, &query, &not_null).map(Outcome::Done)
             }
+            Bound::Remake { name, was, query, shape } => {
+                tables::remake(self, &name, &was, &query, shape).map(Outcome::Done)
+            }
             Bound::Truncate(name) => tables::truncate(&self.0, &name).map(Outcome::Done),
             Bound::Rename { from, to } => tables::rename(&self.0, &from, &to).map(Outcome::Done),
             Bound::CreateView { name, view, if_not_exists, or_replace } => {

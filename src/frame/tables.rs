@@ -1,6 +1,7 @@
 //! Tables that the session keeps: their rows rest in scratch, but for the last page.
 //!
-//! A table's rows never change: INSERT makes another table of the old rows and the new ones, which shares the old.
+//! A table's rows never change: INSERT makes another table of the old rows and the new ones, which shares the old; UPDATE,
+//! DELETE and ALTER TABLE make another of a query's rows.
 
 use super::execute;
 use super::session::{Inner, Session};
@@ -77,6 +78,38 @@ pub(super) fn insert(session: &Session, name: &str, query: &Planned, not_null: &
     Ok(format!("{} rows inserted into {name}", more.rows))
 }
 
+/// UPDATE, DELETE, ALTER TABLE: the rows of `query`, which were made of those of `was`, take their place.
+pub(super) fn remake(
+    session: &Session,
+    name: &str,
+    was: &TableRef,
+    query: &Planned,
+    shape: Arc<Shape>,
+) -> Result<String> {
+    let inner = &session.0;
+    let rows = collected(inner, query)?;
+    let not_null: Vec<String> = shape.not_null().map(str::to_string).collect();
+    demand(session, name, &rows, &not_null)?;
+    for key in shape.keys() {
+        demand_different(session, name, &rows, key)?;
+    }
+    let _changing = inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+    if !same_rows(was, &inner.front.table(name)?) {
+        return Err(Error::query(format!("{name} was changed by another statement meanwhile")).advise("run this again"));
+    }
+    let (count, schema) = (rows.rows, rows.schema.clone());
+    inner.front.register(name, stored(rows, schema), true)?;
+    inner.front.keep_shape(name, Some(shape));
+    Ok(format!("table {name} changed, {count} rows"))
+}
+
+fn same_rows(one: &TableRef, other: &TableRef) -> bool {
+    match (one, other) {
+        (TableRef::Stored(one, ..), TableRef::Stored(other, ..)) => Arc::ptr_eq(one, other),
+        _ => false,
+    }
+}
+
 /// Refuses new rows that have nulls where the table has none.
 fn demand(session: &Session, name: &str, rows: &Collected, not_null: &[String]) -> Result<()> {
     if not_null.is_empty() || rows.rows == 0 {
@@ -125,7 +158,7 @@ fn demand_different(session: &Session, name: &str, rows: &Collected, key: &[Stri
     Err(Error::query(format!(
         "a second row of {name} with the key ({columns}) = ({values}), which is PRIMARY KEY or UNIQUE"
     ))
-    .advise("nothing was inserted"))
+    .advise("nothing was changed"))
 }
 
 /// TRUNCATE: the table stays, without rows.

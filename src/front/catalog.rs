@@ -131,6 +131,11 @@ impl Shape {
         self.not_null.contains(column)
     }
 
+    /// The columns that must not be null.
+    pub fn not_null(&self) -> impl Iterator<Item = &str> {
+        self.not_null.iter().map(String::as_str)
+    }
+
     /// The columns of each key.
     pub fn keys(&self) -> &[Vec<String>] {
         &self.keys

@@ -65,7 +65,7 @@ fn key(constraint: &TableConstraint, table: &CreateTable, shape: &mut Shape) -> 
 /// What a table may demand.
 const CONSTRAINTS: &str = "NOT NULL, DEFAULT, PRIMARY KEY and UNIQUE are there";
 
-fn demands(column: &ColumnDef, shape: &mut Shape) -> Result<()> {
+pub(super) fn demands(column: &ColumnDef, shape: &mut Shape) -> Result<()> {
     let name = normal(&column.name);
     for option in &column.options {
         match &option.option {

@@ -127,8 +127,7 @@ impl Dialect for PartitaDialect {
             }
             Token::Minus => {
                 parser.next_token();
-                let signed = parser.parse_subexpr(POWER);
-                Some(signed.map(|expr| Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(expr) }))
+                Some(parser.parse_subexpr(POWER).map(negated))
             }
             _ => operators::comprehension(parser),
         }
@@ -175,9 +174,20 @@ impl Dialect for PartitaDialect {
         true
     }
 
+    fn supports_alter_column_type_using(&self) -> bool {
+        true
+    }
+
     fn supports_window_function_null_treatment_arg(&self) -> bool {
         true
     }
+}
+
+/// The negative of `expr`. In parentheses where that is an interval: the binder takes `-INTERVAL '1 day'` for a literal, and
+/// puts its sign before the first number only, or nowhere.
+fn negated(expr: Expr) -> Expr {
+    let expr = if matches!(expr, Expr::Interval(_)) { Expr::Nested(Box::new(expr)) } else { expr };
+    Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(expr) }
 }
 
 /// Functions whose arguments may be lambdas.

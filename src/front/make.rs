@@ -2,7 +2,8 @@
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName, OneOrManyWithParens, Value,
+    JoinConstraint, JoinOperator, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName,
+    OneOrManyWithParens, Value,
 };
 
 /// `name(args)`.
@@ -66,5 +67,29 @@ pub(super) fn and(one: Option<Expr>, other: Expr) -> Expr {
             Expr::BinaryOp { left, op: BinaryOperator::And, right }
         }
         None => other,
+    }
+}
+
+/// The condition of a join.
+pub(super) fn constraint_of(join: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+    use JoinOperator as J;
+    match join {
+        J::Join(c)
+        | J::Inner(c)
+        | J::Left(c)
+        | J::LeftOuter(c)
+        | J::Right(c)
+        | J::RightOuter(c)
+        | J::FullOuter(c)
+        | J::CrossJoin(c)
+        | J::Semi(c)
+        | J::LeftSemi(c)
+        | J::RightSemi(c)
+        | J::Anti(c)
+        | J::LeftAnti(c)
+        | J::RightAnti(c)
+        | J::StraightJoin(c) => Some(c),
+        J::AsOf { constraint, .. } => Some(constraint),
+        _ => None,
     }
 }

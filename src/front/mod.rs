@@ -16,7 +16,7 @@
 //!
 //! # Limits
 //!
-//! One schema (`main`); no transactions, no UPDATE, DELETE.
+//! One schema (`main`); no transactions.
 
 mod aggregates;
 mod arithmetic;
@@ -26,6 +26,7 @@ mod average;
 mod belonging;
 mod call;
 mod catalog;
+mod changes;
 mod context;
 pub mod custom;
 mod declared;
@@ -48,6 +49,7 @@ pub mod mapped;
 mod moments;
 mod names;
 mod nearest;
+mod nested_order;
 mod only_row;
 mod operators;
 mod overflow;
@@ -62,6 +64,7 @@ mod share;
 mod shorthand;
 mod sided;
 mod sniffed;
+mod spans;
 mod spelling;
 mod star_keys;
 mod statement;
@@ -69,6 +72,7 @@ pub mod stats;
 mod together;
 mod tokens;
 mod types;
+mod unnamed;
 mod unseen;
 mod using;
 pub(crate) mod walk;

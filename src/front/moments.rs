@@ -169,11 +169,11 @@ impl Parts {
     }
 }
 
-fn is_interval(data_type: &DataType) -> bool {
+pub(super) fn is_interval(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_))
 }
 
-fn function(name: &str, args: Vec<Expr>) -> Result<Expr> {
+pub(super) fn function(name: &str, args: Vec<Expr>) -> Result<Expr> {
     match named(name) {
         Some(func) => Ok(Expr::ScalarFunction(ScalarFunction { func, args })),
         None => plan_err!("no function {name}"),

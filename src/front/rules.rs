@@ -1,8 +1,8 @@
 //! The rules that turn a bound plan into the one that is run, in their order.
 //!
 //! 1. What SQL says and DataFusion has no word for gets its nodes: shared CTEs, as-of joins, lateral UNNEST,
-//!    INTERSECT ALL and EXCEPT ALL, aggregates of [`moments`], subqueries that DataFusion plans wrongly, and, when it
-//!    refused the plan, correlated ones.
+//!    INTERSECT ALL and EXCEPT ALL, [intervals](spans), aggregates of [`moments`], [nulls in lists](nested_order),
+//!    subqueries that DataFusion plans wrongly, and, when it refused the plan, correlated ones.
 //! 2. Analysis: grouping functions, types, [casts](super::functions::cast), [checked arithmetic](super::overflow).
 //! 3. DataFusion's rules: subqueries become joins, filters and limits go down, columns nobody wants go away.
 //! 4. Sorts go away whose order nobody sees ([`unseen`]).
@@ -12,7 +12,8 @@
 use super::functions::cast::Casts;
 use super::functions::{Functions, QueryConfig};
 use super::overflow::CheckedArithmetic;
-use super::{asof, belonging, decorrelate, distinct, join_order, lateral, moments, set_ops, share, unseen};
+use super::{asof, belonging, decorrelate, distinct, join_order, lateral, moments, nested_order, set_ops, share};
+use super::{spans, unseen};
 use chrono::Utc;
 use datafusion_common::Result;
 use datafusion_expr::LogicalPlan;
@@ -47,7 +48,7 @@ impl Rules {
         let config = QueryConfig { functions, start: Utc::now() };
         belonging::check(&plan)?;
         let plan = set_ops::count_rows(lateral::flatten(asof::plan(share::mark(plan)?)?)?)?;
-        let plan = decorrelate::hard(moments::as_numbers(plan)?)?;
+        let plan = decorrelate::hard(nested_order::apart(moments::as_numbers(spans::by_length(plan)?)?)?)?;
         let optimized = match self.optimize(plan.clone(), &config) {
             Ok(made) if !decorrelate::is_left(&made)? => made,
             refused => match decorrelate::all(plan)? {

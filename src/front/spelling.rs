@@ -4,9 +4,9 @@
 //! differs from it in case only, the name is written as the column is, in quotes, and binding is tried again.
 
 use crate::front::errors::Spot;
-use crate::front::walk;
+use crate::front::{make, walk};
 use datafusion_common::Column;
-use datafusion_sql::sqlparser::ast::{Expr, Ident, SelectItem, Statement, VisitorMut};
+use datafusion_sql::sqlparser::ast::{Expr, Ident, JoinConstraint, ObjectNamePart, SelectItem, Statement, VisitorMut};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -86,6 +86,15 @@ impl VisitorMut for Respell<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut datafusion_sql::sqlparser::ast::Select) -> ControlFlow<()> {
+        for join in select.from.iter_mut().flat_map(|from| &mut from.joins) {
+            if let Some(JoinConstraint::Using(keys)) = make::constraint_of(&mut join.join_operator) {
+                for part in keys.iter_mut().filter_map(|key| key.0.last_mut()) {
+                    if let ObjectNamePart::Identifier(key) = part {
+                        self.ident(key);
+                    }
+                }
+            }
+        }
         for item in &mut select.projection {
             if let SelectItem::ExprWithAlias { alias, .. } = item
                 && alias.quote_style.is_none()

@@ -2,7 +2,7 @@
 
 use super::catalog::{Shape, Source, TableRef};
 use super::rewrite::{self, Rewriter, aliases, fields, macros, params};
-use super::{Front, View, names, spelling};
+use super::{Front, View, changes, names, spelling};
 use crate::error::{Error, Place, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -117,6 +117,17 @@ pub enum Bound {
         query: Planned,
         /// The columns that must not be null.
         not_null: Vec<String>,
+    },
+    /// The rows of a table kept by the session are replaced by a query's, which were made of them.
+    Remake {
+        /// Its name.
+        name: String,
+        /// The table that the query reads: if it is another by now, nothing is done.
+        was: TableRef,
+        /// The rows.
+        query: Planned,
+        /// What its columns demand and default to from now on.
+        shape: Arc<Shape>,
     },
     /// A table kept by the session is to lose all its rows.
     Truncate(String),
@@ -279,6 +290,8 @@ impl Binder<'_> {
             }
             ast::Statement::Truncate(truncate) => self.truncate(truncate),
             ast::Statement::AlterTable(alter) => self.alter(alter),
+            ast::Statement::Update(update) => self.update(update),
+            ast::Statement::Delete(delete) => self.delete(delete),
             ast::Statement::Prepare { name, statement, .. } => {
                 let kind = Kind::Ast(statement.clone());
                 let name = name.value.to_lowercase();
@@ -362,14 +375,54 @@ impl Binder<'_> {
     fn alter(&self, alter: &ast::AlterTable) -> Result<Bound> {
         use ast::AlterTableOperation::RenameTable;
         use ast::RenameTableNameKind::{As, To};
-        match alter.operations.as_slice() {
+        let operation = match alter.operations.as_slice() {
             [RenameTable { table_name: As(to) | To(to) }] => {
-                Ok(Bound::Rename { from: table_name(&alter.name)?, to: table_name(to)? })
+                return Ok(Bound::Rename { from: table_name(&alter.name)?, to: table_name(to)? });
             }
-            _ => Err(Error::unsupported(format!("{alter}")).advise(
-                "ALTER TABLE .. RENAME TO is there; CREATE OR REPLACE TABLE t AS SELECT .. FROM t makes another",
-            )),
+            [one] => one,
+            _ => return Err(Error::unsupported("several changes in one ALTER TABLE")),
+        };
+        if alter.if_exists && self.front.table(&table_name(&alter.name)?).is_err() {
+            return Ok(Bound::Done(format!("there is no table {}", alter.name)));
         }
+        let (was, mut target) = self.target(&alter.name)?;
+        match target.alter(operation)? {
+            Some(query) => {
+                let plan = self.settle(query)?.plan;
+                self.remake(&alter.name, was, plan, target.shape)
+            }
+            None => Ok(Bound::Done(format!("{} stays as it is", alter.name))),
+        }
+    }
+
+    fn update(&self, update: &ast::Update) -> Result<Bound> {
+        let name = changes::table_of(&update.table)?;
+        let (was, target) = self.target(name)?;
+        let (query, assigned) = target.update(update)?;
+        let plan = target.updated(self.settle(query)?.plan, &assigned)?;
+        self.remake(name, was, plan, target.shape)
+    }
+
+    fn delete(&self, delete: &ast::Delete) -> Result<Bound> {
+        let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = &delete.from;
+        let [one] = from.as_slice() else { return Err(Error::unsupported("DELETE from several tables")) };
+        let name = changes::table_of(one)?;
+        let (was, target) = self.target(name)?;
+        let plan = self.settle(target.delete(delete)?)?.plan;
+        self.remake(name, was, plan, target.shape)
+    }
+
+    /// The table that a statement changes, as it is now.
+    fn target(&self, written: &ast::ObjectName) -> Result<(TableRef, changes::Target)> {
+        let name = table_name(written)?;
+        let was = self.front.table(&name)?;
+        let target = changes::Target::new(written, &was, self.front.shape(&name).as_deref())?;
+        Ok((was, target))
+    }
+
+    fn remake(&self, name: &ast::ObjectName, was: TableRef, plan: LogicalPlan, shape: Shape) -> Result<Bound> {
+        let query = self.front.plan_for(plan, Some(self.sql))?;
+        Ok(Bound::Remake { name: table_name(name)?, was, query, shape: Arc::new(shape) })
     }
 
     fn insert(
@@ -452,6 +505,7 @@ impl Binder<'_> {
         super::shadow::tell_apart(&mut query);
         fields::name(&mut query);
         super::rewrite::name_values(&mut query);
+        super::unnamed::name(&mut query);
         let rewriter = || Rewriter::new(self.front, self.ask, self.sql);
         let bound = |mut rewriter: Rewriter<'_>, mut query: Box<ast::Query>| {
             rewriter.query(&mut query)?;
@@ -569,10 +623,6 @@ fn repeats_a_name(error: &datafusion_common::DataFusionError) -> bool {
 fn refused(statement: &ast::Statement) -> Error {
     let error = |what: &str| Error::unsupported(what);
     match statement {
-        ast::Statement::Update { .. } => error("UPDATE").advise("CREATE OR REPLACE TABLE t AS SELECT .. FROM t"),
-        ast::Statement::Delete { .. } => {
-            error("DELETE").advise("CREATE OR REPLACE TABLE t AS FROM t WHERE ..; TRUNCATE t takes all rows")
-        }
         ast::Statement::Merge { .. } => error("MERGE"),
         ast::Statement::StartTransaction { .. } | ast::Statement::Commit { .. } | ast::Statement::Rollback { .. } => {
             error("transactions").advise("each statement is done when it ends")

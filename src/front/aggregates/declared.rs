@@ -2,6 +2,7 @@
 
 use super::discrete::Discrete;
 use super::joined::Joined;
+use super::picked::{ArgBy, Mode};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::AccumulatorArgs;
@@ -96,8 +97,13 @@ impl AggregateUDFImpl for Declared {
                 percentile_cont_udaf().accumulator(args)
             }
             "median" | "quantile" | "quantile_disc" | "percentile_disc" => Ok(Box::new(Discrete::new(&args)?)),
+            "arg_min" | "argmin" | "min_by" if args.exprs.len() == 2 => Ok(Box::new(ArgBy::new(&args, false, false)?)),
+            "arg_max" | "argmax" | "max_by" if args.exprs.len() == 2 => Ok(Box::new(ArgBy::new(&args, true, false)?)),
+            "arg_min_null" => Ok(Box::new(ArgBy::new(&args, false, true)?)),
+            "arg_max_null" => Ok(Box::new(ArgBy::new(&args, true, true)?)),
+            "mode" if args.exprs.len() == 1 => Ok(Box::new(Mode::new(&args)?)),
             "string_agg" | "group_concat" | "listagg" => Ok(Box::new(Joined::new(&args)?)),
-            _ => not_impl_err!("{} is not supported there yet", self.name),
+            _ => not_impl_err!("{} over a window", self.name),
         }
     }
 

@@ -7,6 +7,7 @@ mod declared;
 mod discrete;
 pub mod exprs;
 mod joined;
+mod picked;
 mod quantiles;
 mod statistics;
 mod values;

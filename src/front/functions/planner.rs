@@ -117,6 +117,17 @@ fn as_json(value: Expr, schema: &DFSchema) -> Result<Expr> {
     }
 }
 
+/// Whether a text is known to be JSON: then `[1]` is an element, counted from 0, and else a character, counted from 1.
+fn is_json(value: &Expr) -> bool {
+    const NAMES: [&str; 8] =
+        ["json", "json_extract", "to_json", "json_object", "json_array", "json_merge_patch", "json_remove", "jq"];
+    match value {
+        Expr::ScalarFunction(f) => NAMES.contains(&f.name()),
+        Expr::Alias(alias) => is_json(&alias.expr),
+        _ => false,
+    }
+}
+
 fn comparison(op: &BinaryOperator) -> Option<Operator> {
     Some(match op {
         BinaryOperator::Eq => Operator::Eq,
@@ -129,11 +140,27 @@ fn comparison(op: &BinaryOperator) -> Option<Operator> {
     })
 }
 
+/// `flag = 1`: true is 1 beside a number, and false is 0.
+fn truth_as_number(op: &BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> (Expr, Expr) {
+    if comparison(op).is_none() {
+        return (left, right);
+    }
+    let (Ok(here), Ok(there)) = (left.get_type(schema), right.get_type(schema)) else { return (left, right) };
+    let number = |truth: Expr| Expr::Cast(Cast::new(Box::new(truth), DataType::Int64));
+    match (here, there) {
+        (DataType::Boolean, t) if t.is_numeric() => (number(left), right),
+        (t, DataType::Boolean) if t.is_numeric() => (left, number(right)),
+        _ => (left, right),
+    }
+}
+
 impl ExprPlanner for OurPlanner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         use BinaryOperator as B;
         let list = |e: &Expr| e.get_type(schema).is_ok_and(|t| element(&t).is_some());
+        let null = |e: &Expr| matches!(e, Expr::Literal(value, _) if value.is_null());
         let RawBinaryExpr { op, left, right } = expr;
+        let (left, right) = truth_as_number(&op, left, right, schema);
         match &op {
             B::Arrow => return planned("json_extract", vec![as_json(left, schema)?, right]),
             B::Custom(name) if name == JSON_ARROW => {
@@ -157,7 +184,11 @@ impl ExprPlanner for OurPlanner {
             B::PGOverlap if list(&left) && list(&right) => return planned("list_has_any", vec![left, right]),
             B::AtArrow if list(&left) && list(&right) => return planned("list_has_all", vec![left, right]),
             B::ArrowAt if list(&left) && list(&right) => return planned("list_has_all", vec![right, left]),
-            B::StringConcat if list(&left) && list(&right) => return planned("list_concat", vec![left, right]),
+            // Unlike the function, the operator makes null of a null.
+            B::StringConcat if list(&left) && (list(&right) || null(&right)) || null(&left) && list(&right) => {
+                let both = call("list_concat", vec![left.clone(), right.clone()])?;
+                return planned("constant_or_null", vec![both, left, right]);
+            }
             _ => {}
         }
         let made = match date_comparison(&op, &left, &right, schema) {
@@ -186,6 +217,9 @@ impl ExprPlanner for OurPlanner {
             }
             (GetFieldAccess::NamedStructField { name }, t) if is_text(t) => {
                 planned("json_extract", vec![expr, lit(name)])
+            }
+            (GetFieldAccess::ListIndex { key }, t) if is_text(t) && is_json(&expr) => {
+                planned("json_extract", vec![expr, *key])
             }
             (GetFieldAccess::ListIndex { key }, DataType::Map(..)) => planned("map_extract_value", vec![expr, *key]),
             (GetFieldAccess::ListIndex { key }, DataType::Struct(_)) => planned("struct_extract", vec![expr, *key]),

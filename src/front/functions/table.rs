@@ -31,6 +31,7 @@ pub(in crate::front) const FAMILIES: &[Family] = &[
     ("Times: differences", times::diff::ROWS),
     ("Times: made of numbers", times::make::ROWS),
     ("Times: as text", times::strftime::ROWS),
+    ("Times: as text, as in PostgreSQL", times::to_char::ROWS),
     ("Times: out of text", times::strptime::ROWS),
     ("Times: intervals", times::intervals::ROWS),
     ("Times: arithmetic", times::operators::ROWS),

@@ -15,9 +15,11 @@
 //! lack of such a column; [`params`] and [`macros`] before anything else.
 
 pub(super) mod aliases;
+mod by_name;
 pub(super) mod casts;
 pub(super) mod fields;
 mod filename;
+mod groupings;
 mod joins;
 mod limits;
 pub(super) mod macros;
@@ -133,6 +135,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn body(&mut self, body: &mut SetExpr) -> Result<()> {
+        use datafusion_sql::sqlparser::ast::SetQuantifier as Q;
         match body {
             SetExpr::Select(select) => {
                 self.select(select)?;
@@ -142,9 +145,13 @@ impl<'a> Rewriter<'a> {
                 Ok(())
             }
             SetExpr::Query(query) => self.query(query),
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation { left, right, set_quantifier, .. } => {
                 self.body(left)?;
-                self.body(right)
+                self.body(right)?;
+                if matches!(set_quantifier, Q::ByName | Q::AllByName | Q::DistinctByName) {
+                    by_name::spell_alike(self, left, right);
+                }
+                Ok(())
             }
             SetExpr::Values(values) => self.inside(values),
             SetExpr::Table(table) => {
@@ -165,6 +172,7 @@ impl<'a> Rewriter<'a> {
             filename::add(self.front, select);
         }
         sample::of_query(self, select)?;
+        groupings::spell_out(&mut select.group_by)?;
         each_key(&mut select.group_by);
         self.inside(&mut select.projection)?;
         self.inside(&mut select.selection)?;

@@ -6,6 +6,7 @@
 
 use super::{Known, Rewriter};
 use crate::error::{Error, Result};
+use crate::front::nearest::nearest;
 use crate::front::walk;
 use crate::front::{make, names};
 use arrow::datatypes::DataType;
@@ -18,13 +19,15 @@ use datafusion_sql::sqlparser::ast::{
 use std::ops::ControlFlow;
 
 pub(super) fn expand(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()> {
-    let wanted = select.projection.iter().any(is_ours)
+    let several = are_several(&select.projection);
+    let wanted = several
+        || select.projection.iter().any(is_ours)
         || [&select.selection, &select.having, &select.qualify].into_iter().flatten().any(holds_columns);
     if !wanted {
         return Ok(());
     }
     let needs = |item: &SelectItem| match item {
-        SelectItem::QualifiedWildcard(_, options) => options.opt_rename.is_some(),
+        SelectItem::QualifiedWildcard(_, options) => leaves_out(options),
         other => is_ours(other),
     };
     let must = select.selection.iter().chain(&select.having).chain(&select.qualify).any(holds_columns)
@@ -35,7 +38,7 @@ pub(super) fn expand(rewriter: &Rewriter<'_>, select: &mut Select) -> Result<()>
         Err(_) if !must => return Ok(()),
         Err(error) => return Err(error),
     };
-    let chooser = Chooser { rewriter, known };
+    let chooser = Chooser { rewriter, known, several };
     let mut items = Vec::new();
     for item in std::mem::take(&mut select.projection) {
         chooser.item(item, &mut items)?;
@@ -53,12 +56,12 @@ pub(super) fn named(
     from: &[TableWithJoins],
     items: Vec<SelectItem>,
 ) -> Result<Vec<(Expr, String)>> {
-    let chooser = Chooser { rewriter, known: rewriter.columns(from)? };
+    let chooser = Chooser { rewriter, known: rewriter.columns(from)?, several: false };
     let mut found = Vec::new();
     for item in items {
         match item {
             SelectItem::Wildcard(options) => {
-                found.extend(chooser.starred(None, &options).into_iter().map(|k| (k.expr(), k.name.clone())));
+                found.extend(chooser.starred(None, &options)?.into_iter().map(|k| (k.expr(), k.name.clone())));
             }
             SelectItem::UnnamedExpr(expr) if holds_columns(&expr) => {
                 found.extend(chooser.chosen(&expr)?.into_iter().map(|k| (with_column(&expr, k), k.name.clone())));
@@ -69,7 +72,8 @@ pub(super) fn named(
                     Expr::CompoundIdentifier(parts) => parts.last().map(names::normal).unwrap_or_default(),
                     other => other.to_string(),
                 };
-                found.push((expr, name));
+                let known = chooser.known.iter().find(|k| chooser.is(k, &name)).map(|k| k.name.clone());
+                found.push((expr, known.unwrap_or(name)));
             }
             other => return Err(Error::query(format!("a column is wanted, not {other}"))),
         }
@@ -77,17 +81,29 @@ pub(super) fn named(
     Ok(found)
 }
 
+/// Whether two stars show the same columns: `*, *`, `t.*, *`.
+fn are_several(items: &[SelectItem]) -> bool {
+    let all = items.iter().filter(|item| matches!(item, SelectItem::Wildcard(_))).count();
+    let some = items.iter().filter(|item| matches!(item, SelectItem::QualifiedWildcard(..))).count();
+    all > 0 && all + some > 1
+}
+
 /// Whether this file has something to do for an item.
 fn is_ours(item: &SelectItem) -> bool {
     match item {
-        SelectItem::Wildcard(options) => options.opt_rename.is_some() || options.opt_replace.is_some(),
+        SelectItem::Wildcard(options) => leaves_out(options) || options.opt_replace.is_some(),
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
             // One word may be a table or a struct: only the columns tell.
-            options.opt_rename.is_some() || name.0.len() == 1
+            leaves_out(options) || name.0.len() == 1
         }
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => holds_columns(expr),
         _ => false,
     }
+}
+
+/// Whether a star shows columns under other names, or not all.
+fn leaves_out(options: &WildcardAdditionalOptions) -> bool {
+    options.opt_rename.is_some() || options.opt_exclude.is_some() || options.opt_except.is_some()
 }
 
 /// The argument of `COLUMNS(..)`, and whether it stands unpacked: `*COLUMNS(..)`.
@@ -110,6 +126,8 @@ fn holds_columns(expr: &Expr) -> bool {
 struct Chooser<'r, 'a> {
     rewriter: &'r Rewriter<'a>,
     known: Vec<Known>,
+    /// Whether the columns of stars must be told apart: `SELECT *, *`.
+    several: bool,
 }
 
 impl Chooser<'_, '_> {
@@ -120,7 +138,7 @@ impl Chooser<'_, '_> {
             self.spell_replaced(replace)?;
         }
         match item {
-            SelectItem::Wildcard(options) if options.opt_rename.is_some() => self.renamed(None, options, items),
+            SelectItem::Wildcard(options) if leaves_out(&options) || self.several => self.renamed(None, options, items),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let fields = self.fields(&name);
                 match fields {
@@ -128,7 +146,7 @@ impl Chooser<'_, '_> {
                         items.extend(fields);
                         Ok(())
                     }
-                    None if options.opt_rename.is_some() => self.renamed(Some(&name), options, items),
+                    None if leaves_out(&options) || self.several => self.renamed(Some(&name), options, items),
                     None => {
                         let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
                         items.push(SelectItem::QualifiedWildcard(kind, options));
@@ -189,8 +207,8 @@ impl Chooser<'_, '_> {
             }
             None => Vec::new(),
         };
-        let chosen = self.starred(table, &options);
-        if let Some((missing, _)) = renames.iter().find(|(name, _)| !chosen.iter().any(|k| k.name == *name)) {
+        let chosen = self.starred(table, &options)?;
+        if let Some((missing, _)) = renames.iter().find(|(name, _)| !chosen.iter().any(|k| self.is(k, name))) {
             return Err(Error::query(format!("RENAME of \"{missing}\", which is no column here")));
         }
         for column in chosen {
@@ -200,28 +218,51 @@ impl Chooser<'_, '_> {
                 .map(|item| item.expr.clone())
                 .next()
                 .unwrap_or_else(|| column.expr());
-            let alias = renames.iter().find(|(name, _)| *name == column.name);
+            let alias = renames.iter().find(|(name, _)| self.is(column, name));
             let alias = alias.map_or_else(|| Ident::with_quote('"', &column.name), |(_, alias)| alias.clone());
             items.push(SelectItem::ExprWithAlias { expr, alias });
         }
         Ok(())
     }
 
+    /// Whether a name means a column: as it is written, or in another case where no column is written so.
+    fn is(&self, column: &Known, name: &str) -> bool {
+        column.name == name
+            || column.name.to_lowercase() == name.to_lowercase() && !self.known.iter().any(|k| k.name == name)
+    }
+
     /// The columns of a star, without those that it leaves out.
-    fn starred(&self, table: Option<&ObjectName>, options: &WildcardAdditionalOptions) -> Vec<&Known> {
-        let last = |name: &ObjectName| name.0.last().and_then(|p| p.as_ident()).map(names::normal);
-        let out: Vec<String> = match (&options.opt_exclude, &options.opt_except) {
-            (Some(ExcludeSelectItem::Single(one)), _) => last(one).into_iter().collect(),
-            (Some(ExcludeSelectItem::Multiple(all)), _) => all.iter().filter_map(last).collect(),
-            (None, Some(except)) => {
-                std::iter::once(&except.first_element).chain(&except.additional_elements).map(names::normal).collect()
-            }
+    fn starred(&self, table: Option<&ObjectName>, options: &WildcardAdditionalOptions) -> Result<Vec<&Known>> {
+        let parts = |name: &ObjectName| -> Vec<String> {
+            name.0.iter().filter_map(|part| part.as_ident()).map(names::normal).collect()
+        };
+        // The names that are left out, perhaps with their tables.
+        let out: Vec<Vec<String>> = match (&options.opt_exclude, &options.opt_except) {
+            (Some(ExcludeSelectItem::Single(one)), _) => vec![parts(one)],
+            (Some(ExcludeSelectItem::Multiple(all)), _) => all.iter().map(parts).collect(),
+            (None, Some(except)) => std::iter::once(&except.first_element)
+                .chain(&except.additional_elements)
+                .map(|name| vec![names::normal(name)])
+                .collect(),
             (None, None) => Vec::new(),
         };
-        let table = table.and_then(last);
-        let of_table =
-            |k: &&Known| table.as_ref().is_none_or(|t| k.relation.as_ref().is_some_and(|r| r.table() == t.as_str()));
-        self.known.iter().filter(of_table).filter(|k| !out.contains(&k.name)).collect()
+        let of = |k: &Known, table: &str| k.relation.as_ref().is_some_and(|r| r.table() == table);
+        let is_out = |k: &Known, out: &[String]| match out {
+            [name] => self.is(k, name),
+            [.., table, name] => of(k, table) && self.is(k, name),
+            [] => false,
+        };
+        let table = table.and_then(|name| parts(name).pop());
+        let all: Vec<&Known> = self.known.iter().filter(|k| table.as_ref().is_none_or(|table| of(k, table))).collect();
+        if let Some(missing) = out.iter().find(|out| !all.iter().any(|k| is_out(k, out))) {
+            let error = Error::query(format!("EXCLUDE of \"{}\", which is no column here", missing.join(".")));
+            let last = missing.last().map(String::as_str).unwrap_or_default();
+            return Err(match nearest(last, all.iter().map(|k| k.name.as_str())) {
+                Some(near) => error.advise(format!("did you mean {near}?")),
+                None => error,
+            });
+        }
+        Ok(all.into_iter().filter(|k| !out.iter().any(|out| is_out(k, out))).collect())
     }
 
     /// One item for each column that the COLUMNS in `expr` choose.
@@ -288,8 +329,8 @@ impl Chooser<'_, '_> {
         };
         match arg {
             FunctionArgExpr::Wildcard => Ok((0..self.known.len()).collect()),
-            FunctionArgExpr::WildcardWithOptions(options) => Ok(of(self.starred(None, options))),
-            FunctionArgExpr::QualifiedWildcard(table) => Ok(of(self.starred(Some(table), &none))),
+            FunctionArgExpr::WildcardWithOptions(options) => Ok(of(self.starred(None, options)?)),
+            FunctionArgExpr::QualifiedWildcard(table) => Ok(of(self.starred(Some(table), &none)?)),
             FunctionArgExpr::Expr(Expr::Array(list)) => {
                 let names = self.rewriter.constants(list.elem.clone())?;
                 let place = |name: &ScalarValue| {

@@ -63,6 +63,7 @@ fn show(front: &Front, bound: &Bound) -> String {
         Bound::ShowTables { all } => format!("show tables ({all})"),
         Bound::Set { name, value } => format!("set {name} = {value:?}"),
         Bound::Insert { name, query, not_null } => format!("insert into {name} {not_null:?}\n{}", planned(query)),
+        Bound::Remake { name, query, .. } => format!("make {name} anew\n{}", planned(query)),
         Bound::Truncate(name) => format!("truncate {name}"),
         Bound::Rename { from, to } => format!("rename {from} to {to}"),
         Bound::TableInfo(name) => format!("info of {name}"),

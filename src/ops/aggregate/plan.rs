@@ -321,7 +321,8 @@ impl Compiler {
                     _ => {
                         return self.pick(
                             aggregate,
-                            Pick { descending: u32::from(most), nulls_first: 0, required: 1 },
+                            // A null inside of a nested value is larger than what is there.
+                            Pick { descending: u32::from(most), nulls_first: u32::from(most), required: 1 },
                             types,
                         );
                     }

@@ -97,6 +97,7 @@ fn is_ours(from: &DataType, to: &DataType) -> bool {
         _ if from == to || matches!(from, DataType::Null) => false,
         _ if is_text(from) || is_text(to) => !(is_text(from) && is_text(to)),
         _ if from.is_nested() || to.is_nested() => true,
+        (DataType::Float64, DataType::Float32) => true,
         _ => (from.is_floating() || decimal(from)) && whole(to),
     }
 }
@@ -164,6 +165,7 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType, lenient: bool) -> Result<
             from_text(text.as_string_view(), to, lenient)
         }
         _ if from.is_nested() || to.is_nested() => nested::convert(array, to, lenient),
+        (DataType::Float64, DataType::Float32) => number::to_float(array, to, lenient),
         _ if is_ours(from, to) => number::to_integer(array, to, lenient),
         _ => plain(array, to, lenient),
     }

@@ -138,6 +138,21 @@ fn rounded(digits: &[u8], kept: i64) -> Option<i128> {
     value.checked_add(i128::from(up))
 }
 
+/// Floats out of doubles: what is too large for one is not infinite.
+pub(super) fn to_float(array: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef> {
+    let mut out = PrimitiveBuilder::<Float32Type>::with_capacity(array.len());
+    for value in array.as_primitive::<Float64Type>() {
+        match value.map(|v| (v, v as f32)) {
+            Some((v, float)) if float.is_infinite() && v.is_finite() => match lenient {
+                true => out.append_null(),
+                false => return Err(misfit(&v.to_string(), to)),
+            },
+            value => out.append_option(value.map(|(_, float)| float)),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
 /// Integers out of floats and decimals.
 pub(super) fn to_integer(array: &ArrayRef, to: &DataType, lenient: bool) -> Result<ArrayRef> {
     if array.data_type().is_floating() {

@@ -16,7 +16,7 @@ pub(super) mod vectors;
 use super::args::{Args, Column};
 use arrow::array::{Array, ArrayRef, ListArray, UInt64Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::{cast, concat, take};
+use arrow::compute::{SortOptions, cast, concat, take};
 use arrow::datatypes::{DataType, Field};
 use arrow_row::{OwnedRow, Row, RowConverter, Rows, SortField};
 use datafusion_common::{Result, exec_err};
@@ -87,7 +87,11 @@ impl Keys {
     /// The keys of the values of several columns of one type, one after another.
     pub(super) fn new(columns: &[&ArrayRef]) -> Result<Keys> {
         let Some(first) = columns.first() else { return exec_err!("no columns to compare") };
-        let converter = RowConverter::new(vec![SortField::new(first.data_type().clone())])?;
+        let converter = RowConverter::new(vec![SortField::new_with_options(
+            first.data_type().clone(),
+            // Nulls inside of lists are larger than values.
+            SortOptions { descending: false, nulls_first: false },
+        )])?;
         let arrays: Vec<&dyn Array> = columns.iter().map(|c| c.as_ref()).collect();
         let all = concat(&arrays)?;
         let null = arrow::array::new_null_array(first.data_type(), 1);

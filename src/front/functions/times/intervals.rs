@@ -104,8 +104,9 @@ fn seconds(args: &Args) -> Result<ArrayRef> {
     let interval = args.interval(0)?;
     floats(args, |row| {
         let v = some!(interval.get(row));
-        let days = f64::from(v.months) * 30.0 + f64::from(v.days);
-        Ok(Some(days * 86_400.0 + v.nanoseconds as f64 / 1e9))
+        let days = i128::from(v.months) * 30 + i128::from(v.days);
+        // Equal lengths are one number, however they are written.
+        Ok(Some((days * 86_400_000_000_000 + i128::from(v.nanoseconds)) as f64 / 1e9))
     })
 }
 

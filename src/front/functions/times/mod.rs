@@ -13,7 +13,9 @@ pub(super) mod operators;
 pub(super) mod pattern;
 pub(super) mod strftime;
 pub(super) mod strptime;
+pub(super) mod to_char;
 pub(super) mod trunc;
+mod weeks;
 pub(super) mod zones;
 
 use super::args::{Args, Column};

@@ -54,7 +54,8 @@ fn strftime(args: &Args) -> Result<ArrayRef> {
     })
 }
 
-fn shown(time: NaiveDateTime, offset: i64, zoned: bool, letter: char, short: bool) -> String {
+/// What a directive is of a time.
+pub(super) fn shown(time: NaiveDateTime, offset: i64, zoned: bool, letter: char, short: bool) -> String {
     let number = |n: u32, width: usize| if short { n.to_string() } else { format!("{n:0width$}") };
     let hour = match time.hour() % 12 {
         0 => 12,

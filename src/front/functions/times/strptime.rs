@@ -1,14 +1,19 @@
 //! `strptime('05.01.2020', '%d.%m.%Y')`: times out of text after a pattern, or the first of a list of patterns that fits.
 //!
 //! With `%z` or `%Z` in the pattern the answer is an instant.
+//!
+//! A date is what its month and day say; without them, what its day of the year says; without that, what its week and
+//! weekday say (`%G %V`, `%Y %U`, `%Y %W`; without a weekday the first day of the week). A year has four digits, and up to
+//! six where what follows is no number.
 
 use super::super::args::{Args, some};
 use super::super::row::{Gives, Row, STAMP, is_text, stamp_utc};
 use super::calendar::{DAY, SECOND, days};
 use super::pattern::{Piece, pieces};
+use super::weeks::Weeks;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Weekday};
 use datafusion_common::{Result, ScalarValue, exec_err};
 
 pub(in super::super) const ROWS: &[Row] = &[
@@ -75,9 +80,12 @@ fn parse_all(args: &Args, lenient: bool) -> Result<ArrayRef> {
 #[derive(Debug)]
 struct Parsed {
     year: Option<i32>,
-    month: u32,
-    day: u32,
+    month: Option<u32>,
+    day: Option<u32>,
     of_year: Option<u32>,
+    week: Option<(Weeks, u32)>,
+    iso_year: Option<i32>,
+    weekday: Option<Weekday>,
     hour: u32,
     afternoon: Option<bool>,
     minute: u32,
@@ -121,9 +129,12 @@ impl Parsed {
     fn of(text: &str, pieces: &[Piece]) -> Option<Parsed> {
         let mut made = Parsed {
             year: None,
-            month: 1,
-            day: 1,
+            month: None,
+            day: None,
             of_year: None,
+            week: None,
+            iso_year: None,
+            weekday: None,
             hour: 0,
             afternoon: None,
             minute: 0,
@@ -131,33 +142,38 @@ impl Parsed {
             micros: 0,
             offset: 0,
         };
-        let mut rest = text;
-        for piece in pieces {
+        let mut rest = text.trim_start();
+        for (at, piece) in pieces.iter().enumerate() {
             rest = match piece {
                 Piece::Text(wanted) => same(rest, wanted)?,
-                Piece::Directive(letter, _) => made.take(rest, *letter)?,
+                Piece::Directive(letter, _) => {
+                    let alone = !matches!(pieces.get(at + 1), Some(Piece::Directive(..)));
+                    made.take(rest, *letter, if alone { 6 } else { 4 })?
+                }
             };
         }
         rest.trim().is_empty().then_some(made)
     }
 
-    fn take<'a>(&mut self, text: &'a str, letter: char) -> Option<&'a str> {
+    /// What follows in `text` what a directive takes of it. A year has at most `year_digits`.
+    fn take<'a>(&mut self, text: &'a str, letter: char, year_digits: usize) -> Option<&'a str> {
         let mut put = |to: fn(&mut Parsed) -> &mut u32, most: usize, range: std::ops::RangeInclusive<u32>| {
             let (n, rest) = number(text, most)?;
             *to(self) = n;
             range.contains(&n).then_some(rest)
         };
         match letter {
-            'd' => put(|p| &mut p.day, 2, 1..=31),
-            'm' => put(|p| &mut p.month, 2, 1..=12),
+            'd' => put(|p| p.day.get_or_insert_default(), 2, 1..=31),
+            'm' => put(|p| p.month.get_or_insert_default(), 2, 1..=12),
             'H' => put(|p| &mut p.hour, 2, 0..=23),
             'I' => put(|p| &mut p.hour, 2, 1..=12),
             'M' => put(|p| &mut p.minute, 2, 0..=59),
             'S' => put(|p| &mut p.second, 2, 0..=59),
-            'Y' => {
+            'Y' | 'G' => {
                 let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-                let (year, rest) = number(digits, 6)?;
-                self.year = Some(i32::try_from(year).ok()? * sign);
+                let (year, rest) = number(digits, year_digits)?;
+                let year = Some(i32::try_from(year).ok()? * sign);
+                *(if letter == 'Y' { &mut self.year } else { &mut self.iso_year }) = year;
                 Some(rest)
             }
             'y' => {
@@ -173,12 +189,25 @@ impl Parsed {
             }
             'b' | 'h' | 'B' => {
                 let (at, rest) = named(text, &MONTHS, letter == 'B')?;
-                self.month = at + 1;
+                self.month = Some(at + 1);
                 Some(rest)
             }
-            'a' | 'A' => named(text, &DAYS, letter == 'A').map(|(_, rest)| rest),
-            'w' | 'u' => number(text, 1).map(|(_, rest)| rest),
-            'U' | 'W' | 'V' => number(text, 2).map(|(_, rest)| rest),
+            'a' | 'A' => {
+                let (at, rest) = named(text, &DAYS, letter == 'A')?;
+                self.weekday = Weekday::try_from(u8::try_from(at).ok()?).ok();
+                Some(rest)
+            }
+            'w' | 'u' => {
+                let (day, rest) = number(text, 1)?;
+                let day = if letter == 'w' { (day + 6) % 7 } else { day.checked_sub(1)? };
+                self.weekday = Some(Weekday::try_from(u8::try_from(day).ok()?).ok()?);
+                Some(rest)
+            }
+            'U' | 'W' | 'V' => {
+                let (week, rest) = number(text, 2)?;
+                self.week = Some((Weeks::of(letter), week));
+                Some(rest)
+            }
             'p' => {
                 let (head, rest) = (text.get(..2)?, text.get(2..)?);
                 self.afternoon = Some(match head.to_ascii_uppercase().as_str() {
@@ -238,12 +267,25 @@ impl Parsed {
         Some(rest)
     }
 
-    fn micros(&self) -> Option<i64> {
+    fn date(&self) -> Option<NaiveDate> {
         let year = self.year.unwrap_or(1900);
-        let date = match self.of_year {
-            Some(day) => NaiveDate::from_yo_opt(year, day)?,
-            None => NaiveDate::from_ymd_opt(year, self.month, self.day)?,
-        };
+        if self.month.is_some() || self.day.is_some() {
+            return NaiveDate::from_ymd_opt(year, self.month.unwrap_or(1), self.day.unwrap_or(1));
+        }
+        if let Some(day) = self.of_year {
+            return NaiveDate::from_yo_opt(year, day);
+        }
+        match (self.week, self.iso_year) {
+            (Some((Weeks::Iso, week)), Some(year)) => Weeks::Iso.day(year, week, self.weekday),
+            (None, None) => NaiveDate::from_yo_opt(year, 1),
+            // A week of one count and a year of the other are no date.
+            (Some((Weeks::Iso, _)), None) | (_, Some(_)) => None,
+            (Some((weeks, week)), None) => weeks.day(year, week, self.weekday),
+        }
+    }
+
+    fn micros(&self) -> Option<i64> {
+        let date = self.date()?;
         let hour = match self.afternoon {
             Some(true) => self.hour % 12 + 12,
             Some(false) => self.hour % 12,

@@ -86,7 +86,8 @@ impl Keys {
 }
 
 const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
-const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: false };
+/// Nulls inside of nested keys are larger than values; a key that is null is not asked.
+const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first: true };
 
 fn options(by: &Sort) -> SortOptions {
     SortOptions { descending: !by.asc, nulls_first: by.nulls_first }
