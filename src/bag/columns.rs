@@ -307,10 +307,11 @@ mod tests {
             _ => json!({"a": n, "b": {"x": format!("u{}", n % 11)}, "c": []}),
         };
         let programs = [".a", ".b.x", ".c", "empty", ".c[]?", ".b", "1, 2", ".a as $a | $a"];
+        let dir = tempfile::tempdir().unwrap();
         for (memory, count, partitions) in [("64MiB", 20_000, 3), ("64MiB", 0, 2), ("64MiB", 5, 9), ("24MiB", 4_000, 2)]
         {
             let session = Session::builder().memory(memory).unwrap().threads(2).build().unwrap();
-            let path = std::env::temp_dir().join(format!("rows-{}-{count}.jsonl", std::process::id()));
+            let path = dir.path().join(format!("{count}.jsonl"));
             let lines: String = (0..count).map(|n| format!("{}\n\n", record(n))).collect();
             std::fs::write(&path, lines).unwrap();
             let items = Bag::range(&session, 0..count, partitions).map(record);
@@ -322,7 +323,6 @@ mod tests {
                 assert_eq!(read.to_frame().unwrap().lines().unwrap(), wanted);
                 assert_eq!(read.map(|rows| rows.len() as i64).sum().unwrap().unwrap_or(0), i128::from(count));
             }
-            std::fs::remove_file(&path).unwrap();
         }
     }
 

@@ -1,9 +1,8 @@
 //! The fast way from a line of JSON to a value of a type: what serde_json answers, in half of the time.
 //!
-//! Only what records usually have is read here: unwanted values are skipped eight bytes at a time, text without escapes is
-//! lent from the line, short whole numbers are read at once, and keys are where they were in the last line
-//! ([`Trail`](crate::jq::Trail)). Whatever is unusual or wrong (a number with a fraction is only
-//! passed on; a variant with content, JSON kept as text, keys that are numbers, deep nesting, any fault) is an
+//! Only what records usually have is read here: unwanted values are skipped 32 bytes at a time, text without escapes is lent
+//! from the line, short whole numbers are read at once, and keys are where they were in the last line
+//! ([`Trail`](crate::jq::Trail)). Whatever is unusual or wrong (a number with a fraction is only passed on; a variant with content, JSON kept as text, keys that are numbers, deep nesting, any fault) is an
 //! [`Unusual`], which says nothing else: the line is then read once more by serde_json, whose answer or error counts.
 //!
 //! So nothing may be taken here that serde_json refuses or understands otherwise. Both take an unwanted value without a look
